@@ -1,0 +1,134 @@
+"""Every limit and switch, by name, with its unit last in the name and its default here.
+
+A value is taken from the first place that gives one: the call (`flightlog.open(..., settings=Settings(...))`), the
+environment (`FLIGHTLOG_` and the name in capitals), `flightlog.toml` in the data folder, the default.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from flightlog.errors import SettingInvalid
+
+KIB, MIB, GIB = 1024, 1024**2, 1024**3
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of one recorder or server. `HELP` says what each is for."""
+
+    project: str = "default"
+    payload_bytes_max: int = 64 * KIB
+    payload_depth_max: int = 32
+    payload_items_max: int = 1_000
+    truncate_string_bytes_min: int = 1 * KIB
+    redact: bool = True
+    redact_keys: tuple[str, ...] = ()
+    redact_patterns: tuple[str, ...] = ()
+    redact_allow: tuple[str, ...] = ()
+    spool_bytes_max: int = 1 * GIB
+    spool_segment_bytes_max: int = 16 * MIB
+    spool_reserve_bytes: int = 4 * MIB
+    spool_wait_ms_max: int = 20
+    drain_batch_events_max: int = 2_000
+    drain_batch_bytes_max: int = 4 * MIB
+    drain_poll_seconds: float = 0.05
+    drain_share_max: float = 0.25
+    flush_timeout_seconds: float = 5.0
+    heartbeat_seconds: float = 10.0
+    hung_seconds: float = 60.0
+    exec_output_bytes_max: int = 16 * KIB
+    http_timeout_seconds: float = 10.0
+    http_retry_seconds_base: float = 0.5
+    http_retry_seconds_max: float = 30.0
+    sqlite_synchronous: str = "NORMAL"
+    write_timeout_seconds: float = 5.0
+    write_group_max: int = 64
+    tail_poll_seconds: float = 0.1
+    page_events_default: int = 100
+    page_events_max: int = 1_000
+    page_runs_max: int = 500
+    body_bytes_max: int = 32 * MIB
+    batch_events_max: int = 10_000
+    sse_heartbeat_seconds: float = 15.0
+    sse_watchers_max: int = 256
+
+    @classmethod
+    def load(cls, folder: Path | None = None, environ: Mapping[str, str] = os.environ, **given: Any) -> Settings:
+        """The settings in force. Raises SettingInvalid with the name of the setting that is wrong."""
+        values: dict[str, Any] = {}
+        file = folder / "flightlog.toml" if folder else None
+        if file and file.is_file():
+            try:
+                values.update(tomllib.loads(file.read_text("utf-8")))
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+                raise SettingInvalid(name=str(file), value="", reason=str(error)) from error
+        for name in cls.__struct_fields__:
+            text = environ.get("FLIGHTLOG_" + name.upper())
+            if text is not None:
+                values[name] = [part.strip() for part in text.split(",") if part.strip()] if name in _LISTS else text
+        values.update(given)
+        checked = {name: _convert(cls, name, value) for name, value in values.items()}
+        return cls(**checked)
+
+
+_LISTS = {"redact_keys", "redact_patterns", "redact_allow"}
+
+
+def _convert(cls: type[Settings], name: str, value: Any) -> Any:
+    if name not in cls.__annotations__:
+        raise SettingInvalid(name=name, value=value, reason="there is no such setting")
+    try:
+        kind = {field.name: field.type for field in msgspec.structs.fields(cls)}[name]
+        made = msgspec.convert(value, kind, strict=False)
+    except msgspec.ValidationError as error:
+        raise SettingInvalid(name=name, value=value, reason=str(error)) from error
+    if isinstance(made, int | float) and not isinstance(made, bool) and made < 0:
+        raise SettingInvalid(name=name, value=value, reason="it can't be negative")
+    if name == "sqlite_synchronous" and made not in ("NORMAL", "FULL"):
+        raise SettingInvalid(name=name, value=value, reason="it is NORMAL or FULL")
+    return made
+
+
+HELP: dict[str, str] = {
+    "project": "The project that events belong to when the caller names none.",
+    "payload_bytes_max": "Largest payload kept whole, in bytes of JSON; a larger one is truncated to a preview.",
+    "payload_depth_max": "Deepest nesting kept in a payload; what lies deeper is replaced by a note.",
+    "payload_items_max": "Most items kept of one list or object when a payload has to be truncated.",
+    "truncate_string_bytes_min": "When a payload has to be truncated, strings shorter than this stay whole.",
+    "redact": "Whether secrets are taken out before anything touches a disk.",
+    "redact_keys": "More key names whose values are always redacted.",
+    "redact_patterns": "More patterns (RE2 syntax) whose matches are redacted.",
+    "redact_allow": "Patterns (RE2 syntax): a secret that one of them matches in full is left as it is.",
+    "spool_bytes_max": "Most bytes of the disk that undelivered events may take; beyond it events are shed.",
+    "spool_segment_bytes_max": "Size at which a process starts its next spool segment.",
+    "spool_reserve_bytes": "Free bytes on the disk that the spool leaves alone.",
+    "spool_wait_ms_max": "Longest time that emit() waits for another thread of the process; then the event is dropped, counted.",
+    "drain_batch_events_max": "Most events handed to the store in one transaction.",
+    "drain_batch_bytes_max": "Most bytes handed to the store in one transaction.",
+    "drain_poll_seconds": "How often the drain looks for new events.",
+    "drain_share_max": "Most of one core's time that a drain inside the host's process takes while nobody waits for it, 0 to 1.",
+    "flush_timeout_seconds": "How long flush() and close() wait when the caller does not say.",
+    "heartbeat_seconds": "How often an open run says that it is alive.",
+    "hung_seconds": "A running run that was silent for longer is shown as hung.",
+    "exec_output_bytes_max": "Most bytes kept of each end (head, tail) of a command's output.",
+    "http_timeout_seconds": "How long the HTTP sink waits for a server's answer.",
+    "http_retry_seconds_base": "First wait after a failed delivery over HTTP; it doubles, with jitter.",
+    "http_retry_seconds_max": "Longest wait between two deliveries over HTTP.",
+    "sqlite_synchronous": "NORMAL (survives a crash of the process) or FULL (survives a power cut at each commit).",
+    "write_timeout_seconds": "How long a write waits for its commit before it reports StoreBusy.",
+    "write_group_max": "Most writes that share one commit.",
+    "tail_poll_seconds": "How often a tail looks for commits of another process.",
+    "page_events_default": "Events on a page when the caller names no limit.",
+    "page_events_max": "Most events on a page.",
+    "page_runs_max": "Most runs on a page.",
+    "body_bytes_max": "Largest request body read, in bytes, after decompression too.",
+    "batch_events_max": "Most events in one POST.",
+    "sse_heartbeat_seconds": "How often a silent event stream sends a comment, so that proxies keep it open.",
+    "sse_watchers_max": "Most event streams open at once.",
+}

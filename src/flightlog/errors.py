@@ -1,0 +1,198 @@
+"""Everything Flightlog raises on purpose.
+
+    FlightlogError
+    ├── BadInput                      what the caller handed in can't be taken as it is
+    │   ├── EventInvalid              one event breaks the envelope or its type's schema
+    │   │   ├── EventTypeUnknown
+    │   │   ├── RunMissing
+    │   │   ├── FieldTooLong
+    │   │   └── EventIdConflict
+    │   ├── FilterInvalid             a query's filter, cursor or limit
+    │   │   ├── LimitInvalid
+    │   │   └── CursorInvalid
+    │   ├── BodyInvalid               the bytes of a request
+    │   │   ├── BodyTooLarge
+    │   │   └── MediaTypeUnsupported
+    │   ├── ImportInvalid             a file that no importer can read
+    │   └── SettingInvalid
+    ├── NotFound
+    │   ├── RunNotFound
+    │   ├── EventNotFound
+    │   └── EventTypeNotFound
+    ├── Refused                       understood, and not allowed
+    │   ├── BindRefused
+    │   ├── HostRefused
+    │   └── OriginRefused
+    ├── Unavailable                   try again later; nothing was lost
+    │   ├── StoreBusy
+    │   ├── StoreUnavailable
+    │   ├── WriterLocked
+    │   └── ServerUnavailable
+    ├── StoreBroken                   the store needs a person
+    │   ├── StoreTooNew
+    │   └── StoreGone
+    ├── ServerExtraMissing
+    └── RecorderClosed
+
+The docstring of a class is its message: the first paragraph says what happened, in one sentence, with the facts filled
+in. `flightlog.api.problems` maps each class to an HTTP status and a stable code, and a test holds that map complete.
+"""
+
+from __future__ import annotations
+
+import inspect
+import string
+from typing import Any
+
+
+class _Lenient(dict[str, Any]):
+    """Facts that a message names but nobody handed in stay visible as `{name}` instead of hiding the error."""
+
+    def __missing__(self, key: str) -> str:
+        return "{" + key + "}"
+
+
+class FlightlogError(Exception):
+    """Flightlog could not do what was asked."""
+
+    def __init__(self, **facts: Any) -> None:
+        self.facts = facts
+        super().__init__(self.message)
+
+    @property
+    def message(self) -> str:
+        """The first paragraph of the docstring with this error's facts in it."""
+        text = inspect.cleandoc(type(self).__doc__ or FlightlogError.__doc__ or "")
+        first = " ".join(text.split("\n\n")[0].split())
+        return string.Formatter().vformat(first, (), _Lenient(self.facts))
+
+
+class BadInput(FlightlogError):
+    """The input can't be taken: {reason}."""
+
+
+class EventInvalid(BadInput):
+    """The event is not valid: {reason}."""
+
+
+class EventTypeUnknown(EventInvalid):
+    """The event type {type!r} is not built in; use a built-in type or a namespaced one such as 'acme.{type}'."""
+
+
+class RunMissing(EventInvalid):
+    """An event of type {type!r} belongs to a run: give its run_id."""
+
+
+class FieldTooLong(EventInvalid):
+    """The field {field!r} has {length} characters; at most {limit} are kept."""
+
+
+class EventIdConflict(EventInvalid):
+    """The event id {event_id!r} is already in the journal with other content; give each event its own id."""
+
+
+class FilterInvalid(BadInput):
+    """The filter can't be used: {reason}."""
+
+
+class LimitInvalid(FilterInvalid):
+    """The limit {limit!r} is outside 1 to {limit_max}; ask for fewer and follow the cursor."""
+
+
+class CursorInvalid(FilterInvalid):
+    """The cursor {cursor!r} is not one that Flightlog gave out; start again without it."""
+
+
+class BodyInvalid(BadInput):
+    """The request body is not what this endpoint reads: {reason}."""
+
+
+class BodyTooLarge(BodyInvalid):
+    """The request body is larger than {limit} bytes; send smaller batches."""
+
+
+class MediaTypeUnsupported(BodyInvalid):
+    """The content type {media_type!r} is not read here; send {expected}."""
+
+
+class ImportInvalid(BadInput):
+    """{path} can't be imported as {format}: {reason}."""
+
+
+class SettingInvalid(BadInput):
+    """The setting {name} can't be {value!r}: {reason}."""
+
+
+class NotFound(FlightlogError):
+    """There is no {what} {id!r}."""
+
+
+class RunNotFound(NotFound):
+    """There is no run {run_id!r} in this store."""
+
+
+class EventNotFound(NotFound):
+    """There is no event {event_id!r} in this store."""
+
+
+class EventTypeNotFound(NotFound):
+    """There is no built-in event type {type!r}; `flightlog catalogue` lists them."""
+
+
+class Refused(FlightlogError):
+    """That is not allowed: {reason}."""
+
+
+class BindRefused(Refused):
+    """Flightlog binds to loopback only, because it has no authentication yet; {host!r} would open it to others.
+
+    Use 127.0.0.1 and put a reverse proxy that authenticates in front of it.
+    """
+
+
+class HostRefused(Refused):
+    """The Host header {host!r} is not this server's; requests by another name are refused (DNS rebinding)."""
+
+
+class OriginRefused(Refused):
+    """The Origin {origin!r} is not this server's; pages of other sites can't call it."""
+
+
+class Unavailable(FlightlogError):
+    """Not possible right now: {reason}."""
+
+
+class StoreBusy(Unavailable):
+    """The store did not take the write within {timeout_seconds} seconds; nothing was stored, try again."""
+
+
+class StoreUnavailable(Unavailable):
+    """The store can't be written right now ({reason}); nothing was stored, try again."""
+
+
+class WriterLocked(Unavailable):
+    """Another process (pid {pid}) is the writer of {folder}; one folder has one writer."""
+
+
+class ServerUnavailable(Unavailable):
+    """The server at {url} did not answer ({reason}); events stay in the local spool until it does."""
+
+
+class StoreBroken(FlightlogError):
+    """The store needs attention: {reason}."""
+
+
+class StoreTooNew(StoreBroken):
+    """The store is at migration {found}, newer than this Flightlog knows; upgrade Flightlog to open it."""
+
+
+class StoreGone(StoreBroken):
+    """The store file {path} was removed or replaced while it was open."""
+
+
+class ServerExtraMissing(FlightlogError):
+    """{what} needs the server extra: pip install 'flightlog[server]'."""
+
+
+class RecorderClosed(FlightlogError):
+    """The recorder is closed; open a new one."""

@@ -1,0 +1,91 @@
+"""Ids: UUIDv7 for what we name, W3C Trace Context ids for traces and spans.
+
+Chance comes from a generator that is seeded by the operating system and seeded anew in a forked child.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from typing import Protocol
+
+
+class Ids(Protocol):
+    """Where the code takes its ids from."""
+
+    def event_id(self, now_ns: int) -> str: ...
+    def run_id(self, now_ns: int) -> str: ...
+    def producer_id(self, now_ns: int) -> str: ...
+    def trace_id(self) -> str: ...
+    def span_id(self) -> str: ...
+
+
+_random = random.Random(os.urandom(32))
+if hasattr(os, "register_at_fork"):
+    # A child that kept the parent's state would hand out the parent's ids.
+    os.register_at_fork(after_in_child=lambda: _random.seed(os.urandom(32)))
+
+
+def uuid7(now_ns: int | None = None, random_bits: int | None = None) -> str:
+    """A UUID version 7 (RFC 9562, 5.7): milliseconds, then 12 bits of the millisecond's fraction, then chance.
+
+    >>> uuid7(1_700_000_000_123_456_789, 0)
+    '018bcfe5-687b-7750-8000-000000000000'
+    """
+    if now_ns is None:
+        now_ns = time.time_ns()
+    if random_bits is None:
+        random_bits = _random.getrandbits(62)
+    ms, rest = divmod(now_ns if now_ns > 0 else 0, 1_000_000)
+    text = f"{(ms & 0xFFFFFFFFFFFF) << 16 | 0x7000 | (rest << 12) // 1_000_000:016x}{0x8000000000000000 | random_bits:016x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+class SystemIds:
+    """Ids as they are in production."""
+
+    def event_id(self, now_ns: int) -> str:
+        return uuid7(now_ns)
+
+    def run_id(self, now_ns: int) -> str:
+        return uuid7(now_ns)
+
+    def producer_id(self, now_ns: int) -> str:
+        return uuid7(now_ns)
+
+    def trace_id(self) -> str:
+        """32 lower-case hex digits, not all zero (W3C Trace Context)."""
+        return f"{_random.getrandbits(128) or 1:032x}"
+
+    def span_id(self) -> str:
+        """16 lower-case hex digits, not all zero (W3C Trace Context)."""
+        return f"{_random.getrandbits(64) or 1:016x}"
+
+
+class SequentialIds:
+    """Ids that are the same in every run of a test.
+
+    >>> ids = SequentialIds()
+    >>> ids.event_id(0), ids.event_id(0)
+    ('00000000-0000-7000-8000-000000000001', '00000000-0000-7000-8000-000000000002')
+    """
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def _next(self) -> int:
+        self._last += 1
+        return self._last
+
+    def event_id(self, now_ns: int) -> str:
+        return uuid7(now_ns, self._next())
+
+    run_id = event_id
+    producer_id = event_id
+
+    def trace_id(self) -> str:
+        return f"{self._next():032x}"
+
+    def span_id(self) -> str:
+        return f"{self._next():016x}"
