@@ -26,6 +26,7 @@
     ├── Unavailable                   try again later; nothing was lost
     │   ├── StoreBusy
     │   ├── StoreUnavailable
+    │   ├── StoreUncertain            the one write error after which something may have been stored
     │   ├── WriterLocked
     │   └── ServerUnavailable
     ├── StoreBroken                   the store needs a person
@@ -168,6 +169,10 @@ class StoreBusy(Unavailable):
 
 class StoreUnavailable(Unavailable):
     """The store can't be written right now ({reason}); nothing was stored, try again."""
+
+
+class StoreUncertain(Unavailable):
+    """The commit did not come back within {timeout_seconds} seconds, so it may or may not be stored; send it again."""
 
 
 class WriterLocked(Unavailable):

@@ -1,0 +1,1 @@
+"""The journal: the one append-only log of events."""

@@ -1,0 +1,1 @@
+"""Runs: a small summary per run, kept in step with the journal."""

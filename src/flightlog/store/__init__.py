@@ -1,0 +1,1 @@
+"""The database: one writer thread, read-only readers, migrations."""

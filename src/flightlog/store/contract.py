@@ -1,0 +1,94 @@
+"""What every store promises. The journal and the rooms above know this page and nothing of the database behind it.
+
+The exam in `tests/contract/` is written against these promises; a new database joins by passing it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Literal, Protocol, TypeVar
+
+from sqlalchemy import Connection, MetaData, Table
+
+T = TypeVar("T")
+
+Dialect = Literal["sqlite", "postgresql"]
+
+# Every room's tables hang here, so that one test can hold them against what the migrations make.
+metadata = MetaData()
+
+
+class DuplicateKey(Exception):  # noqa: N818 (a fact for the caller to act on, never shown)
+    """A row with this key is already there. The attempt that met it left nothing behind."""
+
+
+class RowRefused(Exception):  # noqa: N818
+    """The database can't hold one of the rows (a value of the wrong kind or size). The attempt left nothing behind."""
+
+
+class Tx(Protocol):
+    """One open write transaction. It belongs to the writer thread and ends with the function it was handed to."""
+
+    @property
+    def sql(self) -> Connection:
+        """SQLAlchemy's connection, for tables and commands."""
+
+    @property
+    def driver(self) -> Any:
+        """The driver's own connection, where speed asks for it."""
+
+    def insert_many(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows (values in the order of the table's columns) the fastest way this database knows.
+
+        All or nothing: raises DuplicateKey or RowRefused and leaves none of these rows behind.
+        """
+
+
+class CommitSignal(Protocol):
+    """Says that something was committed, by this process or another."""
+
+    @property
+    def seen(self) -> int:
+        """A number that grows with commits. Take it before you read, hand it to `wait` after."""
+
+    def wait(self, seen: int, timeout: float | None = None) -> int:
+        """Return the present number as soon as it is not `seen` any more, or after `timeout` seconds."""
+
+
+class Store(Protocol):
+    """One database: one writer, many readers."""
+
+    url: str
+    dialect: Dialect
+    writable: bool
+
+    def write(self, fn: Callable[[Tx], T], timeout: float | None = None) -> T:
+        """Run `fn` in a transaction on the writer thread; return its result once that is committed.
+
+        Several calls may share a commit; each is kept or undone on its own. `fn` may be run more than once before it is
+        committed, so it changes nothing outside the transaction. What `fn` raises is raised here, and nothing of it
+        is stored. `timeout` in seconds; None takes `write_timeout_seconds`.
+
+        Raises StoreBusy (not done in time; nothing was stored and `fn` will not run any more), StoreUnavailable (disk
+        full, read-only, I/O error; nothing was stored), StoreGone (the file was removed or replaced), StoreUncertain
+        (the commit itself has not come back in time: the one case in which it may have been stored).
+        """
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """A read-only connection on one snapshot, from any thread. Keep it for milliseconds, not minutes."""
+
+    def commits(self) -> CommitSignal:
+        """The signal that tails wait on."""
+
+    def revision(self) -> str | None:
+        """The migration that the database is at; None when it is empty."""
+
+    def migrate(self) -> list[str]:
+        """Bring the schema up to date; return the migrations that were run, oldest first."""
+
+    def reopen(self) -> None:
+        """After StoreGone: open what is at the same place now, or begin anew there. Other errors do not need it."""
+
+    def close(self) -> None:
+        """Commit what is queued, stop, let go of the lock. Safe to call twice."""
