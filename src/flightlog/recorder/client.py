@@ -1,0 +1,410 @@
+"""The recorder: what an application holds. It never raises into the application and never makes it wait (law 2)."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import msgspec
+
+from flightlog.clock import Clock, SystemClock, format_ns
+from flightlog.config import Settings
+from flightlog.errors import EventInvalid, FieldTooLong, FlightlogError, RecorderClosed
+from flightlog.events.catalogue import EventTypeUnknown, required_keys
+from flightlog.events.envelope import FIELD_CHARS_MAX, FLAG_INVALID, LEVELS
+from flightlog.ids import Ids, SystemIds
+from flightlog.recorder.context import current_scope, follow_threads
+from flightlog.recorder.drain import Drain, wait_for
+from flightlog.recorder.health import (
+    LOG_DEGRADED,
+    LOG_RECOVERED,
+    PERSISTENCE_DEGRADED,
+    RUNGS,
+    SHED_DEBUG,
+    SPOOLING,
+    Degradation,
+    Draining,
+    Health,
+    Loss,
+)
+from flightlog.recorder.helpers import Instruments
+from flightlog.recorder.prepare import Outgoing, Preparer, fit
+from flightlog.recorder.redact import Redactor
+from flightlog.recorder.run import Run, Span
+from flightlog.recorder.spool import SpoolWriter
+
+log = logging.getLogger("flightlog.recorder")
+
+TEND_SECONDS = 0.25
+
+
+class Recorder(Instruments):
+    """Records events; made by `flightlog.open`. Any thread may use it, and a forked child goes on as a producer of its own.
+
+    With `strict=True` a call that breaks a rule raises EventInvalid instead of being recorded as well as it can be; for tests.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        settings: Settings,
+        clock: Clock | None = None,
+        ids: Ids | None = None,
+        drain: Drain | None = None,
+        spool: Any = None,
+        actor: str | None = None,
+        source: str | None = None,
+        strict: bool = False,
+    ) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.clock: Clock = clock or SystemClock()
+        self.ids: Ids = ids or SystemIds()
+        self.actor = actor
+        self.source = source
+        self.strict = strict
+        self.bad_calls = 0
+        self.closed = False
+        self._drain = drain
+        self._preparer = Preparer(settings, Redactor.from_settings(settings))
+        self._producer_id = self.ids.producer_id(self.clock.now_ns())
+        self._spool: SpoolWriter = spool or SpoolWriter(
+            folder / "spool", self._producer_id, settings, self.clock, self._loss_events, self._first_event
+        )
+        self._runs: dict[str, Run] = {}
+        self._degraded_since: int | None = None
+        self._degraded_reason = ""
+        self._stop = threading.Event()
+        self._tender: threading.Thread | None = None
+        self._beat_ns = self.clock.monotonic_ns()
+        _recorders.add(self)
+        follow_threads()
+        if drain is not None:
+            drain.start()
+
+    # ── recording ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def run(
+        self,
+        name: str,
+        *,
+        actor: str | None = None,
+        task_id: str | None = None,
+        source: str | None = None,
+        run_id: str | None = None,
+        trace_id: str | None = None,
+        parent_span_id: str | None = None,
+        attributes: Mapping[str, object] | None = None,
+        input: object = None,  # noqa: A002 - the word users know
+    ) -> Run:
+        """A run, to be used in a `with` block or with `start` and `finish`. A run inside a run shares its trace."""
+        scope = current_scope()
+        if scope is not None and scope.run is not None and trace_id is None:
+            trace_id, parent_span_id = scope.run.trace_id, parent_span_id or scope.span_id
+        return Run(
+            self,
+            fit("name", name)[0] or "run",
+            run_id=fit("run_id", run_id)[0] or self.ids.run_id(self.clock.now_ns()),
+            project=self.settings.project,
+            actor=fit("actor", actor)[0] or self.actor,
+            source=fit("source", source)[0] or self.source,
+            task_id=fit("task_id", task_id)[0],
+            trace_id=fit("trace_id", trace_id)[0] or self.ids.trace_id(),
+            span_id=self.ids.span_id(),
+            parent_span_id=parent_span_id,
+            attributes=attributes,
+            input=input,
+        )
+
+    def span(self, name: str, **attributes: object) -> Span:
+        """A span of the current run; outside any run its events belong to no run."""
+        scope = current_scope()
+        return Span(self, scope.run if scope else None, name, attributes)
+
+    def emit(self, type: str, payload: object = None, **fields: Any) -> str:  # noqa: A002 - the envelope's own word
+        """Record one event and give its id, once its bytes are in the kernel. Never raises, never waits for a disk or network.
+
+        `fields` are the envelope's: level, name, status, correlation_id, duration_ns, source, actor, task_id, run_id, trace_id,
+        span_id, parent_span_id, created_at (ns), flags. Inside a run the event belongs to it unless `run_id` says otherwise.
+        """
+        scope = current_scope()
+        if scope is not None and "run_id" not in fields:
+            return self.record(scope.run, scope.span_id, type, payload, fields)
+        return self.record(None, None, type, payload, fields)
+
+    def record(self, run: Run | None, span_id: str | None, type_: str, payload: object, fields: dict[str, Any]) -> str:
+        """What every emit comes down to."""
+        try:
+            now = self.clock.now_ns()
+            event_id = self.ids.event_id(now)
+            if run is not None:
+                event = Outgoing(
+                    event_id=event_id, type=type_, created_at=now, run_id=run.id, project=run.project, source=run.source,
+                    actor=run.actor, trace_id=run.trace_id, span_id=span_id, task_id=run.task_id, payload=payload,
+                )  # fmt: skip
+            else:
+                event = Outgoing(
+                    event_id=event_id, type=type_, created_at=now, project=self.settings.project, source=self.source,
+                    actor=self.actor, payload=payload,
+                )  # fmt: skip
+            keys = required_keys(type_) if type_.__class__ is str else None
+            if fields or keys is None or type(payload) is not dict or not keys <= payload.keys():
+                self._check(event, fields, keys)
+            body = self._preparer.body(event)
+            self._spool.append(body, event.level, event.run_id, now)
+            return event.event_id
+        except EventInvalid:
+            if self.strict:
+                raise
+            return ""
+        except Exception as error:
+            return self._lost(run, type_, error)
+
+    def _check(self, event: Outgoing, fields: dict[str, Any], keys: frozenset[str] | None) -> None:
+        """Take the caller's fields over, repair what breaks a rule, flag and count it. Raises only when strict."""
+        problems: list[EventInvalid] = []
+        for field, value in fields.items():
+            self._take(event, field, value, problems)
+        if not isinstance(event.type, str) or not event.type:
+            problems.append(EventInvalid(reason="the type is a text"))
+            event.type = fit("type", event.type)[0] or "invalid"
+        elif keys is None:
+            problems.append(EventTypeUnknown(type=event.type))
+            event.type = fit("type", event.type)[0] or "invalid"
+        elif keys:
+            missing = keys - event.payload.keys() if isinstance(event.payload, Mapping) else keys
+            if missing:
+                problems.append(EventInvalid(reason=f"{event.type} needs {', '.join(sorted(missing))} in its payload"))
+        if problems:
+            if self.strict:
+                raise problems[0]
+            event.flags |= FLAG_INVALID
+            self.bad_calls += 1
+
+    def _take(self, event: Outgoing, field: str, value: Any, problems: list[EventInvalid]) -> None:
+        if field in FIELD_CHARS_MAX and field not in ("event_id", "type", "producer_id", "level"):
+            text, changed = fit(field, value)
+            if changed:
+                limit = FIELD_CHARS_MAX[field]
+                problems.append(
+                    FieldTooLong(field=field, length=len(value), limit=limit)
+                    if isinstance(value, str)
+                    else EventInvalid(reason=f"{field} is a text")
+                )
+            if text is not None or field != "project":
+                setattr(event, field, text)
+        elif field == "level":
+            if value in LEVELS:
+                event.level = value
+            else:
+                problems.append(EventInvalid(reason=f"level is one of {', '.join(LEVELS)}"))
+        elif field in ("created_at", "duration_ns", "flags"):
+            if value is None:
+                return
+            if isinstance(value, int) and 0 <= value < 2**63:
+                setattr(event, field, int(value))
+            else:
+                problems.append(EventInvalid(reason=f"{field} is a whole number, not negative, of 64 bits"))
+        else:
+            problems.append(EventInvalid(reason=f"there is no field {field!r}"))
+
+    def _lost(self, run: Run | None, type_: object, error: Exception) -> str:
+        """Last resort: what could not be recorded at all is counted, so that it shows as a loss."""
+        try:
+            self._spool.lose("encode_failed", run.id if run is not None else None, time.time_ns())
+        except Exception:
+            log.debug("flightlog could not record %r: %s", type_, error)
+        return ""
+
+    # ── delivery ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """True when everything recorded so far is in the store; False when `timeout` seconds (5 by default) were not enough."""
+        seconds = self.settings.flush_timeout_seconds if timeout is None else timeout
+        self._spool.cut()
+        if self._drain is not None:
+            self._drain.hurry(seconds)
+        return wait_for(self._spool.delivered, self._drain.progress if self._drain else None, seconds)
+
+    def close(self, timeout: float | None = None) -> bool:
+        """Finish: flush if this process delivers, and let go of the files. Safe to call twice; what is left stays spooled."""
+        if self.closed:
+            return True
+        self.closed = True
+        done = self.flush(timeout) if self._delivers() or timeout is not None else self._spool.delivered()
+        self._stop.set()
+        if self._tender is not None and self._tender is not threading.current_thread():
+            self._tender.join(2 * TEND_SECONDS)
+        self._spool.close()
+        if self._drain is not None:
+            self._drain.stop(timeout=self.settings.flush_timeout_seconds)
+        _recorders.discard(self)
+        return done
+
+    def _delivers(self) -> bool:
+        return self._drain is not None and self._drain.state in ("here", "server", "elsewhere")
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    # ── health ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def health(self) -> Health:
+        """How this recorder is doing right now."""
+        spool = self._spool
+        draining: Draining = self._drain.state if self._drain is not None else "nobody"
+        number = spool.rung if spool.rung or draining != "nobody" else SPOOLING
+        return Health(
+            rung=RUNGS[number].name,
+            meaning=RUNGS[number].meaning,
+            producer_id=spool.producer_id,
+            recorded=spool.recorded,
+            dropped=dict(spool.tally.by_reason),
+            dropped_total=spool.tally.total,
+            redacted=self._preparer.redacted,
+            truncated=self._preparer.truncated,
+            withheld=self._preparer.withheld,
+            bad_calls=self.bad_calls,
+            spool_bytes=spool.bytes_used,
+            spool_room_bytes=spool.bytes_room,
+            draining=draining,
+            drain_error=self._drain.error if self._drain is not None else None,
+            degradation=self.degradation(),
+        )
+
+    def degradation(self) -> Degradation | None:
+        """The signal that results carry while persistence is degraded, else None. Cheap."""
+        reason = self._trouble()
+        if reason is None:
+            return None
+        since = self._degraded_since or self.clock.now_ns()
+        return Degradation(PERSISTENCE_DEGRADED, reason, self._spool.tally.open_total, format_ns(since))
+
+    def _trouble(self) -> str | None:
+        spool = self._spool
+        if spool.trouble is not None:
+            return spool.trouble
+        if spool.rung >= SHED_DEBUG:
+            return RUNGS[spool.rung].name.replace(" ", "_")
+        if spool.tally:
+            return next(iter(spool.tally.losses())).reason
+        if self._drain is not None and self._drain.error is not None:
+            return "store_unavailable"
+        return None
+
+    # ── upkeep ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def run_opened(self, run: Run) -> None:
+        self._runs[run.id] = run
+        self._first_event()
+
+    def run_closed(self, run: Run) -> None:
+        self._runs.pop(run.id, None)
+
+    def _first_event(self) -> None:
+        """Start the thread that tends the spool; after a fork it is started again in the child."""
+        if self._tender is None and not self.closed:
+            self._tender = threading.Thread(target=self._tend, name="flightlog-recorder", daemon=True)
+            self._tender.start()
+            if self._drain is not None:
+                self._drain.start()
+
+    def _tend(self) -> None:
+        while not self._stop.wait(TEND_SECONDS):
+            try:
+                self._spool.tend()
+                self._watch_degradation()
+                self._beat()
+            except OSError as error:
+                log.debug("upkeep of the spool: %s", error)
+
+    def _beat(self) -> None:
+        now = self.clock.monotonic_ns()
+        if now - self._beat_ns < self.settings.heartbeat_seconds * 1e9:
+            return
+        self._beat_ns = now
+        for run in list(self._runs.values()):
+            payload = {"open_spans": list(run.open_spans.values()), "uptime_ns": run.elapsed_ns()}
+            self.record(run, run.span_id, "run_heartbeat", payload, {"level": "debug"})
+
+    def _watch_degradation(self) -> None:
+        """Say once when persistence degrades and once when it recovers: in the log, and in the stream as events."""
+        reason = self._trouble()
+        if reason is not None and self._degraded_since is None:
+            self._degraded_since = self.clock.now_ns()
+            self._degraded_reason = reason
+            log.warning(LOG_DEGRADED, extra={"code": PERSISTENCE_DEGRADED, "reason": reason, "since": format_ns(self._degraded_since)})
+            self._say_degraded("began")
+        elif reason is None and self._degraded_since is not None:
+            log.warning(LOG_RECOVERED, extra={"reason": self._degraded_reason, "since": format_ns(self._degraded_since)})
+            self._say_degraded("ended")
+            self._degraded_since = None
+
+    def _say_degraded(self, status: str) -> None:
+        assert self._degraded_since is not None
+        payload = {"reason": self._degraded_reason, "count": 0, "since": format_ns(self._degraded_since), "rung": RUNGS[self._spool.rung].name}
+        if status == "ended":
+            payload["until"] = format_ns(self.clock.now_ns())
+        self.record(None, None, "degraded", payload, {"status": status, "level": "warn", "source": "recorder"})
+
+    def _loss_events(self, losses: list[Loss], seq: int) -> list[tuple[int, bytes]]:
+        """The events that report what was lost: each takes the numbers of the events it stands for, and one more."""
+        pairs = []
+        for loss in losses:
+            last = seq + loss.count - 1
+            payload = {
+                "reason": loss.reason, "count": loss.count, "first_seq": seq, "last_seq": last,
+                "since": format_ns(loss.since), "until": format_ns(loss.until), "rung": RUNGS[self._spool.rung].name,
+            }  # fmt: skip
+            now = self.clock.now_ns()
+            event = Outgoing(
+                event_id=self.ids.event_id(now), type="degraded", created_at=now, run_id=loss.run_id, level="warn",
+                project=self.settings.project, source="recorder", status="ended", payload=payload,
+            )  # fmt: skip
+            pairs.append((last + 1, msgspec.json.encode(event)))
+            seq = last + 2
+        return pairs
+
+    def _after_fork_in_child(self) -> None:
+        self._producer_id = self.ids.producer_id(self.clock.now_ns())
+        self._spool.after_fork_in_child(self._producer_id)
+        if self._drain is not None:
+            self._drain.after_fork_in_child()
+        self._tender = None
+        self._stop = threading.Event()
+        self._runs = {}
+
+
+_recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()
+
+
+def _close_all() -> None:
+    for recorder in list(_recorders):
+        try:
+            recorder.close()
+        except FlightlogError:
+            continue
+
+
+def _after_fork_in_child() -> None:
+    for recorder in list(_recorders):
+        recorder._after_fork_in_child()
+
+
+atexit.register(_close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+__all__ = ["Recorder", "RecorderClosed"]

@@ -1,0 +1,414 @@
+"""From the spool into a sink: every producer's segments, in order, exactly once, with every gap said aloud."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from flightlog.clock import format_ns
+from flightlog.config import Settings
+from flightlog.errors import FlightlogError, ServerExtraMissing, StoreGone, WriterLocked
+from flightlog.events import wire
+from flightlog.events.envelope import Event
+from flightlog.recorder import segment
+from flightlog.recorder.health import Draining, Loss
+from flightlog.recorder.sinks import Sink
+from flightlog.recorder.spool import ProducerState, read_state
+
+log = logging.getLogger("flightlog.drain")
+
+LOCK_RETRY_SECONDS = 0.5
+ERROR_RETRY_SECONDS_MAX = 5.0
+
+
+class _Gap(msgspec.Struct):
+    first_seq: int | None = None
+    last_seq: int | None = None
+
+
+class _Producer:
+    """What the drain knows of one producer: where it stands in each segment, and the last seq it saw."""
+
+    def __init__(self, producer_id: str) -> None:
+        self.id = producer_id
+        self.last_seq: int | None = None
+        self.reported_seq = 0  # seq of the producer's own last report of losses
+        self.offsets: dict[str, int] = {}
+
+
+def degraded(
+    producer_id: str, reason: str, count: int, first_seq: int, *, created_at: int, run_id: str | None = None,
+    since: int | None = None, detail: str | None = None,
+) -> Event:  # fmt: skip
+    """The event that says what of a producer is missing. The same facts give the same event id, so it is stored once."""
+    facts = f"{producer_id}|{reason}|{run_id}|{first_seq}|{count}|{created_at}"
+    digest = hashlib.sha256(facts.encode()).hexdigest()
+    payload = {
+        "reason": reason,
+        "count": count,
+        "first_seq": first_seq,
+        "last_seq": first_seq + count - 1,
+        "since": format_ns(created_at if since is None else since),
+        "until": format_ns(created_at),
+    }
+    if detail:
+        payload["detail"] = detail
+    return Event(
+        event_id=f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}",
+        type="degraded",
+        created_at=created_at,
+        run_id=run_id,
+        level="error" if reason in ("gap", "spool_corrupt") else "warn",
+        source="drain",
+        status="ended",
+        producer_id=producer_id,
+        payload=msgspec.Raw(msgspec.json.encode(payload)),
+    )
+
+
+class Drain:
+    """Empties one spool folder into one sink, from a thread of its own or step by step with `drain_once`.
+
+    `open_sink` raises WriterLocked while another process drains; then this one waits for its turn. `share_max` bounds the
+    part of one core's time that is taken while nobody is waiting (see `hurry`); a process whose only job is to drain gives 1.
+    """
+
+    def __init__(self, spool: Path, open_sink: Callable[[], Sink], settings: Settings, share_max: float = 1.0) -> None:
+        self.spool = spool
+        self.state: Draining = "nobody"
+        self.error: str | None = None
+        self.drained = 0
+        self._open_sink = open_sink
+        self._settings = settings
+        self._share_max = min(max(share_max, 0.01), 1.0)
+        self._producers: dict[str, _Producer] = {}
+        self._sink: Sink | None = None
+        self._thread: threading.Thread | None = None
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._hurry_until = 0.0
+        self._failures = 0
+        self.progress = threading.Condition()
+
+    # ── the thread ───────────────────────────────────────────────────────────────────────────────────────────────
+
+    def start(self) -> None:
+        """Drain in the background. Safe to call twice."""
+        if self._thread is None or not self._thread.is_alive():
+            self._stop.clear()
+            self._thread = threading.Thread(target=self._loop, name="flightlog-drain", daemon=True)
+            self._thread.start()
+
+    def stop(self, timeout: float | None = None) -> None:
+        """Stop after the batch under way and let go of the sink. Safe to call twice."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout)
+        if self._thread is None or not self._thread.is_alive():
+            self._close_sink()
+
+    def hurry(self, seconds: float) -> None:
+        """Somebody is waiting: drain at full speed for so long."""
+        self._hurry_until = time.monotonic() + seconds
+        self._wake.set()
+
+    def _loop(self) -> None:
+        while not self._stop.is_set():
+            started = time.monotonic()
+            wait = self._step()
+            if wait is None:
+                return
+            if wait == 0.0 and time.monotonic() >= self._hurry_until and self._share_max < 1.0:
+                wait = (time.monotonic() - started) * (1.0 / self._share_max - 1.0)
+            if wait > 0.0:
+                self._wake.wait(wait)
+            self._wake.clear()
+
+    def _step(self) -> float | None:
+        """One round; the seconds to wait before the next, or None when this process can never drain."""
+        try:
+            count = self.drain_once()
+        except WriterLocked:
+            self.state, self.error = "elsewhere", None
+            return LOCK_RETRY_SECONDS
+        except ServerExtraMissing:
+            self.state = "nobody"
+            return None
+        except FlightlogError as error:
+            self._set_error(str(error))
+            if isinstance(error, StoreGone):
+                self._close_sink()
+            return self._backoff()
+        except Exception as error:
+            # Anything else is a fault of ours or of the machine; the events stay spooled, and it is said, not hidden.
+            self._set_error(f"{type(error).__name__}: {error}")
+            self._close_sink()
+            return self._backoff()
+        self._failures = 0
+        self.error = None
+        return 0.0 if count else self._settings.drain_poll_seconds
+
+    def _backoff(self) -> float:
+        self._failures += 1
+        return min(0.05 * 2.0 ** min(self._failures, 10), ERROR_RETRY_SECONDS_MAX)
+
+    def _set_error(self, text: str) -> None:
+        if self.error != text:
+            log.warning("events stay in the spool: %s", text)
+        self.error = text
+
+    def _close_sink(self) -> None:
+        sink, self._sink = self._sink, None
+        self._producers.clear()
+        self.state = "nobody"
+        if sink is not None:
+            sink.close()
+
+    def after_fork_in_child(self) -> None:
+        """The parent drains; a child starts with nothing open and takes its turn when it gets the lock."""
+        self._sink = None
+        self._thread = None
+        self._producers = {}
+        self._wake, self._stop = threading.Event(), threading.Event()
+        self.progress = threading.Condition()
+        self.state = "nobody"
+
+    # ── one pass ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def drain_once(self) -> int:
+        """Hand over what is in the spool now, at most one batch a segment; the number of events. Raises as the sink does."""
+        if self._sink is None:
+            self._sink = self._open_sink()
+            self._producers.clear()
+        self.state = "here"
+        count = 0
+        for producer_id, names in sorted(self._list().items()):
+            count += self._drain_producer(producer_id, sorted(names))
+            if self._stop.is_set():
+                break
+        if count:
+            self.drained += count
+            with self.progress:
+                self.progress.notify_all()
+        return count
+
+    def _list(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        try:
+            with os.scandir(self.spool) as entries:
+                for entry in entries:
+                    name = entry.name
+                    if name.endswith(segment.SUFFIX):
+                        found.setdefault(name.split(".", 1)[0], []).append(name)
+                    elif name.endswith(segment.STATE_SUFFIX):
+                        found.setdefault(name.split(".", 1)[0], [])
+        except FileNotFoundError:
+            return {}
+        for gone in self._producers.keys() - found.keys():
+            del self._producers[gone]
+        return found
+
+    def _drain_producer(self, producer_id: str, names: list[str]) -> int:
+        producer = self._producers.get(producer_id)
+        if producer is None:
+            producer = self._producers[producer_id] = _Producer(producer_id)
+        # Asked before the files are read: what a dead producer wrote is all there when it is read afterwards.
+        alive, state = self._look_at_producer(producer_id)
+        count = 0
+        for place, name in enumerate(names):
+            last = place == len(names) - 1
+            drained, done = self._drain_segment(producer, name, writing=alive and last)
+            count += drained
+            if not done:
+                return count
+        if not alive:
+            count += self._finish_producer(producer, state)
+        return count
+
+    def _drain_segment(self, producer: _Producer, name: str, *, writing: bool) -> tuple[int, bool]:
+        """Hand over one batch of a segment. Gives how many events, and whether the segment is done with and removed."""
+        assert self._sink is not None
+        path = self.spool / name
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return 0, True
+        try:
+            offset = producer.offsets.get(name)
+            if offset is None:
+                offset = producer.offsets[name] = self._sink.position(name)
+                if producer.last_seq is None and offset == 0 and _number(name) == 1:
+                    producer.last_seq = 0
+            size = os.fstat(fd).st_size
+            if writing and size <= offset:
+                return 0, False
+            chunk = segment.read_chunk(
+                fd, offset, bytes_max=self._settings.drain_batch_bytes_max, records_max=self._settings.drain_batch_events_max
+            )
+            events = self._decode(producer, chunk)
+            if chunk.closed_at is not None:
+                events += self._missing(producer, chunk.closed_at + 1, events, bool(chunk.damages), size)
+            if chunk.offset > offset:
+                self._hand_over(events, name, chunk.offset)
+                producer.offsets[name] = chunk.offset
+            finished = chunk.closed_at is not None or (not writing and chunk.offset == offset)
+            if finished:
+                os.pwrite(fd, segment.DELIVERED, segment.STATE_OFFSET)
+        finally:
+            os.close(fd)
+        if finished:
+            self._remove(producer, name, path)
+        return len(events), finished
+
+    def _remove(self, producer: _Producer, name: str, path: Path) -> None:
+        assert self._sink is not None
+        path.unlink(missing_ok=True)
+        self._sink.forget(name)
+        producer.offsets.pop(name, None)
+        with self.progress:
+            self.progress.notify_all()
+
+    def _hand_over(self, events: list[Event], name: str, offset: int) -> None:
+        assert self._sink is not None
+        rejected = self._sink.write(events, name, offset)
+        if rejected:
+            self._quarantine(name, [(events[index], error) for index, error in rejected])
+
+    # ── what is missing ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def _decode(self, producer: _Producer, chunk: segment.Chunk) -> list[Event]:
+        events: list[Event] = []
+        damaged_before = {damage.before for damage in chunk.damages}
+        for index, (seq, body) in enumerate(chunk.records):
+            try:
+                event = wire.decode(body)
+            except msgspec.DecodeError as error:
+                at = events[-1].created_at if events else 0
+                events.append(degraded(producer.id, "undecodable", 1, seq, created_at=at, detail=str(error)))
+                self._keep_aside(producer.id, body)
+                producer.last_seq = seq
+                continue
+            event.producer_id, event.seq = producer.id, seq
+            expected = None if producer.last_seq is None else producer.last_seq + 1
+            if event.type == "degraded" and event.source == "recorder":
+                producer.reported_seq = seq
+            if expected is not None and seq > expected and not _explains(event, expected, seq):
+                reason = "spool_corrupt" if index in damaged_before else "gap"
+                events.append(degraded(producer.id, reason, seq - expected, expected, created_at=event.created_at))
+            if producer.last_seq is None or seq > producer.last_seq:
+                producer.last_seq = seq
+            events.append(event)
+        return events
+
+    def _missing(self, producer: _Producer, until: int, events: list[Event], damaged: bool, size: int) -> list[Event]:
+        """What a closed segment should have held at its end and does not."""
+        if producer.last_seq is None or until <= producer.last_seq + 1:
+            return []
+        first, count = producer.last_seq + 1, until - producer.last_seq - 1
+        producer.last_seq = until - 1
+        at = events[-1].created_at if events else 0
+        reason = "spool_corrupt" if damaged else "gap"
+        return [degraded(producer.id, reason, count, first, created_at=at, detail=f"at the end of a segment of {size} bytes")]
+
+    def _finish_producer(self, producer: _Producer, state: ProducerState | None) -> int:
+        """A producer is gone and its segments are delivered: report the losses that it could not report itself."""
+        assert self._sink is not None
+        losses: list[Loss] = state.losses if state is not None and producer.reported_seq <= state.seq else []
+        name = producer.id + segment.STATE_SUFFIX
+        if losses:
+            seq = max(producer.last_seq or 0, state.seq if state else 0) + 1
+            events = []
+            for loss in losses:
+                events.append(
+                    degraded(
+                        producer.id, loss.reason, loss.count, seq,
+                        created_at=loss.until, run_id=loss.run_id, since=loss.since,
+                    )  # fmt: skip
+                )
+                seq += loss.count
+            self._hand_over(events, name, 1)
+        (self.spool / name).unlink(missing_ok=True)
+        self._sink.forget(name)
+        self._producers.pop(producer.id, None)
+        return len(losses)
+
+    def _look_at_producer(self, producer_id: str) -> tuple[bool, ProducerState | None]:
+        """Whether the producer still lives, and, when it does not, what its state file says."""
+        try:
+            fd = os.open(self.spool / (producer_id + segment.STATE_SUFFIX), os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False, None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return False, read_state(fd)
+        except OSError:
+            return True, None
+        finally:
+            os.close(fd)
+
+    # ── what the sink will never take ────────────────────────────────────────────────────────────────────────────
+
+    def _quarantine(self, name: str, refused: list[tuple[Event, FlightlogError]]) -> None:
+        """Keep refused events aside, already redacted as they are, and say so in the stream."""
+        assert self._sink is not None
+        notes = []
+        for event, error in refused:
+            self._keep_aside(name.split(".", 1)[0], wire.encode(event))
+            notes.append(
+                degraded(
+                    event.producer_id or "", "rejected", 1, event.seq or 0,
+                    created_at=event.created_at, run_id=event.run_id, detail=str(error),
+                )  # fmt: skip
+            )
+        self._sink.write(notes, name + ".rejected", 0)
+
+    def _keep_aside(self, producer_id: str, body: bytes) -> None:
+        folder = self.spool / "quarantine"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        fd = os.open(folder / f"{producer_id}.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        try:
+            os.write(fd, body.replace(b"\n", b" ") + b"\n")
+        finally:
+            os.close(fd)
+
+
+def _number(name: str) -> int:
+    part = name.split(".")[1]
+    return int(part) if part.isdigit() else 0
+
+
+def _explains(event: Event, expected: int, seq: int) -> bool:
+    """Whether this is the producer's own word on why the numbers before it are missing."""
+    if event.type != "degraded":
+        return False
+    try:
+        gap = msgspec.json.decode(event.payload, type=_Gap)
+    except msgspec.DecodeError:
+        return False
+    return gap.first_seq == expected and gap.last_seq == seq - 1
+
+
+def wait_for(predicate: Callable[[], bool], progress: threading.Condition | None, timeout: float) -> bool:
+    """Wait until `predicate` holds, looking again at every sign of progress and every 10 ms."""
+    deadline = time.monotonic() + timeout
+    while not predicate():
+        left = deadline - time.monotonic()
+        if left <= 0:
+            return predicate()
+        if progress is None:
+            time.sleep(min(0.01, left))
+        else:
+            with progress:
+                progress.wait(min(0.01, left))
+    return True
+
+

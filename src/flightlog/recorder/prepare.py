@@ -1,0 +1,144 @@
+"""From a call's arguments to the bytes that may touch a disk: encode once, look for secrets once, and only on a hit or an
+oversized payload take the careful way (redact, then truncate). When redaction fails, the payload is withheld."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import msgspec
+
+from flightlog.config import Settings
+from flightlog.events import wire
+from flightlog.events.envelope import (
+    FIELD_CHARS_MAX,
+    FLAG_REDACTED,
+    FLAG_TRUNCATED,
+    FLAG_WITHHELD,
+    Event,
+)
+from flightlog.events.payload import enc_hook, encode_payload
+from flightlog.recorder.redact import Redactor
+from flightlog.recorder.truncate import truncate
+
+# Text that a caller can put into the envelope. Ids are ours, or checked where they come in.
+_TEXT_FIELDS = ("name", "source", "actor", "task_id", "correlation_id", "status", "project")
+
+_encoder = msgspec.json.Encoder(enc_hook=enc_hook)
+
+
+class Outgoing(Event, kw_only=True, omit_defaults=True):
+    """An event whose payload is still the caller's object."""
+
+    payload: Any = None  # type: ignore[assignment]
+
+
+class Preparer:
+    """Makes events safe to write. One per recorder, any thread."""
+
+    def __init__(self, settings: Settings, redactor: Redactor) -> None:
+        self.redactor = redactor
+        self.redacted = 0
+        self.truncated = 0
+        self.withheld = 0
+        self._settings = settings
+        self._bytes_max = settings.payload_bytes_max
+        self._hits = redactor.hits
+        self._lock = threading.Lock()
+
+    def body(self, event: Outgoing) -> bytes:
+        """The bytes of this event as they may be written. Never raises for anything in the payload."""
+        payload = event.payload
+        if type(payload) is dict:
+            try:
+                body = _encoder.encode(event)
+            except Exception:
+                body = self._encode_carefully(event)
+        else:
+            body = self._encode_carefully(event)
+        if len(body) <= self._bytes_max and not self._hits(body):
+            return body
+        return wire.encode(self.careful(body))
+
+    def _encode_carefully(self, event: Outgoing) -> bytes:
+        encoded = encode_payload(event.payload, depth_max=self._settings.payload_depth_max)
+        event.flags |= encoded.flags
+        event.payload = msgspec.Raw(encoded.data)
+        try:
+            return _encoder.encode(event)
+        except Exception:
+            # Lone surrogates in the envelope itself.
+            for field in _TEXT_FIELDS + ("type", "run_id", "trace_id", "span_id", "parent_span_id"):
+                value = getattr(event, field)
+                if isinstance(value, str):
+                    setattr(event, field, value.encode("utf-8", "replace").decode("utf-8"))
+            return _encoder.encode(event)
+
+    def careful(self, body: bytes) -> Event:
+        """The event in these bytes, redacted, then truncated; with its payload withheld when redaction fails."""
+        flags = 0
+        if self._hits(body):
+            try:
+                redacted = self.redactor.redact(body)
+            except Exception as error:
+                return self._withhold(body, error)
+            if redacted.count:
+                body = redacted.data
+                flags |= FLAG_REDACTED
+        event = wire.decode(body)
+        if len(bytes(event.payload)) > self._bytes_max:
+            event.payload = msgspec.Raw(
+                truncate(
+                    bytes(event.payload),
+                    bytes_max=self._bytes_max,
+                    string_bytes_min=self._settings.truncate_string_bytes_min,
+                    items_max=self._settings.payload_items_max,
+                    depth_max=self._settings.payload_depth_max,
+                )
+            )
+            flags |= FLAG_TRUNCATED
+        event.flags |= flags
+        self._count(flags)
+        return event
+
+    def event(self, event: Event) -> Event:
+        """The same care for an event that already is one, as other producers hand them in."""
+        body = wire.encode(event)
+        if len(body) <= self._bytes_max and not self._hits(body):
+            return event
+        return self.careful(body)
+
+    def _withhold(self, body: bytes, error: Exception) -> Event:
+        """What remains of an event that can't be shown to be free of secrets: its ids, type, times and numbers."""
+        event = wire.decode(body)
+        reason = f"redaction failed ({type(error).__name__})"
+        event.payload = msgspec.Raw(msgspec.json.encode({"withheld": reason}))
+        for field in _TEXT_FIELDS:
+            if field not in ("project", "status"):
+                setattr(event, field, None)
+        event.flags |= FLAG_WITHHELD
+        self._count(FLAG_WITHHELD)
+        return event
+
+    def _count(self, flags: int) -> None:
+        with self._lock:
+            self.redacted += bool(flags & FLAG_REDACTED)
+            self.truncated += bool(flags & FLAG_TRUNCATED)
+            self.withheld += bool(flags & FLAG_WITHHELD)
+
+
+def fit(field: str, value: object) -> tuple[str | None, bool]:
+    """A caller's value as text that fits its field, and whether it had to be changed."""
+    if value is None:
+        return None, False
+    if not isinstance(value, str):
+        try:
+            value, changed = str(value), True
+        except Exception:
+            return None, True
+    else:
+        changed = False
+    limit = FIELD_CHARS_MAX[field]
+    if len(value) > limit:
+        return value[: limit - 1] + "…", True
+    return value, changed

@@ -1,0 +1,445 @@
+"""Where an event is safe first: an append to a file of this process, so that the bytes are in the kernel when it returns.
+
+One producer (a recorder in one process) owns one state file and a row of segments in the spool folder:
+
+    <producer>.state            locked while the producer lives; holds the losses it has not reported yet
+    <producer>.00000001.seg     records (see segment.py); the last one is being written, the others are closed
+
+Whoever drains the folder marks a segment as delivered before it unlinks it. A segment that vanished without that mark was
+lost to somebody else, and is written again from the descriptor that the producer still holds.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import struct
+import threading
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from flightlog.clock import NS_PER_SECOND, Clock
+from flightlog.config import Settings
+from flightlog.recorder import segment
+from flightlog.recorder.health import DROPPING, LEVEL_NUMBERS, OK, RUNGS, Loss, Tally, rung_for
+
+# Losses become events at most this often, so that a long outage makes a handful of them.
+REPORT_SECONDS = 1.0
+# How often a folder that could not be opened is tried again, and the room on the disk is measured while it is short.
+RETRY_SECONDS = 0.05
+
+STATE_BYTES = 16 * 1024
+_STATE_HEAD = struct.Struct("<4sII")
+_STATE_MARK = b"FLS1"
+
+
+class ProducerState(msgspec.Struct):
+    """What a producer leaves behind for whoever drains its segments after it died."""
+
+    producer_id: str
+    pid: int
+    seq: int
+    losses: list[Loss]
+
+
+class _Closed(NamedTuple):
+    fd: int
+    path: Path
+    size: int
+
+
+# Makes the events that report losses: takes them and the next free seq, gives (seq, body) pairs.
+Report = Callable[[list[Loss], int], list[tuple[int, bytes]]]
+
+
+class SpoolWriter:
+    """The appending end of the spool. Any thread may call it; nothing here raises OSError to the caller."""
+
+    def __init__(
+        self,
+        folder: Path,
+        producer_id: str,
+        settings: Settings,
+        clock: Clock,
+        report: Report,
+        on_open: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.folder = folder
+        self.producer_id = producer_id
+        self.recorded = 0
+        self.seq = 0
+        self.rung = OK
+        self.trouble: str | None = None
+        self._settings = settings
+        self._clock = clock
+        self._report = report
+        self._on_open = on_open
+        self._wait_seconds = settings.spool_wait_ms_max / 1000
+        self._lock = threading.Lock()
+        self._tally_lock = threading.Lock()
+        self.tally = Tally()
+        self._forget_files()
+
+    def _forget_files(self) -> None:
+        self._fd = -1
+        self._state_fd = -1
+        self._path = self.folder
+        self._number = 0
+        self._size = 0
+        self._closed: list[_Closed] = []
+        self._used = 0
+        self._room = 0
+        self._measured_ns = -NS_PER_SECOND
+        self._tried_ns = -NS_PER_SECOND
+        self._reported_ns = -NS_PER_SECOND
+        self._level_floor = 0
+
+    # ── appending ────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def append(self, body: bytes, level: str, run_id: str | None, now_ns: int) -> bool:
+        """Append one event. True when its bytes are in the kernel; False when it was dropped, which is then counted."""
+        lock = self._lock
+        if not lock.acquire(False) and not lock.acquire(True, self._wait_seconds):
+            with self._tally_lock:
+                self.tally.add("spool_stalled", run_id, now_ns)
+            return False
+        try:
+            if self._level_floor and LEVEL_NUMBERS.get(level, 1) < self._level_floor:
+                return self._drop(self._shed_reason(), run_id, now_ns)
+            if self._fd < 0 and not self._open():
+                return self._drop(self.trouble or "spool_unwritable", run_id, now_ns)
+            if self.tally:
+                return self._append_after_losses(body, run_id, now_ns)
+            seq = self.seq + 1
+            record = segment.frame(seq, body)
+            size = len(record)
+            if self._room < size and not self._measure(size):
+                return self._drop(self.trouble or "spool_full", run_id, now_ns)
+            if not self._write(record):
+                return self._drop(self.trouble or "disk_full", run_id, now_ns)
+            self.seq = seq
+            self.recorded += 1
+            if self._size >= self._settings.spool_segment_bytes_max:
+                self._cut()
+            return True
+        finally:
+            lock.release()
+
+    def _append_after_losses(self, body: bytes, run_id: str | None, now_ns: int) -> bool:
+        """The first events after a loss: what was lost goes into the stream before what comes next."""
+        records, seq = self._loss_records()
+        own = segment.frame(seq + 1, body)
+        if self._room < len(records) + len(own) and not self._measure(len(records) + len(own)):
+            return self._drop(self.trouble or "spool_full", run_id, now_ns)
+        if not self._write(records + own):
+            return self._drop(self.trouble or "disk_full", run_id, now_ns)
+        self.seq = seq + 1
+        self.recorded += 1
+        if records:
+            self._losses_reported()
+        if self._size >= self._settings.spool_segment_bytes_max:
+            self._cut()
+        return True
+
+    def _loss_records(self, *, now_please: bool = False) -> tuple[bytes, int]:
+        """The records that report what was lost, or none when the last report is too recent; and the seq after them."""
+        now = self._clock.monotonic_ns()
+        if not now_please and now - self._reported_ns < REPORT_SECONDS * NS_PER_SECOND:
+            return b"", self.seq
+        with self._tally_lock:
+            losses = self.tally.losses()
+        pairs = self._report(losses, self.seq + 1)
+        seq = pairs[-1][0] if pairs else self.seq
+        return b"".join(segment.frame(number, body) for number, body in pairs), seq
+
+    def _losses_reported(self) -> None:
+        with self._tally_lock:
+            self.tally.reported()
+        self._reported_ns = self._clock.monotonic_ns()
+        self._save_state()
+
+    def lose(self, reason: str, run_id: str | None, now_ns: int) -> None:
+        """Count an event that never became bytes."""
+        with self._tally_lock:
+            self.tally.add(reason, run_id, now_ns)
+
+    def _drop(self, reason: str, run_id: str | None, now_ns: int) -> bool:
+        with self._tally_lock:
+            self.tally.add(reason, run_id, now_ns)
+        self._save_state()
+        return False
+
+    def _shed_reason(self) -> str:
+        if self.rung == DROPPING:
+            return self.trouble or "spool_full"
+        return "shed_debug" if self._level_floor == 1 else "shed_info"
+
+    def _write(self, data: bytes) -> bool:
+        try:
+            written = os.write(self._fd, data)
+        except OSError as error:
+            self._failed(error)
+            return False
+        if written != len(data):
+            # The disk became full in the middle: take the torn part back, so that what follows is readable at once.
+            try:
+                os.ftruncate(self._fd, max(os.fstat(self._fd).st_size - written, 0))
+            except OSError:
+                pass
+            self._failed(OSError(errno.ENOSPC, "no space left on device"))
+            return False
+        if self.trouble is not None:
+            self.trouble = None
+            self._measured_ns = -NS_PER_SECOND
+        self._size += written
+        self._room -= written
+        return True
+
+    def _failed(self, error: OSError) -> None:
+        self.trouble = "disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "spool_unwritable"
+        self.rung = DROPPING
+
+    # ── files ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _open(self) -> bool:
+        """Start the next segment. False when the folder can't be written; tried again after a moment."""
+        now = self._clock.monotonic_ns()
+        if now - self._tried_ns < RETRY_SECONDS * NS_PER_SECOND:
+            return False
+        self._tried_ns = now
+        fd = -1
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self._state_fd < 0:
+                self._open_state()
+            self._number += 1
+            path = self.folder / f"{self.producer_id}.{self._number:08d}{segment.SUFFIX}"
+            fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            if os.write(fd, segment.HEADER) != len(segment.HEADER):
+                raise OSError(errno.ENOSPC, "no space left on device")
+        except OSError as error:
+            self._failed(error)
+            if fd >= 0:
+                os.close(fd)
+                _unlink(path)
+            return False
+        self._fd, self._path, self._size = fd, path, len(segment.HEADER)
+        self._tried_ns = -NS_PER_SECOND
+        self._on_open()
+        return True
+
+    def _open_state(self) -> None:
+        path = self.folder / f"{self.producer_id}{segment.STATE_SUFFIX}"
+        unborn = path.with_suffix(".unborn")
+        fd = os.open(unborn, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            # Locked before it has its name: whoever drains must never see the state of a living producer unlocked.
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            # Written in full now, so that counting losses later needs no space on a full disk.
+            if os.pwrite(fd, bytes(STATE_BYTES), 0) != STATE_BYTES:
+                raise OSError(errno.ENOSPC, "no space left on device")
+            self._state_fd = fd
+            self._save_state()
+            os.rename(unborn, path)
+        except OSError:
+            self._state_fd = -1
+            os.close(fd)
+            _unlink(unborn)
+            raise
+
+    def _save_state(self) -> None:
+        if self._state_fd < 0:
+            return
+        with self._tally_lock:
+            state = ProducerState(self.producer_id, os.getpid(), self.seq, self.tally.losses())
+        body = msgspec.json.encode(state)
+        if len(body) > STATE_BYTES - _STATE_HEAD.size:
+            return
+        try:
+            os.pwrite(self._state_fd, _STATE_HEAD.pack(_STATE_MARK, len(body), zlib.crc32(body)) + body, 0)
+        except OSError:
+            pass  # the tally in memory stays right; only a crash before the next event would lose the count
+
+    def _cut(self) -> None:
+        """Close the segment that is being written; the next event starts another."""
+        if self._fd < 0:
+            return
+        try:
+            os.write(self._fd, segment.frame(self.seq, b""))
+        except OSError:
+            pass  # whoever drains takes it for closed once a later segment exists or this process is gone
+        self._closed.append(_Closed(self._fd, self._path, self._size))
+        self._fd = -1
+        self._tried_ns = -NS_PER_SECOND
+
+    def _measure(self, needed: int = 0) -> bool:
+        """Look how much of the disk is left for the spool, at most every RETRY_SECONDS. True when `needed` bytes fit."""
+        now = self._clock.monotonic_ns()
+        if now - self._measured_ns >= RETRY_SECONDS * NS_PER_SECOND:
+            self._measured_ns = now
+            try:
+                used = folder_bytes(self.folder)
+                disk = os.statvfs(self.folder)
+                free = max(disk.f_bavail * disk.f_frsize - self._settings.spool_reserve_bytes, 0)
+            except OSError as error:
+                self._failed(error)
+                self._room = 0
+                return False
+            most = self._settings.spool_bytes_max
+            capacity = min(most, used + free)
+            self._used = used
+            self._room = max(capacity - used, 0)
+            self._set_rung(rung_for(used / capacity if capacity else 1.0, True))
+            if self._room == 0 and used < most:
+                self.trouble = "disk_full"
+        return self._room >= needed
+
+    def _set_rung(self, rung: int) -> None:
+        self.rung = rung
+        self._level_floor = RUNGS[rung].level_floor if rung != DROPPING else RUNGS[DROPPING - 1].level_floor
+
+    # ── upkeep, by a thread of the recorder ──────────────────────────────────────────────────────────────────────
+
+    def tend(self) -> None:
+        """Look after the files: let go of what was delivered, write again what somebody deleted, report losses."""
+        with self._lock:
+            self._release_delivered()
+            if self._fd >= 0 and _is_unlinked(self._fd):
+                self._cut()
+            self._salvage_unlinked()
+            if self._fd >= 0 or self._closed or self.tally:
+                self._measured_ns = -NS_PER_SECOND
+                self._measure()
+            if self._fd < 0 and self.tally:
+                self._open()
+            self._report_now()
+
+    def _report_now(self) -> None:
+        if self._fd < 0 or not self.tally:
+            return
+        records, seq = self._loss_records(now_please=self.trouble is None and self.rung == OK)
+        if records and self._room >= len(records) and self._write(records):
+            self.seq = seq
+            self._losses_reported()
+
+    def _release_delivered(self) -> None:
+        kept = []
+        for closed in self._closed:
+            if os.pread(closed.fd, 1, segment.STATE_OFFSET) == segment.DELIVERED:
+                os.close(closed.fd)
+            else:
+                kept.append(closed)
+        self._closed = kept
+
+    def _salvage_unlinked(self) -> None:
+        """Write the records of deleted segments again. Those that were delivered already are recognised by their id."""
+        lost = [closed for closed in self._closed if _is_unlinked(closed.fd)]
+        if not lost:
+            return
+        if self._state_fd >= 0 and _is_unlinked(self._state_fd):
+            os.close(self._state_fd)
+            self._state_fd = -1
+        for closed in lost:
+            if self._fd < 0 and not self._open():
+                return
+            data = os.pread(closed.fd, closed.size - len(segment.HEADER), len(segment.HEADER))
+            if data and not self._write(data):
+                return
+            os.close(closed.fd)
+            self._closed.remove(closed)
+
+    def cut(self) -> None:
+        """Close the segment being written if anything is in it, so that it can be delivered to its end and removed."""
+        with self._lock:
+            if self._fd >= 0 and self._size > len(segment.HEADER):
+                self._cut()
+
+    def delivered(self) -> bool:
+        """True when every event that was appended before the last `cut` is in the store."""
+        with self._lock:
+            self._release_delivered()
+            return not self._closed and (self._fd < 0 or self._size <= len(segment.HEADER))
+
+    @property
+    def bytes_used(self) -> int:
+        """Bytes in the spool folder, of all producers, when it was last measured."""
+        return self._used
+
+    @property
+    def bytes_room(self) -> int:
+        """Bytes that may still be spooled, when it was last measured."""
+        return self._room
+
+    def close(self) -> None:
+        """Stop writing. What is not delivered stays on the disk for whoever drains the folder next."""
+        with self._lock:
+            if self._fd >= 0 and self.tally:
+                records, seq = self._loss_records(now_please=True)
+                if self._write(records):
+                    self.seq = seq
+                    self._losses_reported()
+            self._cut()
+            for closed in self._closed:
+                os.close(closed.fd)
+            if self._state_fd >= 0:
+                os.close(self._state_fd)
+            self._forget_files()
+
+    def after_fork_in_child(self, producer_id: str) -> None:
+        """Become a producer of its own. The parent's files, locks and losses are the parent's."""
+        self._lock = threading.Lock()
+        self._tally_lock = threading.Lock()
+        for fd in [self._fd, self._state_fd, *(closed.fd for closed in self._closed)]:
+            if fd >= 0:
+                os.close(fd)
+        self.tally = Tally()
+        self.producer_id = producer_id
+        self.seq = 0
+        self.recorded = 0
+        self.rung = OK
+        self.trouble = None
+        self._forget_files()
+
+
+def read_state(fd: int) -> ProducerState | None:
+    """What a producer left in its state file, or None when it is not readable."""
+    data = os.pread(fd, STATE_BYTES, 0)
+    if len(data) < _STATE_HEAD.size:
+        return None
+    mark, length, crc = _STATE_HEAD.unpack_from(data)
+    body = data[_STATE_HEAD.size : _STATE_HEAD.size + length]
+    if mark != _STATE_MARK or len(body) != length or zlib.crc32(body) != crc:
+        return None
+    try:
+        return msgspec.json.decode(body, type=ProducerState)
+    except msgspec.DecodeError:
+        return None
+
+
+def folder_bytes(folder: Path) -> int:
+    """Bytes of all segments in a spool folder."""
+    total = 0
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(segment.SUFFIX):
+                try:
+                    total += entry.stat().st_size
+                except FileNotFoundError:
+                    continue
+    return total
+
+
+def _is_unlinked(fd: int) -> bool:
+    return os.fstat(fd).st_nlink == 0
+
+
+def _unlink(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError:
+        pass
