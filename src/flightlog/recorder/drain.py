@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import logging
 import os
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +16,7 @@ import msgspec
 
 from flightlog.clock import format_ns
 from flightlog.config import Settings
-from flightlog.errors import FlightlogError, ServerExtraMissing, StoreGone, WriterLocked
+from flightlog.errors import FlightlogError, ServerExtraMissing, ServerUnavailable, StoreGone, WriterLocked
 from flightlog.events import wire
 from flightlog.events.envelope import Event
 from flightlog.recorder import segment
@@ -26,7 +27,7 @@ from flightlog.recorder.spool import ProducerState, read_state
 log = logging.getLogger("flightlog.drain")
 
 LOCK_RETRY_SECONDS = 0.5
-ERROR_RETRY_SECONDS_MAX = 5.0
+STORE_RETRY_SECONDS, STORE_RETRY_SECONDS_MAX = 0.1, 2.0
 
 
 class _Gap(msgspec.Struct):
@@ -147,19 +148,24 @@ class Drain:
             self._set_error(str(error))
             if isinstance(error, StoreGone):
                 self._close_sink()
-            return self._backoff()
+            return self._backoff(error)
         except Exception as error:
             # Anything else is a fault of ours or of the machine; the events stay spooled, and it is said, not hidden.
             self._set_error(f"{type(error).__name__}: {error}")
             self._close_sink()
-            return self._backoff()
+            return self._backoff(error)
         self._failures = 0
         self.error = None
         return 0.0 if count else self._settings.drain_poll_seconds
 
-    def _backoff(self) -> float:
+    def _backoff(self, error: Exception) -> float:
+        """Seconds to the next attempt: doubling, and over a network with jitter, so that many senders do not come at once."""
+        doubling = 2.0 ** min(self._failures, 16)
         self._failures += 1
-        return min(0.05 * 2.0 ** min(self._failures, 10), ERROR_RETRY_SECONDS_MAX)
+        if isinstance(error, ServerUnavailable):
+            most = min(self._settings.http_retry_seconds_base * doubling, self._settings.http_retry_seconds_max)
+            return most * random.uniform(0.5, 1.0)
+        return min(STORE_RETRY_SECONDS * doubling, STORE_RETRY_SECONDS_MAX)
 
     def _set_error(self, text: str) -> None:
         if self.error != text:

@@ -26,7 +26,7 @@ import msgspec
 from flightlog.clock import NS_PER_SECOND, Clock
 from flightlog.config import Settings
 from flightlog.recorder import segment
-from flightlog.recorder.health import DROPPING, LEVEL_NUMBERS, OK, RUNGS, Loss, Tally, rung_for
+from flightlog.recorder.health import DROPPING, LEVEL_NUMBERS, OK, RUNGS, SHED_DEBUG, SHED_INFO, Loss, Tally, rung_for
 
 # Losses become events at most this often, so that a long outage makes a handful of them.
 REPORT_SECONDS = 1.0
@@ -94,6 +94,7 @@ class SpoolWriter:
         self._closed: list[_Closed] = []
         self._used = 0
         self._room = 0
+        self._attention = 0  # the room at which the next rung begins
         self._measured_ns = -NS_PER_SECOND
         self._tried_ns = -NS_PER_SECOND
         self._reported_ns = -NS_PER_SECOND
@@ -118,7 +119,7 @@ class SpoolWriter:
             seq = self.seq + 1
             record = segment.frame(seq, body)
             size = len(record)
-            if self._room < size and not self._measure(size):
+            if self._room - size < self._attention and not self._measure(size):
                 return self._drop(self.trouble or "spool_full", run_id, now_ns)
             if not self._write(record):
                 return self._drop(self.trouble or "disk_full", run_id, now_ns)
@@ -134,7 +135,8 @@ class SpoolWriter:
         """The first events after a loss: what was lost goes into the stream before what comes next."""
         records, seq = self._loss_records()
         own = segment.frame(seq + 1, body)
-        if self._room < len(records) + len(own) and not self._measure(len(records) + len(own)):
+        size = len(records) + len(own)
+        if self._room - size < self._attention and not self._measure(size):
             return self._drop(self.trouble or "spool_full", run_id, now_ns)
         if not self._write(records + own):
             return self._drop(self.trouble or "disk_full", run_id, now_ns)
@@ -294,14 +296,20 @@ class SpoolWriter:
             capacity = min(most, used + free)
             self._used = used
             self._room = max(capacity - used, 0)
-            self._set_rung(rung_for(used / capacity if capacity else 1.0, True))
+            self._step_to(rung_for(used / capacity if capacity else 1.0, True), capacity)
             if self._room == 0 and used < most:
                 self.trouble = "disk_full"
-        return self._room >= needed
+        if self._room >= needed:
+            return True
+        self._step_to(DROPPING, 0)
+        return False
 
-    def _set_rung(self, rung: int) -> None:
+    def _step_to(self, rung: int, capacity: int) -> None:
         self.rung = rung
-        self._level_floor = RUNGS[rung].level_floor if rung != DROPPING else RUNGS[DROPPING - 1].level_floor
+        # While dropping, an event of any level is still tried, since whether it fits is known only then.
+        self._level_floor = RUNGS[min(rung, SHED_INFO)].level_floor
+        further = RUNGS[SHED_DEBUG if rung < SHED_DEBUG else min(rung + 1, DROPPING)].fill_min
+        self._attention = int(capacity * (1.0 - further))
 
     # ── upkeep, by a thread of the recorder ──────────────────────────────────────────────────────────────────────
 

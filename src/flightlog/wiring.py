@@ -1,0 +1,165 @@
+"""Where the rooms are introduced to each other. Nothing below knows that this module exists."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flightlog.clock import Clock
+from flightlog.config import Settings
+from flightlog.errors import FlightlogError, ServerExtraMissing
+from flightlog.events.envelope import Event
+from flightlog.ids import Ids
+from flightlog.recorder.client import Recorder
+from flightlog.recorder.drain import Drain
+from flightlog.recorder.http_sink import HttpSink
+from flightlog.recorder.prepare import Preparer
+from flightlog.recorder.redact import Redactor
+from flightlog.recorder.sinks import Sink
+
+if TYPE_CHECKING:
+    from flightlog.journal.append import Journal
+    from flightlog.journal.tail import TailHub
+    from flightlog.store.contract import Store
+
+SPOOL_FOLDER = "spool"
+
+
+def open(  # noqa: A001 - flightlog.open is the way in
+    target: str | Path,
+    *,
+    project: str | None = None,
+    actor: str | None = None,
+    source: str | None = None,
+    strict: bool = False,
+    settings: Settings | None = None,
+    drain: bool = True,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    spool_dir: str | Path | None = None,
+) -> Recorder:
+    """A recorder that writes to a data folder, or to a server when `target` starts with http:// or https://.
+
+    With a folder, events are in the spool when `emit` returns. If this process has the `server` extra and nobody else is the
+    writer of the folder, a thread of it carries them into the store; else whoever runs `flightlog up` on the folder does. With
+    `drain=False` this process only spools. With a URL, the spool is in `spool_dir` (by default a folder of this user's state
+    directory), and a thread delivers it.
+
+    Raises SettingInvalid for a setting or target that can't be; never for the state of the disk or the network.
+
+    >>> import flightlog, tempfile
+    >>> with flightlog.open(tempfile.mkdtemp()) as rec:
+    ...     with rec.run("say hello") as run:
+    ...         _ = run.emit("note", {"text": "hello"})
+    ...     rec.flush(timeout=30)
+    True
+    """
+    is_url = isinstance(target, str) and target.startswith(("http://", "https://"))
+    folder = (Path(spool_dir) if spool_dir else _state_folder(str(target))) if is_url else Path(target)
+    given = {"project": project} if project is not None else {}
+    # A given Settings is the whole truth; the environment and flightlog.toml fill in only when there is none.
+    chosen = Settings.load(folder, **given) if settings is None else settings
+    if settings is not None and project is not None:
+        chosen = _replace(settings, project)
+    carrier: Drain | None = None
+    if is_url:
+        url = str(target)
+        carrier = Drain(folder / SPOOL_FOLDER, lambda: HttpSink(url, folder / SPOOL_FOLDER, chosen), chosen, chosen.drain_share_max)
+    elif has_server_extra():
+        carrier = Drain(folder / SPOOL_FOLDER, lambda: StoreSink(folder, chosen), chosen, chosen.drain_share_max)
+    return Recorder(
+        folder,
+        settings=chosen,
+        clock=clock,
+        ids=ids,
+        drain=carrier if drain else None,
+        actor=actor,
+        source=source,
+        strict=strict,
+    )
+
+
+def _replace(settings: Settings, project: str) -> Settings:
+    values = {name: getattr(settings, name) for name in Settings.__struct_fields__}
+    return Settings(**{**values, "project": project})
+
+
+def _state_folder(url: str) -> Path:
+    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return Path(base) / "flightlog" / hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:16]
+
+
+def has_server_extra() -> bool:
+    """Whether this process can keep a store."""
+    return all(importlib.util.find_spec(name) is not None for name in ("sqlalchemy", "alembic"))
+
+
+def make_preparer(settings: Settings) -> Preparer:
+    """The care that every producer's events get before they touch a disk."""
+    return Preparer(settings, Redactor.from_settings(settings))
+
+
+class Keeper:
+    """The store of a data folder with everything that stands on it: the journal with its projections, and its followers.
+
+    A writable keeper is the folder's one writer (WriterLocked when another process is); a read-only one works beside it.
+    """
+
+    store: Store
+    journal: Journal
+    hub: TailHub
+
+    def __init__(self, folder: Path, settings: Settings, *, writable: bool, migrate: bool = True) -> None:
+        if not has_server_extra():
+            raise ServerExtraMissing(what=f"Reading or keeping the store in {folder}")
+        from flightlog.journal.append import Journal
+        from flightlog.journal.tail import TailHub
+        from flightlog.runs.project import RunProjector
+        from flightlog.store.engine import open_store
+
+        self.folder = folder
+        self.settings = settings
+        self.store = open_store(folder, settings=settings, writable=writable, migrate=migrate)
+        self.journal = Journal(self.store, [RunProjector()], settings=settings)
+        self.hub = TailHub(self.store, settings=settings)
+
+    def close(self) -> None:
+        """Let go of everything. Safe to call twice."""
+        self.hub.close()
+        self.store.close()
+
+
+class StoreSink:
+    """The sink of a data folder: it is the folder's writer from the first batch until it is closed."""
+
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        from flightlog.journal.sink import JournalSink
+
+        self._keeper = Keeper(folder, settings, writable=True)
+        self._sink = JournalSink(self._keeper.journal)
+
+    def write(self, events: Sequence[Event], segment: str, offset: int) -> Sequence[tuple[int, FlightlogError]]:
+        return self._sink.write(events, segment, offset)
+
+    def position(self, segment: str) -> int:
+        return self._sink.position(segment)
+
+    def forget(self, segment: str) -> None:
+        self._sink.forget(segment)
+
+    def close(self) -> None:
+        self._keeper.close()
+
+
+def keeper_drain(keeper: Keeper) -> Drain:
+    """The drain of a process whose job is to keep the store: it takes what it needs."""
+    from flightlog.journal.sink import JournalSink
+
+    def sink() -> Sink:
+        return JournalSink(keeper.journal)
+
+    return Drain(keeper.folder / SPOOL_FOLDER, sink, keeper.settings, share_max=1.0)
