@@ -156,10 +156,16 @@ class StoreSink:
 
 
 def keeper_drain(keeper: Keeper) -> Drain:
-    """The drain of a process whose job is to keep the store: it takes what it needs."""
+    """The drain of a process whose job is to keep the store: it takes what it needs, and begins anew after StoreGone."""
     from flightlog.journal.sink import JournalSink
 
+    opened = False
+
     def sink() -> Sink:
+        nonlocal opened
+        if opened:
+            keeper.store.reopen()
+        opened = True
         return JournalSink(keeper.journal)
 
     return Drain(keeper.folder / SPOOL_FOLDER, sink, keeper.settings, share_max=1.0)
