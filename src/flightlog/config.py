@@ -34,7 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     spool_bytes_max: int = 1 * GIB
     spool_segment_bytes_max: int = 16 * MIB
     spool_reserve_bytes: int = 4 * MIB
-    spool_wait_ms_max: int = 20
+    spool_wait_ms_max: int = 1_000
     drain_batch_events_max: int = 2_000
     drain_batch_bytes_max: int = 4 * MIB
     drain_poll_seconds: float = 0.05
@@ -108,7 +108,7 @@ HELP: dict[str, str] = {
     "spool_bytes_max": "Most bytes of the disk that undelivered events may take; beyond it events are shed.",
     "spool_segment_bytes_max": "Size at which a process starts its next spool segment.",
     "spool_reserve_bytes": "Free bytes on the disk that the spool leaves alone.",
-    "spool_wait_ms_max": "Longest time that emit() waits for another thread of the process; then the event is dropped, counted.",
+    "spool_wait_ms_max": "Longest wait for a thread that hangs in its write to the spool, once per hang; then events are dropped, and counted.",
     "drain_batch_events_max": "Most events handed to the store in one transaction.",
     "drain_batch_bytes_max": "Most bytes handed to the store in one transaction.",
     "drain_poll_seconds": "How often the drain looks for new events.",

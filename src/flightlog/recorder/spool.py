@@ -80,6 +80,7 @@ class SpoolWriter:
         self._report = report
         self._on_open = on_open
         self._wait_seconds = settings.spool_wait_ms_max / 1000
+        self._stalled = False
         self._lock = threading.Lock()
         self._tally_lock = threading.Lock()
         self.tally = Tally()
@@ -105,10 +106,12 @@ class SpoolWriter:
     def append(self, body: bytes, level: str, run_id: str | None, now_ns: int) -> bool:
         """Append one event. True when its bytes are in the kernel; False when it was dropped, which is then counted."""
         lock = self._lock
-        if not lock.acquire(False) and not lock.acquire(True, self._wait_seconds):
-            with self._tally_lock:
-                self.tally.add("spool_stalled", run_id, now_ns)
+        if not lock.acquire(False) and (self._stalled or not lock.acquire(True, self._wait_seconds)):
+            # A thread hangs in its write. Whoever comes while it does goes on without waiting again.
+            self._stalled = True
+            self.lose("spool_stalled", run_id, now_ns)
             return False
+        self._stalled = False
         try:
             if self._level_floor and LEVEL_NUMBERS.get(level, 1) < self._level_floor:
                 return self._drop(self._shed_reason(), run_id, now_ns)
@@ -411,6 +414,7 @@ class SpoolWriter:
         self.recorded = 0
         self.rung = OK
         self.trouble = None
+        self._stalled = False
         self._forget_files()
 
 
