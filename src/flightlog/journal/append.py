@@ -6,15 +6,21 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
+from sqlalchemy import delete, insert, select, update
 
 from flightlog.clock import Clock, SystemClock
 from flightlog.config import Settings
 from flightlog.errors import FlightlogError
 from flightlog.events.envelope import Event
+from flightlog.journal import rows
 from flightlog.journal.projector import Projector
-from flightlog.store.contract import Store, Tx
+from flightlog.journal.sift import Sifted, sift
+from flightlog.journal.table import journal_head, spool_positions
+from flightlog.store.contract import DuplicateKey, RowRefused, Store, Tx
 
 SYSTEM_CLOCK = SystemClock()
+
+Rejects = Literal["raise", "return"]
 
 
 class SpoolPosition(NamedTuple):
@@ -47,14 +53,16 @@ class Journal:
         settings: Settings | None = None,
     ) -> None:
         self.store = store
-        self.settings = settings or Settings()
+        self._timeout = settings.write_timeout_seconds if settings else None
+        self._projectors = tuple(projectors)
+        self._clock = clock
 
     def append(
         self,
         events: Sequence[Event],
         *,
         position: SpoolPosition | None = None,
-        rejects: Literal["raise", "return"] = "raise",
+        rejects: Rejects = "raise",
         timeout: float | None = None,
     ) -> Appended:
         """Store a batch in one transaction and return after its commit.
@@ -62,23 +70,91 @@ class Journal:
         An event whose id is already there with the same content is counted as a duplicate. One that can't be stored
         (EventIdConflict, EventInvalid) refuses the whole batch, or, with `rejects="return"`, only itself.
         """
-        raise NotImplementedError
+        batch = _prepare(events)
+        return self.store.write(
+            lambda tx: self._append(tx, batch, position, rejects), self._timeout if timeout is None else timeout
+        )
 
     def append_in(
-        self,
-        tx: Tx,
-        events: Sequence[Event],
-        *,
-        position: SpoolPosition | None = None,
-        rejects: Literal["raise", "return"] = "raise",
+        self, tx: Tx, events: Sequence[Event], *, position: SpoolPosition | None = None, rejects: Rejects = "raise"
     ) -> Appended:
         """The same inside a transaction that the caller has open, so that a state and its event commit together."""
-        raise NotImplementedError
+        return self._append(tx, _prepare(events), position, rejects)
 
     def position(self, segment: str) -> int:
         """How far this segment was taken in; 0 when it is not known."""
-        raise NotImplementedError
+        wanted = select(spool_positions.c.position).where(spool_positions.c.segment == segment)
+        with self.store.read() as connection:
+            return int(connection.execute(wanted).scalar() or 0)
 
-    def forget(self, segment: str) -> None:
+    def forget(self, segment: str, timeout: float | None = None) -> None:
         """Drop the position of a segment that was removed."""
-        raise NotImplementedError
+        gone = delete(spool_positions).where(spool_positions.c.segment == segment)
+        timeout = self._timeout if timeout is None else timeout
+        self.store.write(lambda tx: tx.sql.execute(gone).rowcount, timeout)
+
+    # ── inside the transaction ───────────────────────────────────────────────────────────────────────────────────
+
+    def _append(
+        self, tx: Tx, batch: list[rows.Ready | FlightlogError], position: SpoolPosition | None, rejects: Rejects
+    ) -> Appended:
+        now = self._clock.now_ns()
+        first_id = int(tx.sql.execute(select(journal_head.c.last_id)).scalar_one()) + 1
+        sifted = self._insert_all(tx, batch, first_id, now) or self._insert_some(tx, batch, first_id, now, rejects)
+        stored = len(sifted.stored)
+        if stored:
+            tx.sql.execute(update(journal_head).values(last_id=first_id + stored - 1))
+        if stored and self._projectors:
+            events = rows.as_stored(sifted.stored, first_id, now)
+            for projector in self._projectors:
+                projector.apply(tx, events)
+        if position is not None:
+            _keep_position(tx, position, now)
+        return Appended(
+            ids=[sifted.ids.get(place, 0) for place in range(len(batch))],
+            stored=stored,
+            duplicates=len(batch) - stored - len(sifted.rejected),
+            first_id=first_id if stored else 0,
+            last_id=first_id + stored - 1 if stored else 0,
+            rejected=sorted(sifted.rejected.items()),
+        )
+
+    def _insert_all(self, tx: Tx, batch: list[rows.Ready | FlightlogError], first_id: int, now: int) -> Sifted | None:
+        """The usual case: all of it is new and sound. None when it is not, and nothing was done."""
+        ready = [item for item in batch if not isinstance(item, FlightlogError)]
+        if len(ready) < len(batch):
+            return None
+        try:
+            rows.insert(tx, ready, first_id, now)
+        except (DuplicateKey, RowRefused):
+            return None
+        return Sifted(ready, dict(enumerate(range(first_id, first_id + len(ready)))), {})
+
+    def _insert_some(
+        self, tx: Tx, batch: list[rows.Ready | FlightlogError], first_id: int, now: int, rejects: Rejects
+    ) -> Sifted:
+        with tx.sql.begin_nested():  # a caller that catches the error must not find half of the batch
+            sifted = sift(tx, batch, first_id, now)
+            if sifted.rejected and rejects == "raise":
+                raise sifted.rejected[min(sifted.rejected)]
+            return sifted
+
+
+def _prepare(events: Sequence[Event]) -> list[rows.Ready | FlightlogError]:
+    """Outside the transaction, so that the writer thread does as little as possible."""
+    batch: list[rows.Ready | FlightlogError] = []
+    for event in events:
+        try:
+            batch.append(rows.prepare(event))
+        except FlightlogError as error:
+            batch.append(error)
+    return batch
+
+
+def _keep_position(tx: Tx, position: SpoolPosition, now: int) -> None:
+    values = {"position": position.offset, "updated_at": now}
+    known = tx.sql.execute(
+        update(spool_positions).where(spool_positions.c.segment == position.segment).values(values)
+    ).rowcount
+    if not known:
+        tx.sql.execute(insert(spool_positions).values(segment=position.segment, **values))

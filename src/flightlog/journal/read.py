@@ -3,43 +3,28 @@
 from __future__ import annotations
 
 import msgspec
+from sqlalchemy import Connection, select, text
 
 from flightlog.config import Settings
+from flightlog.errors import CursorInvalid, EventNotFound, LimitInvalid
 from flightlog.events.envelope import StoredEvent
+from flightlog.journal import rows
+from flightlog.journal.filter import EVERYTHING, INT64_MAX, EventFilter, is_storable
+from flightlog.journal.plan import Span, ids_of_page
+from flightlog.journal.table import event_payloads, journal_head, run_events
 from flightlog.store.contract import Store
 
+__all__ = ["EVERYTHING", "EventFilter", "EventPage", "get_event", "head_id", "read_events", "read_page"]
 
-class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which events: every field that is given has to hold. A tuple asks for any of its values.
-
-    `since` (inclusive) and `until` (exclusive) are created_at in nanoseconds.
-    """
-
-    project: str | None = None
-    run_id: str | None = None
-    types: tuple[str, ...] = ()
-    levels: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
-    actors: tuple[str, ...] = ()
-    statuses: tuple[str, ...] = ()
-    trace_id: str | None = None
-    span_id: str | None = None
-    task_id: str | None = None
-    correlation_id: str | None = None
-    name: str | None = None
-    since: int | None = None
-    until: int | None = None
-
-
-EVERYTHING = EventFilter()
+DEFAULTS = Settings()
 
 
 class EventPage(msgspec.Struct, frozen=True):
     """One page, oldest first whatever the direction of reading.
 
     `next_after_id` is where reading forwards goes on; it is never lost, so a poller can hand it back for ever: the id
-    of the page's newest event, or the `after_id` that was asked for when the page is empty. `next_before_id` is where
-    reading backwards goes on. `more` says whether there is more in the direction that was read.
+    of the page's newest event, or the `after_id` that was asked for when the page is empty. `next_before_id` is the
+    same for reading backwards. `more` says whether there is more in the direction that was read.
     """
 
     events: list[StoredEvent]
@@ -57,16 +42,72 @@ def read_events(
     limit: int | None = None,
     backwards: bool = False,
     payloads: bool = True,
-    settings: Settings | None = None,
+    settings: Settings = DEFAULTS,
 ) -> EventPage:
     """The events that pass the filter with `after_id < id < before_id`, at most `limit` (`page_events_default`).
 
     Forwards gives the oldest of them, `backwards` (or a `before_id` without an `after_id`) the newest. Without
-    `payloads` the payload column is not touched. Raises LimitInvalid and FilterInvalid.
+    `payloads` the payload column is not touched. Raises LimitInvalid, CursorInvalid, FilterInvalid.
     """
-    raise NotImplementedError
+    filter.check()
+    limit = check_limit(limit, settings)
+    for cursor in (after_id, before_id):
+        if cursor is not None and not 0 <= cursor <= INT64_MAX:
+            raise CursorInvalid(cursor=cursor)
+    span = Span(after_id, before_id, backwards or (before_id is not None and after_id is None))
+    with store.read() as connection:
+        return read_page(connection, filter, span, limit, payloads=payloads)
+
+
+def check_limit(limit: int | None, settings: Settings) -> int:
+    """The limit in force. Raises LimitInvalid."""
+    if limit is None:
+        return min(settings.page_events_default, settings.page_events_max)
+    if not 1 <= limit <= settings.page_events_max:
+        raise LimitInvalid(limit=limit, limit_max=settings.page_events_max)
+    return limit
+
+
+def read_page(
+    connection: Connection, wanted: EventFilter, span: Span, limit: int, *, payloads: bool = True
+) -> EventPage:
+    """read_events on a snapshot that the caller holds, with arguments that were checked."""
+    page = ids_of_page(connection, wanted, span, limit + 1)
+    found = page.join(run_events, run_events.c.id == page.c.id)
+    columns = list(rows.ENVELOPE)
+    if payloads:
+        found = found.outerjoin(event_payloads, event_payloads.c.id == page.c.id)
+        columns.append(event_payloads.c.payload)
+    order = text("1 DESC" if span.backwards else "1")
+    events = [rows.from_row(row) for row in connection.execute(select(*columns).select_from(found).order_by(order))]
+    more = len(events) > limit
+    events = events[:limit]
+    if span.backwards:
+        events.reverse()
+    return EventPage(
+        events=events,
+        next_after_id=events[-1].id if events else span.after_id,
+        next_before_id=events[0].id if events else span.before_id,
+        more=more,
+    )
 
 
 def get_event(store: Store, event_id: str) -> StoredEvent:
     """The event with its payload. Raises EventNotFound."""
-    raise NotImplementedError
+    wanted = (
+        select(*rows.ENVELOPE, event_payloads.c.payload)
+        .select_from(run_events.outerjoin(event_payloads, event_payloads.c.id == run_events.c.id))
+        .where(run_events.c.event_id == event_id)
+    )
+    row = None
+    if is_storable(event_id):
+        with store.read() as connection:
+            row = connection.execute(wanted).first()
+    if row is None:
+        raise EventNotFound(event_id=event_id)
+    return rows.from_row(row)
+
+
+def head_id(connection: Connection) -> int:
+    """The last id that was given out, as this snapshot sees it; a reader who has it has missed nothing."""
+    return int(connection.execute(select(journal_head.c.last_id)).scalar_one())

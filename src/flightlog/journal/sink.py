@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from flightlog.errors import FlightlogError
 from flightlog.events.envelope import Event
-from flightlog.journal.append import Journal
+from flightlog.journal.append import Journal, SpoolPosition
 
 
 class JournalSink:
@@ -21,15 +21,16 @@ class JournalSink:
         Returns the events that the journal refused, by index, with the reason; all others are stored. Raises
         Unavailable or StoreBroken when the same batch should come again.
         """
-        raise NotImplementedError
+        position = SpoolPosition(segment, offset)
+        return self._journal.append(events, position=position, rejects="return").rejected
 
     def position(self, segment: str) -> int:
         """How far this segment was taken in; 0 when it is not known."""
-        raise NotImplementedError
+        return self._journal.position(segment)
 
     def forget(self, segment: str) -> None:
         """The segment was removed: drop its position."""
-        raise NotImplementedError
+        self._journal.forget(segment)
 
     def close(self) -> None:
         """Nothing to let go of: the store belongs to whoever opened it."""

@@ -38,10 +38,10 @@ class Tx(Protocol):
     def driver(self) -> Any:
         """The driver's own connection, where speed asks for it."""
 
-    def insert_many(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+    def insert_many(self, *parts: tuple[Table, Sequence[tuple[Any, ...]]]) -> None:
         """Insert rows (values in the order of the table's columns) the fastest way this database knows.
 
-        All or nothing: raises DuplicateKey or RowRefused and leaves none of these rows behind.
+        All or nothing over all parts: raises DuplicateKey or RowRefused and leaves none of these rows behind.
         """
 
 
@@ -54,6 +54,9 @@ class CommitSignal(Protocol):
 
     def wait(self, seen: int, timeout: float | None = None) -> int:
         """Return the present number as soon as it is not `seen` any more, or after `timeout` seconds."""
+
+    def notify(self) -> None:
+        """Wake everyone who waits."""
 
 
 class Store(Protocol):

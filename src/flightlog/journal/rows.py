@@ -1,0 +1,122 @@
+"""From events to rows and back."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+from msgspec.structs import astuple
+
+from flightlog.errors import EventInvalid
+from flightlog.events.envelope import EMPTY_PAYLOAD, Event, StoredEvent
+from flightlog.journal.table import EVENT_COLUMNS, event_payloads, run_events
+from flightlog.store.contract import Tx
+
+DIGEST_PREFIX = "sha256:"
+
+# An event with what can be worked out before it has an id: the payload as text, its size, its digest.
+Ready = tuple[Event, str, int, bytes]
+
+_COLUMNS = len(EVENT_COLUMNS)
+
+
+def prepare(event: Event) -> Ready:
+    """Raises EventInvalid where the payload is not text."""
+    payload = event.payload
+    try:
+        return event, str(payload, "utf-8"), len(payload), hashlib.sha256(payload).digest()
+    except (UnicodeDecodeError, TypeError) as error:
+        raise EventInvalid(reason=f"the payload is not UTF-8 text ({error})") from error
+
+
+def insert(tx: Tx, items: Sequence[Ready], first_id: int, received_at: int) -> None:
+    """Both rows of each event, under rising ids. Raises DuplicateKey or RowRefused and leaves nothing behind."""
+    envelopes = [
+        (row_id, *astuple(event)[:_COLUMNS], received_at, size, digest)
+        for row_id, (event, _, size, digest) in enumerate(items, first_id)
+    ]
+    payloads = [(row_id, payload) for row_id, (_, payload, _, _) in enumerate(items, first_id)]
+    tx.insert_many((run_events, envelopes), (event_payloads, payloads))
+
+
+def as_stored(items: Iterable[Ready], first_id: int, received_at: int) -> list[StoredEvent]:
+    """The events as the journal now holds them."""
+    return [
+        StoredEvent(
+            id=row_id,
+            received_at=received_at,
+            payload_bytes=size,
+            payload_digest=DIGEST_PREFIX + digest.hex(),
+            payload=event.payload,
+            event_id=event.event_id,
+            type=event.type,
+            created_at=event.created_at,
+            run_id=event.run_id,
+            project=event.project,
+            name=event.name,
+            level=event.level,
+            source=event.source,
+            actor=event.actor,
+            trace_id=event.trace_id,
+            span_id=event.span_id,
+            parent_span_id=event.parent_span_id,
+            task_id=event.task_id,
+            correlation_id=event.correlation_id,
+            status=event.status,
+            duration_ns=event.duration_ns,
+            producer_id=event.producer_id,
+            seq=event.seq,
+            flags=event.flags,
+        )
+        for row_id, (event, _, size, digest) in enumerate(items, first_id)
+    ]
+
+
+def content(event: Event, digest: bytes) -> tuple[Any, ...]:
+    """What two deliveries of one event have in common.
+
+    `flags` are left out: they say how a delivery fared on its way in, and the next may have fared otherwise.
+    """
+    return (*astuple(event)[: _COLUMNS - 1], digest)
+
+
+# The columns that a page reads, in the order of `from_row`.
+ENVELOPE = (run_events.c.id, *(run_events.c[name] for name in EVENT_COLUMNS), *run_events.columns[-3:])
+
+
+def from_row(row: Sequence[Any]) -> StoredEvent:
+    """A StoredEvent from the columns ENVELOPE and, when it was asked for, the payload after them."""
+    (
+        row_id, event_id, type_, created_at, run_id, project, name, level, source, actor, trace_id, span_id,
+        parent_span_id, task_id, correlation_id, status, duration_ns, producer_id, seq, flags,
+        received_at, payload_bytes, digest,
+    ) = row[:23]  # fmt: skip
+    payload = row[23] if len(row) > 23 else None
+    return StoredEvent(
+        id=row_id,
+        event_id=event_id,
+        type=type_,
+        created_at=created_at,
+        run_id=run_id,
+        project=project,
+        name=name,
+        level=level,
+        source=source,
+        actor=actor,
+        trace_id=trace_id,
+        span_id=span_id,
+        parent_span_id=parent_span_id,
+        task_id=task_id,
+        correlation_id=correlation_id,
+        status=status,
+        duration_ns=duration_ns,
+        producer_id=producer_id,
+        seq=seq,
+        flags=flags,
+        received_at=received_at,
+        payload_bytes=payload_bytes,
+        payload_digest=DIGEST_PREFIX + digest.hex(),
+        payload=EMPTY_PAYLOAD if payload is None else msgspec.Raw(payload.encode()),
+    )

@@ -1,0 +1,120 @@
+"""The careful way in, for a batch that did not go in at once: duplicates are counted, what can't be stored is named."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from sqlalchemy import select
+
+from flightlog.errors import EventIdConflict, EventInvalid, FlightlogError
+from flightlog.events.envelope import check_envelope
+from flightlog.journal.rows import Ready, content, insert
+from flightlog.journal.table import EVENT_COLUMNS, run_events
+from flightlog.store.contract import DuplicateKey, RowRefused, Tx
+
+LOOKUP_IDS_MAX = 500  # event ids asked for in one statement
+
+_KNOWN_COLUMNS = (
+    run_events.c.id,
+    *(run_events.c[name] for name in EVENT_COLUMNS if name != "flags"),
+    run_events.c.payload_digest,
+)
+
+
+class Sifted(NamedTuple):
+    """`stored` went in under rising ids from the first; `ids` and `rejected` speak of places in the batch."""
+
+    stored: list[Ready]
+    ids: dict[int, int]
+    rejected: dict[int, FlightlogError]
+
+
+def sift(tx: Tx, batch: Sequence[Ready | FlightlogError], first_id: int, received_at: int) -> Sifted:
+    """Store what is new, find what is there already, and say for the rest why not."""
+    found = Sifted([], {}, {})
+    fresh, twins = _split(tx, batch, found)
+    stored = _insert_fresh(tx, fresh, first_id, received_at, found)
+    for row_id, place in enumerate(stored, first_id):
+        found.ids[place] = row_id
+        found.stored.append(fresh[place])
+    for place, first in twins.items():
+        if first in found.ids:
+            found.ids[place] = found.ids[first]
+        else:
+            found.rejected[place] = found.rejected[first]
+    return found
+
+
+def _split(tx: Tx, batch: Sequence[Ready | FlightlogError], found: Sifted) -> tuple[dict[int, Ready], dict[int, int]]:
+    """The events nobody has, by place; and those that are a second copy of one of them."""
+    known = _known(tx, [item[0].event_id for item in batch if not isinstance(item, FlightlogError)])
+    seen: dict[str, int] = {}
+    fresh: dict[int, Ready] = {}
+    twins: dict[int, int] = {}
+    for place, item in enumerate(batch):
+        if isinstance(item, FlightlogError):
+            found.rejected[place] = item
+            continue
+        event_id = item[0].event_id
+        mine = content(item[0], item[3])
+        if event_id in known:
+            row_id, theirs = known[event_id]
+        elif event_id in seen:
+            row_id, theirs = 0, content(fresh[seen[event_id]][0], fresh[seen[event_id]][3])
+        else:
+            seen[event_id] = place
+            fresh[place] = item
+            continue
+        if mine != theirs:
+            found.rejected[place] = EventIdConflict(event_id=event_id)
+        elif row_id:
+            found.ids[place] = row_id
+        else:
+            twins[place] = seen[event_id]
+    return fresh, twins
+
+
+def _known(tx: Tx, event_ids: list[str]) -> dict[str, tuple[int, tuple[object, ...]]]:
+    """Which of these are in the journal: their ids and content."""
+    found: dict[str, tuple[int, tuple[object, ...]]] = {}
+    usable = [event_id for event_id in event_ids if _is_text(event_id)]
+    for start in range(0, len(usable), LOOKUP_IDS_MAX):
+        wanted = select(*_KNOWN_COLUMNS).where(run_events.c.event_id.in_(usable[start : start + LOOKUP_IDS_MAX]))
+        for row in tx.sql.execute(wanted):
+            found[row.event_id] = (row[0], tuple(row[1:]))
+    return found
+
+
+def _is_text(value: object) -> bool:
+    """Whether the database can be asked about this at all."""
+    return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
+
+
+def _insert_fresh(tx: Tx, fresh: dict[int, Ready], first_id: int, received_at: int, found: Sifted) -> list[int]:
+    """The places that were stored, in the order of their ids: together if they can, else one by one."""
+    if not fresh:
+        return []
+    try:
+        insert(tx, list(fresh.values()), first_id, received_at)
+        return list(fresh)
+    except RowRefused:
+        pass
+    stored: list[int] = []
+    for place, item in fresh.items():
+        try:
+            insert(tx, [item], first_id + len(stored), received_at)
+            stored.append(place)
+        except (RowRefused, DuplicateKey) as error:
+            found.rejected[place] = _reason(item, error)
+    return stored
+
+
+def _reason(item: Ready, error: Exception) -> FlightlogError:
+    try:
+        check_envelope(item[0])
+    except FlightlogError as better:
+        return better
+    except Exception as broken:  # a field of a kind that the check does not expect either
+        return EventInvalid(reason=f"a field is of the wrong kind ({broken})")
+    return EventInvalid(reason=f"the store does not take it ({error})")

@@ -1,0 +1,232 @@
+"""The SQLite store of one data folder: its lock, its writer, its readers."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine, QueuePool, create_engine
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from flightlog.config import Settings
+from flightlog.errors import NotFound, StoreGone, StoreUnavailable
+from flightlog.store import migrations, sqlite_errors
+from flightlog.store.contract import Dialect, Tx
+from flightlog.store.lock import WriterLock
+from flightlog.store.signal import PolledSignal, Signal
+from flightlog.store.sqlite_session import DatabaseFile, SqliteSession
+from flightlog.store.writer import Writer
+
+T = TypeVar("T")
+
+DATABASE_FILE = "flightlog.db"
+
+CACHE_KIB = 8 * 1024
+BLOCKED_MS = 5_000  # a reader only ever waits for a checkpoint's end or a recovery
+READERS_KEPT, READERS_MAX, READER_WAIT_SECONDS = 8, 64, 5.0
+ADMIN_SECONDS = 24 * 3600.0  # opening, migrating and closing take as long as they take
+
+
+class SqliteStore:
+    """See contract.Store. Made by `engine.open_store`."""
+
+    dialect: Dialect = "sqlite"
+
+    def __init__(self, folder: Path, settings: Settings, *, writable: bool) -> None:
+        self.folder = folder
+        self.path = folder / DATABASE_FILE
+        self.url = f"sqlite:///{self.path}"
+        self.writable = writable
+        self._settings = settings
+        self._pid = os.getpid()
+        self._lock = WriterLock(folder)
+        self._session = SqliteSession(self.path, settings)
+        self._writer: Writer | None = None
+        self._signal = Signal() if writable else PolledSignal(self._data_version, settings.tail_poll_seconds)
+        self._watching = threading.Lock()
+        self._watch: sqlite3.Connection | None = None
+        self._readers: Engine | None = None
+        self._file: DatabaseFile | None = None
+        self._closed = False
+        _stores.add(self)
+        self._open()
+
+    # ── Store ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def write(self, fn: Callable[[Tx], T], timeout: float | None = None) -> T:
+        self._check_process()
+        if self._writer is None:
+            reason = "the store is closed" if self._closed else "it was opened for reading only"
+            raise StoreUnavailable(reason=reason)
+        return self._writer.write(fn, self._settings.write_timeout_seconds if timeout is None else timeout)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        self._check_process()
+        file, readers = self._file, self._readers
+        if self._closed or file is None or readers is None:
+            raise StoreUnavailable(reason="the store is closed")
+        file.check()
+        try:
+            with readers.connect() as connection:
+                connection.exec_driver_sql("BEGIN")
+                yield connection
+        except PoolTimeout as error:
+            raise StoreUnavailable(reason=f"all {READERS_MAX} readers are busy") from error
+        except Exception as error:
+            if sqlite_errors.primary_code(error):
+                file.check()
+            explained = sqlite_errors.explain(error)
+            if explained is error:
+                raise
+            raise explained from error
+
+    def commits(self) -> Signal:
+        return self._signal
+
+    def revision(self) -> str | None:
+        with self.read() as connection:
+            return migrations.revision(connection)
+
+    def migrate(self) -> list[str]:
+        self._check_process()
+        if self._writer is None:
+            raise StoreUnavailable(reason="it was opened for reading only")
+        return self._writer.write(lambda tx: migrations.upgrade(tx.sql), ADMIN_SECONDS)
+
+    def reopen(self) -> None:
+        self._check_process()
+        if self.writable and not self._lock.is_held():
+            self._lock.release()
+            _make_folder(self.folder)
+            self._lock.acquire()
+        self._open()
+        if self.writable:
+            self.migrate()
+        self._signal.notify()
+
+    def close(self) -> None:
+        if self._closed or os.getpid() != self._pid:
+            return
+        self._closed = True
+        writer, self._writer = self._writer, None
+        if self._readers is not None:
+            self._readers.dispose()
+        with self._watching:
+            if self._watch is not None:
+                self._watch.close()
+                self._watch = None
+        if writer is not None:
+            # Last, so that this close is the one that folds the WAL into the database.
+            writer.call(self._session.close, ADMIN_SECONDS)
+            writer.close()
+        self._lock.release()
+        self._signal.notify()
+
+    # ── opening ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _open(self) -> None:
+        """Open the file that is at our path now; on failure nothing stays behind."""
+        try:
+            if self.writable:
+                self._open_writer()
+            elif not self.path.exists():
+                raise NotFound(what="Flightlog store in", id=str(self.folder))
+            if self._readers is not None:
+                self._readers.dispose()
+            with self._watching:
+                if self._watch is not None:
+                    self._watch.close()
+                    self._watch = None
+            self._file = DatabaseFile(self.path)
+            self._readers = create_engine(
+                "sqlite://",
+                creator=self._connect_reader,
+                poolclass=QueuePool,
+                pool_size=READERS_KEPT,
+                max_overflow=READERS_MAX - READERS_KEPT,
+                pool_timeout=READER_WAIT_SECONDS,
+            )
+        except BaseException:
+            if self._readers is None:
+                self.close()
+            raise
+
+    def _open_writer(self) -> None:
+        if not self._lock.is_held():
+            _make_folder(self.folder)
+            self._lock.acquire()
+        if self._writer is None:
+            self._writer = Writer(
+                self._session,
+                group_max=self._settings.write_group_max,
+                on_commit=self._signal.notify,
+                name="flightlog-writer",
+            )
+        self._writer.call(lambda: self._session.open(create=True), ADMIN_SECONDS)
+
+    def _connect_reader(self) -> sqlite3.Connection:
+        # The pool gives a connection to one thread at a time; only then may SQLite's own thread check be off.
+        driver = sqlite3.connect(self._reader_uri(), uri=True, isolation_level=None, check_same_thread=False)
+        try:
+            driver.execute(f"PRAGMA busy_timeout = {BLOCKED_MS}")
+            driver.execute("PRAGMA query_only = ON")
+            driver.execute("PRAGMA temp_store = MEMORY")
+            driver.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        except BaseException:
+            driver.close()
+            raise
+        return driver
+
+    def _reader_uri(self) -> str:
+        # A WAL database in a folder where we may not write (a mounted archive) can only be read when nobody writes it
+        # and nothing is left in a WAL.
+        wal = Path(f"{self.path}-wal")
+        asleep = not wal.exists() and not os.access(self.folder, os.W_OK)
+        return f"{self.path.absolute().as_uri()}?mode=ro{'&immutable=1' if asleep else ''}"
+
+    def _data_version(self) -> int:
+        """Changes with every commit of another connection, and when the file goes away."""
+        with self._watching:
+            try:
+                if self._closed or self._file is None:
+                    return -1
+                self._file.check()
+                if self._watch is None:
+                    self._watch = self._connect_reader()
+                return int(self._watch.execute("PRAGMA data_version").fetchone()[0])
+            except (StoreGone, sqlite3.Error):
+                return -1
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._pid:
+            raise StoreUnavailable(reason="the store was opened before this process was forked; open it again here")
+
+    def _abandon_in_child(self) -> None:
+        # Closing a parent's connections here could fold or remove its WAL. They are kept, unused, to the end.
+        _abandoned.append((self._session, self._readers, self._watch))
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailable(reason=f"{folder}: {error.strerror}") from error
+
+
+_stores: weakref.WeakSet[SqliteStore] = weakref.WeakSet()
+_abandoned: list[object] = []
+
+
+def _after_fork_in_child() -> None:
+    for store in list(_stores):
+        store._abandon_in_child()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,232 @@
+"""SQLite's write connection: how it is opened, and the steps of a transaction on the writer thread."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import Connection, NullPool, Table, create_engine
+
+from flightlog.config import Settings
+from flightlog.errors import StoreGone, StoreUnavailable
+from flightlog.store import sqlite_errors
+from flightlog.store.contract import DuplicateKey, RowRefused, Tx
+from flightlog.store.writer import BlockedByOther
+
+# Chosen when a database is made and not changeable after: room for seven 1 KB payloads a page with little waste, and
+# space that retention frees can be given back to the disk a piece at a time.
+PAGE_BYTES = 8192
+CACHE_KIB = 64 * 1024
+CHECKPOINT_PAGES = 2_000  # 16 MiB of WAL, so that hot index pages are copied once for many commits
+WAL_BYTES_KEPT = 64 * 1024 * 1024  # a WAL that grew beyond this is cut back after its checkpoint
+BLOCKED_MS = 250  # one wait for another process's lock; then callers whose time is up are let go
+
+
+class DatabaseFile:
+    """The file as it was when it was opened, to notice when another, or none, is in its place."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._wal = Path(f"{path}-wal")
+        self._identity = _identity(path)
+        self._wal_identity: tuple[int, int] | None = None
+
+    def check(self) -> None:
+        """Raise StoreGone unless the path still leads to the file that was opened."""
+        if _identity(self.path) != self._identity or self._identity is None:
+            raise StoreGone(path=str(self.path))
+
+    def check_wal(self) -> None:
+        """The same for the WAL, which exists from the first transaction to the last close."""
+        found = _identity(self._wal)
+        if self._wal_identity is None:
+            self._wal_identity = found
+        elif found != self._wal_identity:
+            raise StoreGone(path=str(self._wal))
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+class SqliteTx:
+    """The open write transaction."""
+
+    def __init__(self, sql: Connection, driver: sqlite3.Connection) -> None:
+        self.sql = sql
+        self.driver = driver
+
+    def insert_many(self, *parts: tuple[Table, Sequence[tuple[Any, ...]]]) -> None:
+        self.driver.execute("SAVEPOINT insert_many")
+        try:
+            for table, rows in parts:
+                self.driver.executemany(_insert_text(table), rows)
+        except Exception as error:
+            if not self.driver.in_transaction:
+                raise  # the disk's fault: SQLite has undone everything
+            self.driver.execute("ROLLBACK TO insert_many")
+            self.driver.execute("RELEASE insert_many")
+            if sqlite_errors.is_duplicate(error):
+                raise DuplicateKey(str(error)) from error
+            if sqlite_errors.is_refused(error):
+                raise RowRefused(str(error)) from error
+            raise
+        self.driver.execute("RELEASE insert_many")
+
+
+_insert_texts: dict[Table, str] = {}
+
+
+def _insert_text(table: Table) -> str:
+    text = _insert_texts.get(table)
+    if text is None:
+        marks = ", ".join("?" * len(table.columns))
+        text = _insert_texts[table] = f"INSERT INTO {table.name} VALUES ({marks})"  # noqa: S608 (our own table's name)
+    return text
+
+
+class SqliteSession:
+    """The write connection. Everything here runs on the writer thread."""
+
+    def __init__(self, path: Path, settings: Settings) -> None:
+        self._path = path
+        self._synchronous = settings.sqlite_synchronous
+        self._engine = create_engine("sqlite://", creator=self._connect, poolclass=NullPool)
+        self._file: DatabaseFile | None = None
+        self._tx: SqliteTx | None = None
+
+    def open(self, *, create: bool) -> None:
+        """Open the database file, made first where there is none and `create` is given."""
+        self.close()
+        if create:
+            _create_file(self._path)
+        self._file = DatabaseFile(self._path)
+        self._reconnect()
+
+    def close(self) -> None:
+        """Close the connection; the last one out folds the WAL into the database. Safe to call twice."""
+        tx, self._tx = self._tx, None
+        if tx is not None:
+            try:
+                tx.sql.close()
+            except Exception:
+                tx.sql.invalidate()
+
+    def _connect(self) -> sqlite3.Connection:
+        driver = sqlite3.connect(
+            f"{self._path.as_uri()}?mode=rw", uri=True, isolation_level=None, cached_statements=256
+        )
+        try:
+            driver.execute(f"PRAGMA busy_timeout = {BLOCKED_MS}")
+            # Both only take on a database that has no tables yet, and in this order before WAL.
+            driver.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+            driver.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            driver.execute("PRAGMA journal_mode = WAL")
+            driver.execute(f"PRAGMA synchronous = {self._synchronous}")
+            driver.execute("PRAGMA foreign_keys = ON")
+            driver.execute("PRAGMA temp_store = MEMORY")
+            driver.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+            driver.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
+            driver.execute(f"PRAGMA journal_size_limit = {WAL_BYTES_KEPT}")
+        except BaseException:
+            driver.close()
+            raise
+        return driver
+
+    def _reconnect(self) -> SqliteTx:
+        sql = self._engine.connect()
+        self._tx = SqliteTx(sql, cast(sqlite3.Connection, sql.connection.dbapi_connection))
+        return self._tx
+
+    # ── Session ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def begin(self) -> Tx:
+        self._here.check()
+        tx = self._tx or self._reconnect()
+        try:
+            tx.driver.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            if sqlite_errors.primary_code(error) == sqlite3.SQLITE_BUSY:
+                raise BlockedByOther from error
+            self._give_up_if_stale(error)
+            raise
+        tx.sql.begin()
+        return tx
+
+    def savepoint(self) -> None:
+        self._open_tx.driver.execute("SAVEPOINT job")
+
+    def keep(self) -> None:
+        self._open_tx.driver.execute("RELEASE job")
+
+    def undo(self) -> bool:
+        driver = self._open_tx.driver
+        if not driver.in_transaction:
+            return False
+        try:
+            driver.execute("ROLLBACK TO job")
+            driver.execute("RELEASE job")
+        except sqlite3.Error:
+            return False
+        return True
+
+    def commit(self) -> None:
+        self._here.check()
+        try:
+            self._open_tx.sql.commit()
+        except Exception as error:
+            self._give_up_if_stale(error)
+            raise
+        # Asked again: what was committed into a file that has no name any more can't be called stored.
+        self._here.check()
+        self._here.check_wal()
+
+    def rollback(self) -> None:
+        if self._tx is None:
+            return
+        try:
+            self._tx.sql.rollback()
+            if self._tx.driver.in_transaction:
+                self._tx.driver.execute("ROLLBACK")
+        except Exception:
+            self.close()
+
+    def explain(self, error: BaseException) -> BaseException:
+        if sqlite_errors.primary_code(error):
+            try:
+                self._here.check()
+                self._here.check_wal()
+            except StoreGone as gone:  # whatever SQLite calls it, this is why
+                return gone
+        return sqlite_errors.explain(error)
+
+    @property
+    def _here(self) -> DatabaseFile:
+        if self._file is None:
+            raise StoreUnavailable(reason="the store is not open")
+        return self._file
+
+    @property
+    def _open_tx(self) -> SqliteTx:
+        if self._tx is None:
+            raise StoreUnavailable(reason="the connection was given up")
+        return self._tx
+
+    def _give_up_if_stale(self, error: BaseException) -> None:
+        if sqlite_errors.primary_code(error) in sqlite_errors.RECONNECT:
+            self.close()
+
+
+def _create_file(path: Path) -> None:
+    """Make an empty file that only its owner can read; SQLite gives the WAL the same rights."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StoreUnavailable(reason=f"{path}: {error.strerror}") from error

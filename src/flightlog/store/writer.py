@@ -1,0 +1,223 @@
+"""One thread owns the write connection. Work arrives by queue, is committed in groups, and is answered one by one.
+
+Nothing here knows which database it is: a Session is the few steps that a database takes differently.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar
+
+from flightlog.errors import StoreBusy, StoreUnavailable, StoreUncertain
+from flightlog.store.contract import Tx
+
+T = TypeVar("T")
+
+# Where a job stands. The caller may withdraw it as long as its commit has not begun.
+_WAITING, _COMMITTING, _DONE, _WITHDRAWN = range(4)
+
+
+class Session(Protocol):
+    """The write connection, as the writer thread uses it."""
+
+    def begin(self) -> Tx:
+        """Start a transaction. Raises BlockedByOther while another process has the write lock."""
+
+    def savepoint(self) -> None: ...
+    def keep(self) -> None:
+        """What was done since the savepoint stays part of the transaction."""
+
+    def undo(self) -> bool:
+        """What was done since the savepoint is undone. False when the database has ended the whole transaction."""
+
+    def commit(self) -> None: ...
+    def rollback(self) -> None:
+        """Undo everything. Never raises: a connection that can't is given up, and the next begin opens a new one."""
+
+    def explain(self, error: BaseException) -> BaseException:
+        """The database's error in Flightlog's words; other errors as they are."""
+
+
+class BlockedByOther(Exception):  # noqa: N818
+    """Another process is writing. Not ours to report while somebody still has time to wait."""
+
+
+class _Job(Generic[T]):
+    __slots__ = ("done", "error", "fn", "in_transaction", "state", "value")
+
+    def __init__(self, fn: Callable[..., T], in_transaction: bool) -> None:
+        self.fn = fn
+        self.in_transaction = in_transaction
+        self.state = _WAITING
+        self.value: T | None = None
+        self.error: BaseException | None = None
+        self.done = threading.Event()
+
+
+class Writer:
+    """The writer thread. `write` and `call` may be used from any other thread."""
+
+    def __init__(self, session: Session, *, group_max: int, on_commit: Callable[[], None], name: str) -> None:
+        self._session = session
+        self._group_max = max(1, group_max)
+        self._on_commit = on_commit
+        self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        self._moves = threading.Lock()  # guards every move between the states of every job
+        self._closed = False
+        self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
+        self._thread.start()
+
+    # ── for callers ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    def write(self, fn: Callable[[Tx], T], timeout: float) -> T:
+        """See Store.write."""
+        return self._ask(_Job(fn, in_transaction=True), timeout)
+
+    def call(self, fn: Callable[[], T], timeout: float) -> T:
+        """Run `fn` on the writer thread outside any transaction; for opening and closing the connection."""
+        return self._ask(_Job(fn, in_transaction=False), timeout)
+
+    def close(self) -> None:
+        """Finish what is queued, then end the thread. Later writes are refused. Safe to call twice."""
+        with self._moves:
+            if not self._closed:
+                self._closed = True
+                self._jobs.put(None)
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _ask(self, job: _Job[T], timeout: float) -> T:
+        if threading.current_thread() is self._thread:
+            raise RuntimeError("a function on the writer thread can't wait for another write; use its Tx")
+        with self._moves:
+            if self._closed:
+                raise StoreUnavailable(reason="the store is closed")
+            self._jobs.put(job)
+        try:
+            answered = job.done.wait(timeout)
+        except BaseException:  # Ctrl-C while waiting: not stored, as far as that can still be
+            self._withdraw(job)
+            raise
+        if not answered:
+            if self._withdraw(job):
+                raise StoreBusy(timeout_seconds=timeout)
+            # Its commit has begun and can't be called back. As long again is the grace; then the truth is "not known".
+            if not job.done.wait(max(timeout, 1.0)):
+                raise StoreUncertain(timeout_seconds=timeout + max(timeout, 1.0))
+        if job.error is not None:
+            raise job.error
+        return job.value  # type: ignore[return-value]  # done without an error means that there is a value
+
+    def _withdraw(self, job: _Job[Any]) -> bool:
+        with self._moves:
+            if job.state == _WAITING:
+                job.state = _WITHDRAWN
+            return job.state == _WITHDRAWN
+
+    # ── on the thread ────────────────────────────────────────────────────────────────────────────────────────────
+
+    def _loop(self) -> None:
+        while (group := self._next_group()) is not None:
+            for job in group:
+                if not job.in_transaction:
+                    self._run_call(job)
+            self._run([job for job in group if job.in_transaction])
+
+    def _next_group(self) -> list[_Job[Any]] | None:
+        """What is queued now, at least one job, up to the group's size; None at the end."""
+        first = self._jobs.get()
+        if first is None:
+            return None
+        group = [first]
+        while len(group) < self._group_max:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                break
+            if job is None:
+                self._jobs.put(None)
+                break
+            group.append(job)
+        return group
+
+    def _run(self, jobs: list[_Job[Any]]) -> None:
+        """Commit these jobs together; when the group as a whole fails, one by one, so that each gets its own answer."""
+        while jobs := [job for job in jobs if job.state == _WAITING]:
+            try:
+                committed = self._try(jobs)
+            except BlockedByOther:
+                continue  # callers withdraw when their time is up
+            except BaseException as error:
+                if len(jobs) > 1:
+                    for job in jobs:
+                        self._run([job])
+                else:
+                    _finish(jobs[0], error=self._session.explain(error))
+                return
+            if committed:
+                self._on_commit()
+                return
+
+    def _try(self, jobs: list[_Job[Any]]) -> bool:
+        """One transaction. False when it was undone: nothing to keep, or a job was withdrawn and others go again."""
+        tx = self._session.begin()
+        try:
+            values = [(job, self._step(job, tx)) for job in jobs]
+            kept = [(job, value[0]) for job, value in values if value is not None]
+            if not kept or not self._seal([job for job, _ in kept]):
+                self._session.rollback()
+                return False
+            self._session.commit()
+        except BaseException:
+            self._session.rollback()
+            with self._moves:
+                for job in jobs:
+                    if job.state == _COMMITTING:
+                        job.state = _WAITING
+            raise
+        for job, value in kept:
+            _finish(job, value=value)
+        return True
+
+    def _step(self, job: _Job[Any], tx: Tx) -> tuple[Any] | None:
+        """Run one job in its savepoint: its value in a tuple, or None when it failed, was undone and answered."""
+        if job.state != _WAITING:
+            return None
+        self._session.savepoint()
+        try:
+            value = job.fn(tx)
+            self._session.keep()
+        except BaseException as error:
+            if not self._session.undo():
+                raise
+            _finish(job, error=self._session.explain(error))
+            return None
+        return (value,)
+
+    def _seal(self, jobs: list[_Job[Any]]) -> bool:
+        """From here nobody can withdraw. False when somebody already has."""
+        with self._moves:
+            if any(job.state != _WAITING for job in jobs):
+                return False
+            for job in jobs:
+                job.state = _COMMITTING
+        return True
+
+    def _run_call(self, job: _Job[Any]) -> None:
+        with self._moves:
+            if job.state != _WAITING:
+                return
+            job.state = _COMMITTING
+        try:
+            _finish(job, value=job.fn())
+        except BaseException as error:
+            _finish(job, error=self._session.explain(error))
+
+
+def _finish(job: _Job[Any], *, value: Any = None, error: BaseException | None = None) -> None:
+    job.value, job.error = value, error
+    if job.state != _WITHDRAWN:
+        job.state = _DONE
+    job.done.set()
