@@ -1,0 +1,1 @@
+"""Importers: files that other tools wrote, read into events. One module per format; `ingest.files` runs them."""
