@@ -21,8 +21,15 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 
 import flightlog
 
-TEXT = ("The agent read the failing test, found that the parser drops the last row, and proposes to keep it. " * 9)[:860]
-PAYLOAD = {"text": TEXT, "step": 7, "tokens": {"input": 1200, "output": 88}, "files": ["src/parse.py", "tests/test_parse.py"]}
+TEXT = ("The agent read the failing test, found that the parser drops the last row, and proposes to keep it. " * 9)[
+    :860
+]
+PAYLOAD = {
+    "text": TEXT,
+    "step": 7,
+    "tokens": {"input": 1200, "output": 88},
+    "files": ["src/parse.py", "tests/test_parse.py"],
+}
 PAYLOAD_KEYS = [f"app.attribute.{number}" for number in range(11)]
 
 
@@ -103,7 +110,9 @@ def main() -> None:
     columns = [
         "µs a call", "tight p50", "ratio", "tight p99", "ratio", "1,000/s p50", "ratio", "1,000/s p99", "ratio", "tight p99.9", "max ms",
     ]  # fmt: skip
-    print_table("What recording one event costs the host", columns, rows, ["ratio: to the OpenTelemetry span of the same run"])
+    print_table(
+        "What recording one event costs the host", columns, rows, ["ratio: to the OpenTelemetry span of the same run"]
+    )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import uuid
 from pathlib import Path
@@ -39,7 +40,11 @@ def test_every_error_has_a_message_of_its_own_that_ends_like_a_sentence() -> Non
 
 def test_every_error_stands_in_the_tree_that_is_drawn_at_the_top() -> None:
     drawn = re.findall(r"[├└│ ─]*([A-Z]\w+)", (errors.__doc__ or "").split("The docstring")[0])
-    defined = [name for name, thing in vars(errors).items() if isinstance(thing, type) and issubclass(thing, errors.FlightlogError)]
+    defined = [
+        name
+        for name, thing in vars(errors).items()
+        if isinstance(thing, type) and issubclass(thing, errors.FlightlogError)
+    ]
     assert sorted(set(drawn) & set(defined)) == sorted(defined)
 
 
@@ -86,6 +91,25 @@ def test_ids_of_one_process_sort_by_time() -> None:
     ids = [uuid7(1_700_000_000_000_000_000 + step * 1_000) for step in range(5_000)]
     assert ids == sorted(ids)
     assert len(set(ids)) == 5_000
+
+
+def test_event_ids_are_version_7_sort_as_they_were_made_and_never_repeat() -> None:
+    event_id = SystemIds().event_id
+    ids = [event_id(1_700_000_000_000_000_000 + step * 400_000) for step in range(5_000)]
+    assert ids == sorted(ids)
+    assert len(set(ids)) == 5_000
+    assert {(uuid.UUID(made).version, uuid.UUID(made).variant) for made in ids} == {(7, uuid.RFC_4122)}
+    assert uuid.UUID(ids[0]).int >> 80 == 1_700_000_000_000
+
+
+def test_a_forked_child_makes_ids_of_its_own() -> None:
+    event_id = SystemIds().event_id
+    reading, writing = os.pipe()
+    if not (child := os.fork()):
+        os.write(writing, event_id(0).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(reading, 64).decode()[14:] != event_id(0)[14:]
 
 
 def test_trace_and_span_ids_are_w3c() -> None:

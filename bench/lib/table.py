@@ -8,15 +8,27 @@ import sys
 from collections.abc import Sequence
 
 
-def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], notes: Sequence[str] = ()) -> None:
+def print_table(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[object]], notes: Sequence[str] = ()
+) -> None:
     """Print a table with the first column left and the others right."""
     cells = [[str(cell) for cell in row] for row in rows]
     widths = [max(len(column), *(len(row[place]) for row in cells)) for place, column in enumerate(columns)]
     print(title)
-    print("  ".join(column.ljust(width) if not place else column.rjust(width) for place, (column, width) in enumerate(zip(columns, widths, strict=True))))
+    print(
+        "  ".join(
+            column.ljust(width) if not place else column.rjust(width)
+            for place, (column, width) in enumerate(zip(columns, widths, strict=True))
+        )
+    )
     print("  ".join("-" * width for width in widths))
     for row in cells:
-        print("  ".join(cell.ljust(width) if not place else cell.rjust(width) for place, (cell, width) in enumerate(zip(row, widths, strict=True))))
+        print(
+            "  ".join(
+                cell.ljust(width) if not place else cell.rjust(width)
+                for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+            )
+        )
     for note in notes:
         print(f"  {note}")
     print(f"  Python {platform.python_version()}, {os.cpu_count()} cores, {sys.platform}")

@@ -9,7 +9,8 @@
     │   │   └── EventIdConflict
     │   ├── FilterInvalid             a query's filter, cursor or limit
     │   │   ├── LimitInvalid
-    │   │   └── CursorInvalid
+    │   │   ├── CursorInvalid
+    │   │   └── ParameterUnknown
     │   ├── BodyInvalid               the bytes of a request
     │   │   ├── BodyTooLarge
     │   │   └── MediaTypeUnsupported
@@ -28,11 +29,13 @@
     │   ├── StoreUnavailable
     │   ├── StoreUncertain            the one write error after which something may have been stored
     │   ├── WriterLocked
-    │   └── ServerUnavailable
+    │   ├── ServerUnavailable
+    │   └── WatchersFull
     ├── StoreBroken                   the store needs a person
     │   ├── StoreTooNew
     │   └── StoreGone
     ├── ServerExtraMissing
+    ├── RedactionFailed               the payload can't be shown to be free of secrets, so it is withheld
     └── RecorderClosed
 
 The docstring of a class is its message: the first paragraph says what happened, in one sentence, with the facts filled
@@ -102,6 +105,10 @@ class LimitInvalid(FilterInvalid):
 
 class CursorInvalid(FilterInvalid):
     """The cursor {cursor!r} is not one that Flightlog gave out; start again without it."""
+
+
+class ParameterUnknown(FilterInvalid):
+    """There is no parameter {parameter!r} here{hint}; there are: {known}."""
 
 
 class BodyInvalid(BadInput):
@@ -183,6 +190,10 @@ class ServerUnavailable(Unavailable):
     """The server at {url} did not answer ({reason}); events stay in the local spool until it does."""
 
 
+class WatchersFull(Unavailable):
+    """All {limit} event streams are in use; close one, or poll with afterId."""
+
+
 class StoreBroken(FlightlogError):
     """The store needs attention: {reason}."""
 
@@ -197,6 +208,10 @@ class StoreGone(StoreBroken):
 
 class ServerExtraMissing(FlightlogError):
     """{what} needs the server extra: pip install 'flightlog[server]'."""
+
+
+class RedactionFailed(FlightlogError):
+    """The text can't be shown to be free of secrets ({reason}), so it is withheld."""
 
 
 class RecorderClosed(FlightlogError):

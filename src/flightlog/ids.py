@@ -5,6 +5,7 @@ Chance comes from a generator that is seeded by the operating system and seeded 
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import time
@@ -22,9 +23,40 @@ class Ids(Protocol):
 
 
 _random = random.Random(os.urandom(32))
+
+
+class _EventIds:
+    """Version 7 ids for the hot path: 26 bits of chance and a counter that starts at chance are drawn once a process, so
+    that an id costs one addition and one formatting, and ids of one millisecond sort as they were made (RFC 9562, 6.2)."""
+
+    def __init__(self) -> None:
+        self.draw()
+
+    def draw(self) -> None:
+        self._tail = f"7{_random.getrandbits(12):03x}-{0x8000 | _random.getrandbits(14):04x}-"
+        self._next = itertools.count(_random.getrandbits(47)).__next__
+        self._at = (-1, "")
+
+    def __call__(self, now_ns: int) -> str:
+        ms = now_ns // 1_000_000
+        at, head = self._at
+        if at != ms:
+            head = f"{ms >> 16 & 0xFFFFFFFF:08x}-{ms & 0xFFFF:04x}-{self._tail}"
+            self._at = (ms, head)
+        return f"{head}{self._next():012x}"
+
+
+_event_id = _EventIds()
+
+
+def _draw_anew() -> None:
+    _random.seed(os.urandom(32))
+    _event_id.draw()
+
+
 if hasattr(os, "register_at_fork"):
     # A child that kept the parent's state would hand out the parent's ids.
-    os.register_at_fork(after_in_child=lambda: _random.seed(os.urandom(32)))
+    os.register_at_fork(after_in_child=_draw_anew)
 
 
 def uuid7(now_ns: int | None = None, random_bits: int | None = None) -> str:
@@ -38,21 +70,14 @@ def uuid7(now_ns: int | None = None, random_bits: int | None = None) -> str:
     if random_bits is None:
         random_bits = _random.getrandbits(62)
     ms, rest = divmod(now_ns if now_ns > 0 else 0, 1_000_000)
-    # The % operator is a quarter faster here than an f-string, and this runs once per event.
-    return "%08x-%04x-7%03x-%04x-%012x" % (  # noqa: UP031
-        ms >> 16 & 0xFFFFFFFF,
-        ms & 0xFFFF,
-        (rest << 12) // 1_000_000,
-        0x8000 | random_bits >> 48,
-        random_bits & 0xFFFFFFFFFFFF,
-    )
+    low = random_bits & 0xFFFFFFFFFFFF
+    return f"{ms >> 16 & 0xFFFFFFFF:08x}-{ms & 0xFFFF:04x}-7{(rest << 12) // 1_000_000:03x}-{0x8000 | random_bits >> 48:04x}-{low:012x}"
 
 
 class SystemIds:
     """Ids as they are in production."""
 
-    def event_id(self, now_ns: int) -> str:
-        return uuid7(now_ns)
+    event_id = _event_id
 
     def run_id(self, now_ns: int) -> str:
         return uuid7(now_ns)

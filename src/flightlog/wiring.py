@@ -68,7 +68,9 @@ def open(  # noqa: A001 - flightlog.open is the way in
     carrier: Drain | None = None
     if is_url:
         url = str(target)
-        carrier = Drain(folder / SPOOL_FOLDER, lambda: HttpSink(url, folder / SPOOL_FOLDER, chosen), chosen, chosen.drain_share_max)
+        carrier = Drain(
+            folder / SPOOL_FOLDER, lambda: HttpSink(url, folder / SPOOL_FOLDER, chosen), chosen, chosen.drain_share_max
+        )
     elif has_server_extra():
         carrier = Drain(folder / SPOOL_FOLDER, lambda: StoreSink(folder, chosen), chosen, chosen.drain_share_max)
     return Recorder(

@@ -77,7 +77,10 @@ def disk_full(folder: Path) -> dict[str, Any]:
     """The disk fills up while recording (a small tmpfs), then somebody makes room."""
     ballast = folder.parent / "ballast"
     ballast.write_bytes(b"\0" * 4_000_000)
-    with recording(folder, settings=Settings(spool_segment_bytes_max=1_000_000, spool_reserve_bytes=0)) as (recorder, emit):
+    with recording(folder, settings=Settings(spool_segment_bytes_max=1_000_000, spool_reserve_bytes=0)) as (
+        recorder,
+        emit,
+    ):
         while recorder.health().dropped_total < 2_000:
             emit(500)
         full = recorder.health()
@@ -85,7 +88,9 @@ def disk_full(folder: Path) -> dict[str, Any]:
         until(lambda: recorder.health().rung != "dropping")
         before = recorder.health().dropped_total
         emit(500)
-        return emit.report(recorder, rung_when_full=full.rung, dropped_after_recovery=recorder.health().dropped_total - before)
+        return emit.report(
+            recorder, rung_when_full=full.rung, dropped_after_recovery=recorder.health().dropped_total - before
+        )
 
 
 def read_only(folder: Path) -> dict[str, Any]:

@@ -39,7 +39,9 @@ def in_store(folder: Path) -> tuple[int, int]:
         while quiet < 3:
             quiet = 0 if carrier.drain_once() else quiet + 1
         stored = lost = after = 0
-        while page := read_events(keeper.store, EventFilter(types=("note", "degraded")), after_id=after, limit=1_000).events:
+        while page := read_events(
+            keeper.store, EventFilter(types=("note", "degraded")), after_id=after, limit=1_000
+        ).events:
             for event in page:
                 stored += event.type == "note"
                 lost += msgspec.json.decode(event.payload)["count"] if event.type == "degraded" else 0
@@ -85,9 +87,7 @@ def test_a_full_disk_is_survived_counted_and_recovered_from(tmp_path: Path) -> N
         pytest.skip("this machine does not let a test mount a small disk (unshare -rm)")
     disk, out = tmp_path / "disk", tmp_path / "out"
     disk.mkdir()
-    script = (
-        f"mount -t tmpfs -o size=8m tmpfs {disk} && {sys.executable} -m tests.crash.hostile disk_full {disk}/flight && cp -r {disk}/flight {out}"
-    )
+    script = f"mount -t tmpfs -o size=8m tmpfs {disk} && {sys.executable} -m tests.crash.hostile disk_full {disk}/flight && cp -r {disk}/flight {out}"
     done = subprocess.run(
         ["unshare", "-rm", "sh", "-c", script], cwd=ROOT, env=ENVIRON, capture_output=True, text=True, timeout=110
     )

@@ -34,7 +34,9 @@ def numbers_in_store(folder: Path) -> dict[str, Tally[int]]:
             if not page.events:
                 break
             for event in page.events:
-                found.setdefault(str(event.run_id), Tally())[msgspec.json.decode(event.payload, type=Number).number] += 1
+                found.setdefault(str(event.run_id), Tally())[
+                    msgspec.json.decode(event.payload, type=Number).number
+                ] += 1
             after = page.events[-1].id
         lost = read_events(keeper.store, EventFilter(types=("degraded",)), limit=100).events
         assert not lost, [bytes(event.payload) for event in lost]

@@ -21,7 +21,14 @@ SETTINGS = Settings(spool_reserve_bytes=0)
 
 def body(number: int, **fields: Any) -> bytes:
     payload = msgspec.Raw(msgspec.json.encode({"text": f"note {number}"}))
-    given = {"event_id": f"e{number}", "type": "note", "created_at": number, "run_id": "r1", "payload": payload, **fields}
+    given = {
+        "event_id": f"e{number}",
+        "type": "note",
+        "created_at": number,
+        "run_id": "r1",
+        "payload": payload,
+        **fields,
+    }
     return wire.encode(Event(**given))
 
 

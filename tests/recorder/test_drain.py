@@ -235,7 +235,12 @@ def test_the_thread_drains_by_itself_and_stops_when_told(tmp_path: Path) -> None
 
 def test_many_producers_are_delivered_each_in_its_own_order(tmp_path: Path) -> None:
     for producer in range(5):
-        fill(tmp_path, *range(producer * 100, producer * 100 + 20), producer_id=f"p{producer}", spool_segment_bytes_max=400)
+        fill(
+            tmp_path,
+            *range(producer * 100, producer * 100 + 20),
+            producer_id=f"p{producer}",
+            spool_segment_bytes_max=400,
+        )
     sink = ListSink()
     drain_all(drain(tmp_path, sink))
     assert sink.lost() == {}

@@ -24,7 +24,9 @@ def whole() -> bytes:
     return HEADER + b"".join(frame(seq, body) for seq, body in enumerate(BODIES, 1))
 
 
-def read_all(fd: int, bytes_max: int = 1 << 20, records_max: int = 1000) -> tuple[list[tuple[int, bytes]], segment.Chunk]:
+def read_all(
+    fd: int, bytes_max: int = 1 << 20, records_max: int = 1000
+) -> tuple[list[tuple[int, bytes]], segment.Chunk]:
     records: list[tuple[int, bytes]] = []
     offset = 0
     for _ in range(10_000):
@@ -77,7 +79,9 @@ def test_a_torn_tail_can_be_finished_later(tmp_path: Path) -> None:
 
 
 @given(place=st.integers(0, len(whole()) - 1), bit=st.integers(0, 7))
-def test_one_flipped_bit_costs_at_most_the_record_it_is_in(tmp_path_factory: pytest.TempPathFactory, place: int, bit: int) -> None:
+def test_one_flipped_bit_costs_at_most_the_record_it_is_in(
+    tmp_path_factory: pytest.TempPathFactory, place: int, bit: int
+) -> None:
     data = bytearray(whole() + frame(20, b""))
     data[place] ^= 1 << bit
     fd = write(tmp_path_factory.mktemp("flip") / "s", bytes(data))
@@ -93,7 +97,9 @@ def test_one_flipped_bit_costs_at_most_the_record_it_is_in(tmp_path_factory: pyt
 
 
 @given(data=st.binary(max_size=400))
-def test_garbage_is_never_taken_for_records_and_always_ends(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
+def test_garbage_is_never_taken_for_records_and_always_ends(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
     fd = write(tmp_path_factory.mktemp("garbage") / "s", data)
     records, _ = read_all(fd, bytes_max=50)
     os.close(fd)

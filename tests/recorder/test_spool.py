@@ -54,7 +54,8 @@ def test_a_full_segment_is_closed_and_the_next_one_started(tmp_path: Path) -> No
 def test_eight_threads_lose_nothing_and_number_everything_once(tmp_path: Path) -> None:
     spool = writer(tmp_path, spool_segment_bytes_max=20_000, spool_wait_ms_max=5_000)
     threads = [
-        threading.Thread(target=lambda start=start: append(spool, *range(start, start + 500))) for start in range(0, 4000, 500)
+        threading.Thread(target=lambda start=start: append(spool, *range(start, start + 500)))
+        for start in range(0, 4000, 500)
     ]
     for thread in threads:
         thread.start()

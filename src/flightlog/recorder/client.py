@@ -80,6 +80,9 @@ class Recorder(Instruments):
         self._spool: SpoolWriter = spool or SpoolWriter(
             folder / "spool", self._producer_id, settings, self.clock, self._loss_events, self._first_event
         )
+        # What every emit needs, bound once: attribute by attribute it costs a tenth of the emit.
+        self._now, self._event_id, self._keys = self.clock.now_ns, self.ids.event_id, required_keys
+        self._prepare, self._append = self._preparer.body, self._spool.append
         self._runs: dict[str, Run] = {}
         self._degraded_since: int | None = None
         self._degraded_reason = ""
@@ -144,8 +147,8 @@ class Recorder(Instruments):
     def record(self, run: Run | None, span_id: str | None, type_: str, payload: object, fields: dict[str, Any]) -> str:
         """What every emit comes down to."""
         try:
-            now = self.clock.now_ns()
-            event_id = self.ids.event_id(now)
+            now = self._now()
+            event_id = self._event_id(now)
             if run is not None:
                 event = Outgoing(
                     event_id=event_id, type=type_, created_at=now, run_id=run.id, project=run.project, source=run.source,
@@ -156,12 +159,11 @@ class Recorder(Instruments):
                     event_id=event_id, type=type_, created_at=now, project=self.settings.project, source=self.source,
                     actor=self.actor, payload=payload,
                 )  # fmt: skip
-            keys = required_keys(type_) if type_.__class__ is str else None
+            keys = self._keys(type_) if type_.__class__ is str else None
             if fields or keys is None or type(payload) is not dict or not keys <= payload.keys():
                 self._check(event, fields, keys)
-            body = self._preparer.body(event)
-            self._spool.append(body, event.level, event.run_id, now)
-            return event.event_id
+            self._append(self._prepare(event), event.level, event.run_id, now)
+            return event_id
         except EventInvalid:
             if self.strict:
                 raise
@@ -256,7 +258,9 @@ class Recorder(Instruments):
     def __enter__(self) -> Recorder:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     # ── health ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -345,16 +349,26 @@ class Recorder(Instruments):
         if reason is not None and self._degraded_since is None:
             self._degraded_since = self.clock.now_ns()
             self._degraded_reason = reason
-            log.warning(LOG_DEGRADED, extra={"code": PERSISTENCE_DEGRADED, "reason": reason, "since": format_ns(self._degraded_since)})
+            log.warning(
+                LOG_DEGRADED,
+                extra={"code": PERSISTENCE_DEGRADED, "reason": reason, "since": format_ns(self._degraded_since)},
+            )
             self._say_degraded("began")
         elif reason is None and self._degraded_since is not None:
-            log.warning(LOG_RECOVERED, extra={"reason": self._degraded_reason, "since": format_ns(self._degraded_since)})
+            log.warning(
+                LOG_RECOVERED, extra={"reason": self._degraded_reason, "since": format_ns(self._degraded_since)}
+            )
             self._say_degraded("ended")
             self._degraded_since = None
 
     def _say_degraded(self, status: str) -> None:
         assert self._degraded_since is not None
-        payload = {"reason": self._degraded_reason, "count": 0, "since": format_ns(self._degraded_since), "rung": RUNGS[self._spool.rung].name}
+        payload = {
+            "reason": self._degraded_reason,
+            "count": 0,
+            "since": format_ns(self._degraded_since),
+            "rung": RUNGS[self._spool.rung].name,
+        }
         if status == "ended":
             payload["until"] = format_ns(self.clock.now_ns())
         self.record(None, None, "degraded", payload, {"status": status, "level": "warn", "source": "recorder"})

@@ -48,7 +48,7 @@ class _Producer:
 def degraded(
     producer_id: str, reason: str, count: int, first_seq: int, *, created_at: int, run_id: str | None = None,
     since: int | None = None, detail: str | None = None,
-) -> Event:  # fmt: skip
+) -> Event:
     """The event that says what of a producer is missing. The same facts give the same event id, so it is stored once."""
     facts = f"{producer_id}|{reason}|{run_id}|{first_seq}|{count}|{created_at}"
     digest = hashlib.sha256(facts.encode()).hexdigest()
@@ -258,7 +258,10 @@ class Drain:
             if writing and size <= offset:
                 return 0, False
             chunk = segment.read_chunk(
-                fd, offset, bytes_max=self._settings.drain_batch_bytes_max, records_max=self._settings.drain_batch_events_max
+                fd,
+                offset,
+                bytes_max=self._settings.drain_batch_bytes_max,
+                records_max=self._settings.drain_batch_events_max,
             )
             events = self._decode(producer, chunk)
             if chunk.closed_at is not None:
@@ -323,7 +326,11 @@ class Drain:
         producer.last_seq = until - 1
         at = events[-1].created_at if events else 0
         reason = "spool_corrupt" if damaged else "gap"
-        return [degraded(producer.id, reason, count, first, created_at=at, detail=f"at the end of a segment of {size} bytes")]
+        return [
+            degraded(
+                producer.id, reason, count, first, created_at=at, detail=f"at the end of a segment of {size} bytes"
+            )
+        ]
 
     def _finish_producer(self, producer: _Producer, state: ProducerState | None) -> int:
         """A producer is gone and its segments are delivered: report the losses that it could not report itself."""
@@ -336,9 +343,14 @@ class Drain:
             for loss in losses:
                 events.append(
                     degraded(
-                        producer.id, loss.reason, loss.count, seq,
-                        created_at=loss.until, run_id=loss.run_id, since=loss.since,
-                    )  # fmt: skip
+                        producer.id,
+                        loss.reason,
+                        loss.count,
+                        seq,
+                        created_at=loss.until,
+                        run_id=loss.run_id,
+                        since=loss.since,
+                    )
                 )
                 seq += loss.count
             self._hand_over(events, name, 1)
@@ -371,9 +383,14 @@ class Drain:
             self._keep_aside(name.split(".", 1)[0], wire.encode(event))
             notes.append(
                 degraded(
-                    event.producer_id or "", "rejected", 1, event.seq or 0,
-                    created_at=event.created_at, run_id=event.run_id, detail=str(error),
-                )  # fmt: skip
+                    event.producer_id or "",
+                    "rejected",
+                    1,
+                    event.seq or 0,
+                    created_at=event.created_at,
+                    run_id=event.run_id,
+                    detail=str(error),
+                )
             )
         self._sink.write(notes, name + ".rejected", 0)
 
@@ -416,5 +433,3 @@ def wait_for(predicate: Callable[[], bool], progress: threading.Condition | None
             with progress:
                 progress.wait(min(0.01, left))
     return True
-
-

@@ -94,7 +94,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tally:
-    """What was lost, by reason and run. The caller holds the lock.
+    """What was lost, by reason and run; `open` holds what was not reported yet. The caller holds the lock.
 
     >>> tally = Tally()
     >>> tally.add("spool_full", "r1", 5)
@@ -106,23 +106,23 @@ class Tally:
     RUNS_MAX = 64  # losses of further runs are counted without their run
 
     def __init__(self) -> None:
-        self._open: dict[tuple[str, RunKey], Loss] = {}
+        self.open: dict[tuple[str, RunKey], Loss] = {}
         self.total = 0
         self.by_reason: dict[str, int] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._open)
+        return bool(self.open)
 
     def add(self, reason: str, run_id: RunKey, now_ns: int, count: int = 1) -> None:
         """Count a loss."""
         key = (reason, run_id)
-        loss = self._open.get(key)
+        loss = self.open.get(key)
         if loss is None:
-            if len(self._open) >= self.RUNS_MAX:
+            if len(self.open) >= self.RUNS_MAX:
                 key = (reason, None)
-                loss = self._open.get(key)
+                loss = self.open.get(key)
             if loss is None:
-                loss = self._open[key] = Loss(reason, key[1], 0, now_ns, now_ns)
+                loss = self.open[key] = Loss(reason, key[1], 0, now_ns, now_ns)
         loss.count += count
         loss.until = max(now_ns, loss.since)
         self.total += count
@@ -135,8 +135,8 @@ class Tally:
 
     def losses(self) -> list[Loss]:
         """What has not been reported yet."""
-        return list(self._open.values())
+        return list(self.open.values())
 
     def reported(self) -> None:
         """What was open is in the stream now."""
-        self._open.clear()
+        self.open.clear()

@@ -44,7 +44,9 @@ class HttpSink:
     def __init__(self, url: str, spool: Path, settings: Settings) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise SettingInvalid(name="target", value=url, reason="it is a folder, or a URL that starts with http:// or https://")
+            raise SettingInvalid(
+                name="target", value=url, reason="it is a folder, or a URL that starts with http:// or https://"
+            )
         self.url = url.rstrip("/")
         self._host, self._port, self._tls = parts.hostname, parts.port, parts.scheme == "https"
         self._path = parts.path.rstrip("/") + "/api/events"
@@ -88,7 +90,9 @@ class HttpSink:
         if status in (400, 413, 422):
             # One event, or the batch's size, is not to the server's liking: halves find it without losing the others.
             if len(events) == 1:
-                return [(first, BadInput(reason=f"the server answered {status}: {answer[:200].decode('utf-8', 'replace')}"))]
+                return [
+                    (first, BadInput(reason=f"the server answered {status}: {answer[:200].decode('utf-8', 'replace')}"))
+                ]
             half = len(events) // 2
             return self._deliver(events[:half], first) + self._deliver(events[half:], first + half)
         raise self._unavailable(f"it answered {status}")

@@ -27,7 +27,7 @@ _TEXT_FIELDS = ("name", "source", "actor", "task_id", "correlation_id", "status"
 _encoder = msgspec.json.Encoder(enc_hook=enc_hook)
 
 
-class Outgoing(Event, kw_only=True, omit_defaults=True):
+class Outgoing(Event, kw_only=True, omit_defaults=True, gc=False):
     """An event whose payload is still the caller's object."""
 
     payload: Any = None  # type: ignore[assignment]

@@ -24,7 +24,9 @@ class RunHost(Protocol):
     ids: Ids
     settings: Settings
 
-    def record(self, run: Run | None, span_id: str | None, type_: str, payload: object, fields: dict[str, Any]) -> str: ...
+    def record(
+        self, run: Run | None, span_id: str | None, type_: str, payload: object, fields: dict[str, Any]
+    ) -> str: ...
     def run_opened(self, run: Run) -> None: ...
     def run_closed(self, run: Run) -> None: ...
     def degradation(self) -> Degradation | None: ...
@@ -147,7 +149,9 @@ class Run(_Emitting):
         self._entered.append((enter(Scope(self, self.span_id)), before))
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._entered:
             leave(*self._entered.pop())
         self.finish(outcome_of(error), error=error)
@@ -186,7 +190,9 @@ class Span(_Emitting):
         self._token = enter(Scope(self.run, self.span_id))
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._token is not None:
             leave(self._token, self._before)
         if self.run is not None:

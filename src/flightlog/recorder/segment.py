@@ -4,7 +4,7 @@
     header  = "FLSPOOL1"  state(1 byte: 0 in use, "D" delivered)  3 zero bytes
     record  = FE FD 46 4C  length(u32)  crc32(u32)  seq(u64)  body(length bytes)        little endian
 
-The CRC covers length, seq and body. A record with length 0 says that the writer will append no more, and its seq is the last
+The CRC is of the body and starts from (seq mod 4294967291) + length, so that it covers all three. A record with length 0 says that the writer will append no more, and its seq is the last
 one used. The mark's first bytes can't occur in UTF-8 text, so after damage the reader finds the next record by the mark.
 """
 
@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import os
 import struct
-import zlib
 from typing import NamedTuple
+from zlib import crc32
 
 MAGIC = b"FLSPOOL1"
 HEADER = MAGIC + b"\0\0\0\0"
@@ -25,14 +25,15 @@ SUFFIX = ".seg"
 STATE_SUFFIX = ".state"
 
 _HEAD = struct.Struct("<4sIIQ")
-_SEALED = struct.Struct("<IQ")
+_pack = _HEAD.pack
+_PRIME = 2**32 - 5  # the largest below 2**32: any flipped bit of a seq changes the remainder
 HEAD_BYTES = _HEAD.size
 
 
 def frame(seq: int, body: bytes) -> bytes:
     """One record, ready for one write."""
     length = len(body)
-    return _HEAD.pack(MARK, length, zlib.crc32(body, zlib.crc32(_SEALED.pack(length, seq))), seq) + body
+    return _pack(MARK, length, crc32(body, seq % _PRIME + length), seq) + body
 
 
 class Damage(NamedTuple):
@@ -106,7 +107,7 @@ def _record_at(data: bytes, at: int, end: int) -> tuple[int, bytes] | None:
     if mark != MARK or length > BODY_BYTES_MAX or start + length > end:
         return None
     body = data[start : start + length]
-    if zlib.crc32(body, zlib.crc32(_SEALED.pack(length, seq))) != crc:
+    if crc32(body, seq % _PRIME + length) != crc:
         return None
     return seq, body
 

@@ -46,7 +46,7 @@ class SqliteStore:
         self._settings = settings
         self._pid = os.getpid()
         self._lock = WriterLock(folder)
-        self._session = SqliteSession(self.path, settings)
+        self._session = SqliteSession(self.path, self._lock, settings)
         self._writer: Writer | None = None
         self._signal = Signal() if writable else PolledSignal(self._data_version, settings.tail_poll_seconds)
         self._watching = threading.Lock()

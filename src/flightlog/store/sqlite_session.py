@@ -14,6 +14,7 @@ from flightlog.config import Settings
 from flightlog.errors import StoreGone, StoreUnavailable
 from flightlog.store import sqlite_errors
 from flightlog.store.contract import DuplicateKey, RowRefused, Tx
+from flightlog.store.lock import WriterLock
 from flightlog.store.writer import BlockedByOther
 
 # Chosen when a database is made and not changeable after: room for seven 1 KB payloads a page with little waste, and
@@ -38,6 +39,10 @@ class DatabaseFile:
         """Raise StoreGone unless the path still leads to the file that was opened."""
         if _identity(self.path) != self._identity or self._identity is None:
             raise StoreGone(path=str(self.path))
+
+    def forget_wal(self) -> None:
+        """A new connection may begin a new WAL."""
+        self._wal_identity = None
 
     def check_wal(self) -> None:
         """The same for the WAL, which exists from the first transaction to the last close."""
@@ -95,8 +100,9 @@ def _insert_text(table: Table) -> str:
 class SqliteSession:
     """The write connection. Everything here runs on the writer thread."""
 
-    def __init__(self, path: Path, settings: Settings) -> None:
+    def __init__(self, path: Path, lock: WriterLock, settings: Settings) -> None:
         self._path = path
+        self._lock = lock
         self._synchronous = settings.sqlite_synchronous
         self._engine = create_engine("sqlite://", creator=self._connect, poolclass=NullPool)
         self._file: DatabaseFile | None = None
@@ -141,6 +147,7 @@ class SqliteSession:
         return driver
 
     def _reconnect(self) -> SqliteTx:
+        self._here.forget_wal()
         sql = self._engine.connect()
         self._tx = SqliteTx(sql, cast(sqlite3.Connection, sql.connection.dbapi_connection))
         return self._tx
@@ -149,6 +156,8 @@ class SqliteSession:
 
     def begin(self) -> Tx:
         self._here.check()
+        if not self._lock.is_held():  # somebody removed it, so another process may write beside us
+            raise StoreGone(path=str(self._lock.path))
         tx = self._tx or self._reconnect()
         try:
             tx.driver.execute("BEGIN IMMEDIATE")
