@@ -1,0 +1,118 @@
+"""The HTTP app, put together."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+from starlette.types import Scope
+
+from flightlog.api.doorway import Doorway, request_id_of
+from flightlog.api.paging import documented_parameters, only_known_parameters
+from flightlog.api.problems import HTTP_KINDS, Kind, Problem, kind_of, problem_of
+from flightlog.api.routes import events, health, problems, runs, stream
+from flightlog.api.schemas import make_openapi
+from flightlog.api.security import check_bind as check_bind
+from flightlog.api.services import DrainHealth as DrainHealth
+from flightlog.api.services import Intake as Intake
+from flightlog.api.services import Services as Services
+from flightlog.api.sse import Streams
+from flightlog.errors import BadInput, FlightlogError
+from flightlog.version import __version__
+
+# Here a problem is always JSON, whatever a browser says that it would rather see.
+JSON_PATHS = ("/api/", "/healthz", "/openapi.json")
+
+DESCRIPTION = """
+Flightlog keeps a durable, append-only journal of what AI systems did. This is its door for programs.
+
+* Lists are read by cursor: hand `nextAfterId` (or `nextCursor`) back until there is no more.
+* `POST /api/events` answers after the commit, and takes the same events twice without harm.
+* `/stream` endpoints are Server-Sent Events; they go on after `Last-Event-ID` without loss or repeats.
+* Errors are problem documents (RFC 9457) with a stable `code`; their `type` is a path on this server that explains them.
+* There is no authentication yet: the server answers on loopback only, by its own name, and not to pages of other sites.
+"""
+
+TAGS = [
+    {"name": "runs", "description": "A small summary of every run: status, counts, tokens, cost."},
+    {"name": "events", "description": "The journal: pages, single events, appending, live streams."},
+    {"name": "catalogue", "description": "The built-in event types with their schemas and examples."},
+    {"name": "system", "description": "How the server is doing, and what its problems mean."},
+]
+
+
+class App(FastAPI):
+    """FastAPI with our own structs in its OpenAPI document."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document."""
+        if self.openapi_schema is None:
+            self.openapi_schema = make_openapi(self)
+        return self.openapi_schema
+
+
+def create_app(services: Services) -> FastAPI:
+    """The whole server over these services: the API, and the console for people."""
+    app = App(
+        title="Flightlog",
+        summary="The flight recorder for AI work.",
+        description=DESCRIPTION,
+        version=__version__,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        openapi_tags=TAGS,
+        # Both load scripts from elsewhere; the console brings its own.
+        docs_url=None,
+        redoc_url=None,
+        # Nothing leaves this host unless somebody says so.
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+        },
+    )
+    app.state.services = services
+    app.state.streams = Streams(services.settings.sse_watchers_max)
+    # Streams before single events, whose path would take theirs for an id.
+    for router in (stream.router, events.router, runs.router, health.router, problems.router):
+        app.include_router(router, dependencies=[Depends(only_known_parameters)])
+    app.state.parameters = documented_parameters(app)
+
+    def answer(scope: Scope, problem: Problem) -> Response:
+        return problem.response(scope["path"], request_id_of(scope))
+
+    async def refused(request: Request, error: Exception) -> Response:
+        return answer(request.scope, translate(error))
+
+    for cls in (FlightlogError, HTTPException, RequestValidationError):
+        app.add_exception_handler(cls, refused)
+    app.add_middleware(Doorway, answer=answer, clock=services.clock, ids=services.ids)
+    return app
+
+
+def wants_page(scope: Scope) -> bool:
+    """Whether this request comes from somebody who reads HTML."""
+    if scope["path"].startswith(JSON_PATHS):
+        return False
+    accept = next((value for name, value in scope["headers"] if name == b"accept"), b"")
+    return b"text/html" in accept
+
+
+def translate(error: Exception) -> Problem:
+    """What the framework or a room raised, as a problem."""
+    if isinstance(error, FlightlogError):
+        return problem_of(error)
+    if isinstance(error, RequestValidationError):
+        first = dict(error.errors()[0])
+        return problem_of(BadInput(reason=f"{first.get('loc')}: {first.get('msg')}"))
+    if not isinstance(error, HTTPException):
+        raise error
+    kind = HTTP_KINDS.get(error.status_code)
+    if kind is None:
+        base = kind_of(BadInput)
+        kind = Kind(error.status_code * 100, base.slug, str(error.detail), base.advice)
+    return Problem(kind, f"{kind.title}.", headers=error.headers or {})

@@ -1,0 +1,151 @@
+"""The filters of events and of runs, from a query string."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import Depends, Query
+from msgspec.structs import replace
+
+from flightlog.api.paging import MomentText
+from flightlog.clock import parse_ns
+from flightlog.errors import FilterInvalid
+from flightlog.events.envelope import LEVELS
+from flightlog.journal.read import EventFilter
+from flightlog.runs.summary import RunFilter
+
+RUN_STATUSES = ("running", "hung", "succeeded", "failed", "canceled")
+
+Project = Annotated[str | None, Query(description="Only this project.")]
+Types = Annotated[list[str] | None, Query(description="Event types, separated by commas: `tool_call,tool_result`.")]
+OneType = Annotated[list[str] | None, Query(alias="type", description="The same as `types`.")]
+Levels = Annotated[list[str] | None, Query(alias="level", description="Levels, separated by commas: `warn,error`.")]
+Statuses = Annotated[
+    list[str] | None, Query(alias="status", description="Statuses, separated by commas: `error,failed`.")
+]
+Sources = Annotated[list[str] | None, Query(alias="source", description="A source; give it again for any of several.")]
+Actors = Annotated[list[str] | None, Query(alias="actor", description="An actor; give it again for any of several.")]
+Trace = Annotated[str | None, Query(description="A trace id.")]
+Span = Annotated[str | None, Query(description="A span id.")]
+Task = Annotated[str | None, Query(description="A task id.")]
+Correlation = Annotated[str | None, Query(description="A correlation id: a request and its response have the same.")]
+Name = Annotated[str | None, Query(description="The exact name: of a span, tool, command or model.")]
+Since = Annotated[
+    MomentText | None, Query(description="Created at this time or later: RFC 3339, or nanoseconds since 1970.")
+]
+Until = Annotated[
+    MomentText | None, Query(description="Created before this time: RFC 3339, or nanoseconds since 1970.")
+]
+
+
+async def event_fields(
+    types: Types = None,
+    one_type: OneType = None,
+    level: Levels = None,
+    status: Statuses = None,
+    source: Sources = None,
+    actor: Actors = None,
+    trace: Trace = None,
+    span: Span = None,
+    task: Task = None,
+    correlation: Correlation = None,
+    name: Name = None,
+    since: Since = None,
+    until: Until = None,
+) -> EventFilter:
+    """What every list and stream of events can be filtered by. All that is given has to hold."""
+    return EventFilter(
+        types=words(types) + words(one_type),
+        levels=_levels(level),
+        statuses=words(status),
+        sources=tuple(source or ()),
+        actors=tuple(actor or ()),
+        trace_id=trace,
+        span_id=span,
+        task_id=task,
+        correlation_id=correlation,
+        name=name,
+        since=moment("since", since),
+        until=moment("until", until),
+    )
+
+
+async def events_of_run(run_id: str, fields: Annotated[EventFilter, Depends(event_fields)]) -> EventFilter:
+    """The filter of an endpoint whose path names the run."""
+    return replace(fields, run_id=run_id)
+
+
+async def events_anywhere(
+    fields: Annotated[EventFilter, Depends(event_fields)],
+    project: Project = None,
+    run: Annotated[str | None, Query(description="A run id.")] = None,
+) -> EventFilter:
+    """The filter of an endpoint over the whole journal."""
+    return replace(fields, project=project, run_id=run)
+
+
+async def runs_anywhere(
+    project: Project = None,
+    status: Annotated[
+        list[str] | None, Query(description=f"Statuses, separated by commas: {', '.join(RUN_STATUSES)}.")
+    ] = None,
+    actor: Annotated[str | None, Query(description="The actor that the run was started for.")] = None,
+    task: Task = None,
+    trace: Trace = None,
+    q: Annotated[str | None, Query(description="A part of the run's name, in any case of letters.")] = None,
+    since: Annotated[MomentText | None, Query(description="Started at this time or later.")] = None,
+    until: Annotated[MomentText | None, Query(description="Started before this time.")] = None,
+) -> RunFilter:
+    """The filter of the list of runs. All that is given has to hold."""
+    return RunFilter(
+        project=project,
+        statuses=run_statuses(words(status)),
+        actor=actor,
+        task_id=task,
+        trace_id=trace,
+        name=q,
+        since=moment("since", since),
+        until=moment("until", until),
+    )
+
+
+def words(values: Sequence[str] | None) -> tuple[str, ...]:
+    """The words of a list parameter, given once with commas or several times.
+
+    >>> words(["a,b", " c "]), words(None)
+    (('a', 'b', 'c'), ())
+    """
+    return tuple(word.strip() for value in values or () for word in value.split(",") if word.strip())
+
+
+def run_statuses(statuses: tuple[str, ...]) -> tuple[str, ...]:
+    """The statuses as given. Raises FilterInvalid for one that no run can have."""
+    for status in statuses:
+        if status not in RUN_STATUSES:
+            raise FilterInvalid(reason=f"status is one of {', '.join(RUN_STATUSES)}, not {status!r}")
+    return statuses
+
+
+def moment(name: str, text: str | None) -> int | None:
+    """Nanoseconds since 1970. Raises FilterInvalid."""
+    if text is None:
+        return None
+    try:
+        ns = parse_ns(text)
+    except (ValueError, OverflowError):
+        hint = " (write the plus sign of a zone as %2B)" if " " in text.strip() else ""
+        raise FilterInvalid(
+            reason=f"{name}={text!r} is neither an RFC 3339 time nor nanoseconds since 1970{hint}"
+        ) from None
+    if not -(2**63) <= ns < 2**63:
+        raise FilterInvalid(reason=f"{name}={text!r} is too far away")
+    return ns
+
+
+def _levels(given: Sequence[str] | None) -> tuple[str, ...]:
+    levels = words(given)
+    for level in levels:
+        if level not in LEVELS:
+            raise FilterInvalid(reason=f"level is one of {', '.join(LEVELS)}, not {level!r}")
+    return levels

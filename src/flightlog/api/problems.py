@@ -1,0 +1,246 @@
+"""Every error as a problem document (RFC 9457): one table from error class to status, code and words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import msgspec
+from starlette.responses import Response
+
+from flightlog import errors
+from flightlog.errors import FlightlogError
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_SECONDS = 1
+
+
+class Kind(NamedTuple):
+    """One kind of problem. `code` is the status times 100 plus a number, and never changes its meaning."""
+
+    code: int
+    slug: str
+    title: str
+    advice: str
+
+    @property
+    def status(self) -> int:
+        return self.code // 100
+
+    @property
+    def type(self) -> str:
+        return f"/problems/{self.slug}"
+
+
+# 400: the request can't be read. 422: it can be read, and breaks a rule. 40302, 40901 and 42201 belong to quota, key
+# conflicts and illegal moves, so they stay free here.
+KINDS: dict[type[FlightlogError], Kind] = {
+    errors.BadInput: Kind(40000, "bad-input", "The input can't be taken", "Look at `detail`."),
+    errors.BodyInvalid: Kind(
+        40001,
+        "body-invalid",
+        "The body can't be read",
+        "Send valid JSON in UTF-8 of the shape that the endpoint describes; `detail` says where reading stopped.",
+    ),
+    errors.SettingInvalid: Kind(
+        40002, "setting-invalid", "A setting can't be what it is set to", "Mend the setting that `facts.name` names."
+    ),
+    errors.ImportInvalid: Kind(
+        40003, "import-invalid", "The file can't be imported", "Check that the file is of the format that you named."
+    ),
+    errors.FilterInvalid: Kind(
+        40004, "filter-invalid", "A filter can't be used", "Mend the parameter that `detail` names."
+    ),
+    errors.LimitInvalid: Kind(
+        40005,
+        "limit-invalid",
+        "The limit is out of range",
+        "Ask for 1 to `facts.limit_max` and follow the cursor for more.",
+    ),
+    errors.CursorInvalid: Kind(
+        40006,
+        "cursor-invalid",
+        "The cursor is not one of ours",
+        "Hand back a cursor as it was given, or start without one.",
+    ),
+    errors.ParameterUnknown: Kind(
+        40007,
+        "parameter-unknown",
+        "There is no such parameter",
+        "A misspelt filter would show the wrong data, so it is refused; `facts.known` lists the parameters.",
+    ),
+    errors.Refused: Kind(40300, "refused", "That is not allowed", "Look at `detail`."),
+    errors.BindRefused: Kind(
+        40303, "bind-refused", "Loopback only", "Bind to 127.0.0.1; put a proxy that authenticates in front for others."
+    ),
+    errors.HostRefused: Kind(
+        40304,
+        "host-refused",
+        "The Host header is not this server's",
+        "Use http://127.0.0.1:PORT, http://localhost:PORT or http://[::1]:PORT; a proxy has to send one of these as Host.",
+    ),
+    errors.OriginRefused: Kind(
+        40305,
+        "origin-refused",
+        "The request comes from another site's page",
+        "Call from a page of this server, or from a program that sends no Origin.",
+    ),
+    errors.NotFound: Kind(40400, "not-found", "There is no such thing", "Check the id."),
+    errors.RunNotFound: Kind(
+        40401,
+        "run-not-found",
+        "There is no such run",
+        "Check the id, and that this server keeps the folder you recorded to.",
+    ),
+    errors.EventNotFound: Kind(
+        40402,
+        "event-not-found",
+        "There is no such event",
+        "Check the id; an event shows up once it is out of the spool.",
+    ),
+    errors.EventTypeNotFound: Kind(
+        40403, "event-type-not-found", "There is no such event type", "GET /api/catalogue lists the built-in types."
+    ),
+    errors.EventIdConflict: Kind(
+        40902,
+        "event-id-conflict",
+        "The event id is taken",
+        "Give each event its own id; to send one again, send it exactly as before, created_at too.",
+    ),
+    errors.BodyTooLarge: Kind(
+        41301,
+        "body-too-large",
+        "The body is too large",
+        "Send smaller batches; `facts.limit` is the most bytes, unpacked.",
+    ),
+    errors.MediaTypeUnsupported: Kind(
+        41501, "media-type-unsupported", "The content type is not read here", "Send what `facts.expected` names."
+    ),
+    errors.EventInvalid: Kind(
+        42202, "event-invalid", "The event breaks a rule", "GET /api/catalogue/TYPE shows the schema and an example."
+    ),
+    errors.EventTypeUnknown: Kind(
+        42203,
+        "event-type-unknown",
+        "The event type is not known",
+        "Use a built-in type (GET /api/catalogue), or put your own into a namespace: `acme.reindexed`.",
+    ),
+    errors.RunMissing: Kind(42204, "run-missing", "The event names no run", "Give `run_id`; any id of yours will do."),
+    errors.FieldTooLong: Kind(
+        42205,
+        "field-too-long",
+        "A field is too long",
+        "Shorten it to `facts.limit` characters; long text belongs in the payload.",
+    ),
+    FlightlogError: Kind(50001, "failed", "It could not be done", "Look at `detail` and at the server's log."),
+    errors.StoreBroken: Kind(
+        50002, "store-broken", "The store needs attention", "Run `flightlog doctor` on the folder."
+    ),
+    errors.StoreTooNew: Kind(
+        50003, "store-too-new", "The store is newer than this Flightlog", "Upgrade Flightlog on this machine."
+    ),
+    errors.StoreGone: Kind(
+        50004,
+        "store-gone",
+        "The store was removed while open",
+        "Put the file back, or restart the server to begin anew.",
+    ),
+    errors.ServerExtraMissing: Kind(
+        50005, "server-extra-missing", "The server extra is missing", "pip install 'flightlog[server]'"
+    ),
+    errors.RecorderClosed: Kind(50006, "recorder-closed", "The recorder is closed", "Open a new one."),
+    errors.Unavailable: Kind(50300, "unavailable", "Not possible right now", "Try again after `Retry-After` seconds."),
+    errors.StoreBusy: Kind(
+        50301, "store-busy", "The store is busy", "Nothing was stored; send the same again after `Retry-After` seconds."
+    ),
+    errors.StoreUnavailable: Kind(
+        50302,
+        "store-unavailable",
+        "The store can't be written",
+        "Nothing was stored; look at the disk, then send the same again.",
+    ),
+    errors.StoreUncertain: Kind(
+        50303,
+        "store-uncertain",
+        "It may or may not be stored",
+        "Send the same events again with the same ids: what is there already counts as a duplicate.",
+    ),
+    errors.WriterLocked: Kind(
+        50304,
+        "writer-locked",
+        "Another process is the writer",
+        "Send the request to the process that `facts.pid` names.",
+    ),
+    errors.ServerUnavailable: Kind(
+        50305, "server-unavailable", "The server did not answer", "Nothing is lost: events wait in the local spool."
+    ),
+    errors.WatchersFull: Kind(
+        50306,
+        "watchers-full",
+        "Too many event streams are open",
+        "Close streams nobody reads, poll with afterId, or raise sse_watchers_max.",
+    ),
+}
+
+INTERNAL = Kind(
+    50000,
+    "internal",
+    "Something went wrong inside",
+    "The server's log has the cause under `request_id`; please report it.",
+)
+PATH_UNKNOWN = Kind(40404, "path-unknown", "There is nothing at this path", "GET /openapi.json lists the paths.")
+METHOD_UNKNOWN = Kind(
+    40500, "method-not-allowed", "This path does not take that method", "The `Allow` header lists the methods."
+)
+# What the framework refuses by itself, by status.
+HTTP_KINDS: dict[int, Kind] = {404: PATH_UNKNOWN, 405: METHOD_UNKNOWN, 500: INTERNAL}
+
+ALL_KINDS: dict[str, Kind] = {kind.slug: kind for kind in (*KINDS.values(), *HTTP_KINDS.values())}
+
+
+def kind_of(error: type[FlightlogError]) -> Kind:
+    """The kind of an error class; a class that is not in the table is of its nearest parent's kind."""
+    return next(KINDS[cls] for cls in error.__mro__ if cls in KINDS)
+
+
+class Problem(NamedTuple):
+    """One problem that happened. `extra` holds members that only this kind of answer has."""
+
+    kind: Kind
+    detail: str
+    facts: Mapping[str, Any] = {}
+    extra: Mapping[str, Any] = {}
+    headers: Mapping[str, str] = {}
+
+    def document(self, instance: str, request_id: str) -> dict[str, Any]:
+        """The members of the problem document. What our messages say of an error is in `facts`, under its own name."""
+        document: dict[str, Any] = {
+            "type": self.kind.type,
+            "title": self.kind.title,
+            "status": self.kind.status,
+            "code": self.kind.code,
+            "detail": self.detail,
+            "instance": quote(instance, safe="/:@!$&'()*+,;=~"),
+            "request_id": request_id,
+        }
+        if self.facts:
+            document["facts"] = dict(self.facts)
+        return {**document, **self.extra}
+
+    def response(self, instance: str, request_id: str) -> Response:
+        """The answer over HTTP."""
+        body = msgspec.json.encode(self.document(instance, request_id), enc_hook=str)
+        return Response(body, self.kind.status, dict(self.headers), MEDIA_TYPE)
+
+
+def problem_of(error: FlightlogError, extra: Mapping[str, Any] | None = None) -> Problem:
+    """The problem that an error of ours is."""
+    kind = kind_of(type(error))
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if kind.status == 503 else {}
+    return Problem(kind, error.message, error.facts, extra or {}, headers)
+
+
+def internal_problem() -> Problem:
+    """What the outside learns of an error that we did not foresee: nothing but that it is in the log."""
+    return Problem(INTERNAL, "This is a fault of the server; its log has the cause under this request id.")

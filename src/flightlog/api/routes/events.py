@@ -1,0 +1,69 @@
+"""The journal: pages, single events, appending."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from flightlog.api.body import coding_of, read_body, unpack
+from flightlog.api.doorway import request_id_of
+from flightlog.api.intake import Receipt, Taken, media_type_of, take
+from flightlog.api.paging import Page
+from flightlog.api.routes.deps import AnyEvents, Here, PageAsked
+from flightlog.api.schemas import answers, event_bodies
+from flightlog.api.services import Services
+from flightlog.api.shapes import EventPageShape, EventShape, event_page_shape, event_shape, json_response
+from flightlog.journal.read import EventFilter, EventPage, get_event, read_events
+
+router = APIRouter(prefix="/api/events", tags=["events"])
+
+
+@router.get("", summary="Search the journal", responses=answers(EventPageShape, 400, 503))
+def events(here: Here, wanted: AnyEvents, page: PageAsked) -> Response:
+    """A page of all events, in commit order. All filters combine; those that can be given several times match any."""
+    return json_response(event_page_shape(read_page(here, wanted, page), page.payloads))
+
+
+@router.post(
+    "", summary="Append events", responses=answers(Receipt, 400, 403, 413, 415, 422, 503), openapi_extra=event_bodies()
+)
+async def append(request: Request, here: Here) -> Response:
+    """Answers after the commit. An event that can't be stored is refused by itself and its neighbours are stored; when none
+    could be, the answer is a problem with `rejected` in it. Events sent again are counted as duplicates, by their id.
+
+    `type` is all that an event needs; `event_id` and `created_at` are filled in. Whoever may have to send an event again
+    gives both, so that it can be recognised.
+    """
+    bytes_max = here.settings.body_bytes_max
+    media_type = media_type_of(request.headers.get("content-type", ""))
+    coding = coding_of(request.headers)
+    body = await read_body(request, bytes_max)
+
+    def work() -> Taken:
+        return take(here, unpack(body, coding, bytes_max), media_type)
+
+    taken = await run_in_threadpool(work)
+    if taken.problem is not None:
+        return taken.problem.response(request.url.path, request_id_of(request.scope))
+    return json_response(taken.receipt)
+
+
+@router.get("/{event_id}", summary="One event", responses=answers(EventShape, 404, 503))
+def event(here: Here, event_id: str) -> Response:
+    """The event with its payload."""
+    return json_response(event_shape(get_event(here.store, event_id)))
+
+
+def read_page(here: Services, wanted: EventFilter, page: Page) -> EventPage:
+    """The page that was asked for."""
+    return read_events(
+        here.store,
+        wanted,
+        after_id=page.after_id,
+        before_id=page.before_id,
+        limit=page.limit,
+        backwards=page.latest,
+        payloads=page.payloads,
+        settings=here.settings,
+    )

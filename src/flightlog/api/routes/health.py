@@ -1,0 +1,69 @@
+"""How the server is doing."""
+
+from __future__ import annotations
+
+import platform
+import sqlite3
+
+from fastapi import APIRouter, Request
+from starlette.responses import PlainTextResponse, Response
+
+from flightlog.api.routes.deps import Here
+from flightlog.api.schemas import answers, text_answers
+from flightlog.api.services import Services
+from flightlog.api.shapes import DrainShape, HealthShape, StoreShape, StreamsShape, json_response
+from flightlog.errors import FlightlogError
+from flightlog.events import wire
+from flightlog.journal.read import head_id
+from flightlog.version import __version__
+
+router = APIRouter(tags=["system"])
+
+
+@router.get("/healthz", summary="Is it alive", responses=text_answers())
+async def alive() -> Response:
+    """Says ok as long as requests are answered at all; it looks at nothing else."""
+    return PlainTextResponse("ok\n")
+
+
+@router.get("/api/health", summary="How is it doing", responses=answers(HealthShape, 503))
+def health(request: Request, here: Here) -> Response:
+    """The store, the drain and the streams. The status is 503 when the store can't be read, else 200, also when degraded."""
+    streams = request.app.state.streams
+    store, trouble = look_at_store(here)
+    drain, drain_trouble = look_at_drain(here)
+    reasons = trouble + drain_trouble
+    shape = HealthShape(
+        status="ok" if not reasons else "degraded",
+        reasons=reasons,
+        store=store,
+        drain=drain,
+        streams=StreamsShape(streams.open, streams.limit),
+        versions={
+            "flightlog": __version__,
+            "wire": str(wire.WIRE_VERSION),
+            "python": platform.python_version(),
+            "sqlite": sqlite3.sqlite_version,
+        },
+    )
+    return json_response(shape, 503 if trouble else 200)
+
+
+def look_at_store(here: Services) -> tuple[StoreShape, list[str]]:
+    """The store, and what is wrong with it."""
+    try:
+        with here.store.read() as connection:
+            last_id = head_id(connection)
+        revision = here.store.revision()
+    except FlightlogError as error:
+        return StoreShape(here.store.dialect, here.store.writable, None, None), [error.message]
+    return StoreShape(here.store.dialect, here.store.writable, revision, last_id), []
+
+
+def look_at_drain(here: Services) -> tuple[DrainShape | None, list[str]]:
+    """The drain of this process, if it has one, and what is wrong with it."""
+    if here.drain is None:
+        return None, []
+    found = here.drain()
+    shape = DrainShape(found.state, found.error, found.drained, found.backlog_bytes, found.backlog_segments)
+    return shape, [f"events stay in the spool: {found.error}"] if found.error else []

@@ -1,0 +1,101 @@
+"""What the OpenAPI document says of bodies and answers, from the same structs that make them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from flightlog.api.intake import JSON_TYPE, Given, Receipt
+from flightlog.api.problems import ALL_KINDS, MEDIA_TYPE
+from flightlog.api.shapes import EventPageShape, EventShape, HealthShape, KindShape, RunPageShape, RunShape
+from flightlog.api.sse import MEDIA_TYPE as SSE_TYPE
+from flightlog.events import wire
+
+REF = "#/components/schemas/{name}"
+
+PROBLEM_SCHEMA: dict[str, Any] = {
+    "title": "Problem",
+    "description": "A problem document (RFC 9457).",
+    "type": "object",
+    "required": ["type", "title", "status", "code", "detail", "instance", "request_id"],
+    "properties": {
+        "type": {"type": "string", "description": "A path on this server that explains this kind of problem."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "code": {"type": "integer", "description": "Five digits; never changes its meaning."},
+        "detail": {"type": "string", "description": "What happened this time."},
+        "instance": {"type": "string", "description": "The path of the request."},
+        "request_id": {"type": "string"},
+        "facts": {"type": "object", "description": "The values that `detail` speaks of."},
+    },
+}
+
+
+def answers(shape: type[msgspec.Struct], *statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of an endpoint that answers with this shape or with one of these problems."""
+    return _responses({JSON_TYPE: {"schema": {"$ref": REF.format(name=shape.__name__)}}}, statuses)
+
+
+def stream_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a live stream."""
+    description = (
+        "`id:` is the journal id and `data:` an event as JSON; comments and ids without data are signs of life."
+    )
+    return _responses({SSE_TYPE: {"schema": {"type": "string", "description": description}}}, statuses)
+
+
+def text_answers() -> dict[int | str, dict[str, Any]]:
+    """The `responses` of an endpoint that answers with a word."""
+    return _responses({"text/plain": {"schema": {"type": "string"}}}, ())
+
+
+def _responses(content: dict[str, Any], statuses: tuple[int, ...]) -> dict[int | str, dict[str, Any]]:
+    found: dict[int | str, dict[str, Any]] = {200: {"description": "Done", "content": content}}
+    for status in statuses:
+        titles = sorted(f"{kind.title} ({kind.code})" for kind in ALL_KINDS.values() if kind.status == status)
+        found[status] = {"description": " · ".join(titles), "content": _problem()}
+    found["default"] = {"description": "A problem", "content": _problem()}
+    return found
+
+
+def _problem() -> dict[str, Any]:
+    return {MEDIA_TYPE: {"schema": {"$ref": REF.format(name="Problem")}}}
+
+
+def event_bodies() -> dict[str, Any]:
+    """The request body of `POST /api/events`."""
+    event = {"$ref": REF.format(name="Given")}
+    batch = {"type": "object", "required": ["events"], "properties": {"events": {"type": "array", "items": event}}}
+    lines = "One event a line, as the recorder writes them; see the reference page on HTTP."
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {
+                JSON_TYPE: {"schema": {"oneOf": [batch, event]}},
+                wire.MEDIA_TYPE: {"schema": {"type": "string", "description": lines}},
+            },
+        }
+    }
+
+
+def make_openapi(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document, with the schemas of our own structs."""
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        description=app.description,
+        routes=app.routes,
+        tags=app.openapi_tags,
+        license_info=app.license_info,
+    )
+    shapes = [EventShape, EventPageShape, RunShape, RunPageShape, HealthShape, KindShape, Given, Receipt]
+    _, components = msgspec.json.schema_components(shapes, ref_template=REF)
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas.update(components, Problem=PROBLEM_SCHEMA)
+    for name in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(name, None)
+    return document

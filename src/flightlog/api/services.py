@@ -1,0 +1,48 @@
+"""What the doors are handed: they make nothing of it themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import msgspec
+
+from flightlog.clock import Clock, SystemClock
+from flightlog.config import Settings
+from flightlog.events.envelope import Event
+from flightlog.ids import Ids, SystemIds
+from flightlog.journal.append import Journal
+from flightlog.journal.tail import TailHub
+from flightlog.store.contract import Store
+
+
+class Intake(Protocol):
+    """The care that every producer's events get before they touch a disk: redaction, then truncation."""
+
+    def event(self, event: Event) -> Event:
+        """The event as it may be stored. Never raises for anything in the payload."""
+
+
+class DrainHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How the spool is being emptied. `state` is here, elsewhere or nobody; the backlog is what still lies in the spool."""
+
+    state: str
+    error: str | None = None
+    drained: int = 0
+    backlog_bytes: int = 0
+    backlog_segments: int = 0
+
+
+@dataclass(frozen=True)
+class Services:
+    """The rooms behind the doors, and the ground they stand on. `drain` is None where nothing spools."""
+
+    store: Store
+    journal: Journal
+    hub: TailHub
+    intake: Intake
+    settings: Settings = field(default_factory=Settings)
+    clock: Clock = field(default_factory=SystemClock)
+    ids: Ids = field(default_factory=SystemIds)
+    drain: Callable[[], DrainHealth] | None = None

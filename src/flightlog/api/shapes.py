@@ -1,0 +1,207 @@
+"""Events and runs as JSON: the envelope's own names, times as RFC 3339, payloads as they are stored."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from starlette.responses import Response
+
+from flightlog.clock import format_ns
+from flightlog.events.envelope import StoredEvent, flag_names
+from flightlog.journal.read import EventPage
+from flightlog.runs.summary import RunPage, RunSummary
+
+MEDIA_TYPE = "application/json"
+
+_encoder = msgspec.json.Encoder()
+
+
+class EventShape(msgspec.Struct, kw_only=True):
+    """One event. Every member is always there, null where the event says nothing; `payload` only where it was asked for."""
+
+    id: int
+    event_id: str
+    type: str
+    run_id: str | None
+    project: str
+    name: str | None
+    level: str
+    source: str | None
+    actor: str | None
+    created_at: str
+    received_at: str
+    trace_id: str | None
+    span_id: str | None
+    parent_span_id: str | None
+    task_id: str | None
+    correlation_id: str | None
+    status: str | None
+    duration_ns: int | None
+    producer_id: str | None
+    seq: int | None
+    flags: list[str]
+    payload_bytes: int
+    payload_digest: str
+    payload: msgspec.Raw | UnsetType = UNSET
+
+
+class EventPageShape(msgspec.Struct, rename="camel"):
+    """A page of events, oldest first. Hand `nextAfterId` back as `afterId` for what follows, also once `more` is false."""
+
+    events: list[EventShape]
+    next_after_id: int | None
+    next_before_id: int | None
+    more: bool
+
+
+class RunShape(msgspec.Struct, kw_only=True):
+    """One run's summary."""
+
+    run_id: str
+    project: str
+    name: str | None
+    status: str
+    hung: bool
+    actor: str | None
+    source: str | None
+    task_id: str | None
+    trace_id: str | None
+    started_at: str
+    finished_at: str | None
+    duration_ns: int | None
+    last_event_at: str
+    last_event_id: int
+    event_count: int
+    counts: dict[str, int]
+    error_count: int
+    lost_count: int
+    models: list[str]
+    tokens_input: int
+    tokens_output: int
+    tokens_cached_input: int
+    tokens_reasoning: int
+    cost_usd: float
+
+
+class RunPageShape(msgspec.Struct, rename="camel"):
+    """A page of runs, newest first. `nextCursor` is null on the last page."""
+
+    runs: list[RunShape]
+    next_cursor: str | None
+
+
+class StoreShape(msgspec.Struct):
+    """The store of this server; `last_event_id` and `revision` are null when it can't be read."""
+
+    dialect: str
+    writable: bool
+    revision: str | None
+    last_event_id: int | None
+
+
+class DrainShape(msgspec.Struct):
+    """How the spool is being emptied: here, elsewhere, nobody; and what still lies in it."""
+
+    state: str
+    error: str | None
+    drained: int
+    backlog_bytes: int
+    backlog_segments: int
+
+
+class StreamsShape(msgspec.Struct):
+    """How many live streams are open, and how many may be."""
+
+    open: int
+    max: int
+
+
+class HealthShape(msgspec.Struct):
+    """How the server is doing. `status` is ok or degraded, and `reasons` says why, in sentences."""
+
+    status: str
+    reasons: list[str]
+    store: StoreShape
+    drain: DrainShape | None
+    streams: StreamsShape
+    versions: dict[str, str]
+
+
+class KindShape(msgspec.Struct):
+    """One kind of problem."""
+
+    type: str
+    status: int
+    code: int
+    title: str
+    advice: str
+
+
+def event_shape(event: StoredEvent, payloads: bool = True) -> EventShape:
+    """The event as JSON shows it. The payload's bytes go through untouched."""
+    return EventShape(
+        id=event.id,
+        event_id=event.event_id,
+        type=event.type,
+        run_id=event.run_id,
+        project=event.project,
+        name=event.name,
+        level=event.level,
+        source=event.source,
+        actor=event.actor,
+        created_at=format_ns(event.created_at),
+        received_at=format_ns(event.received_at),
+        trace_id=event.trace_id,
+        span_id=event.span_id,
+        parent_span_id=event.parent_span_id,
+        task_id=event.task_id,
+        correlation_id=event.correlation_id,
+        status=event.status,
+        duration_ns=event.duration_ns,
+        producer_id=event.producer_id,
+        seq=event.seq,
+        flags=flag_names(event.flags),
+        payload_bytes=event.payload_bytes,
+        payload_digest=event.payload_digest,
+        payload=readable(event.payload) if payloads else UNSET,
+    )
+
+
+def event_page_shape(page: EventPage, payloads: bool) -> EventPageShape:
+    """The page as JSON shows it."""
+    events = [event_shape(event, payloads) for event in page.events]
+    return EventPageShape(events, page.next_after_id, page.next_before_id, page.more)
+
+
+def run_shape(run: RunSummary) -> RunShape:
+    """The run as JSON shows it."""
+    members = msgspec.structs.asdict(run)
+    for name in ("started_at", "finished_at", "last_event_at"):
+        members[name] = None if members[name] is None else format_ns(members[name])
+    return RunShape(**members)
+
+
+def run_page_shape(page: RunPage) -> RunPageShape:
+    """The page as JSON shows it."""
+    return RunPageShape([run_shape(run) for run in page.runs], page.next_cursor)
+
+
+def readable(payload: msgspec.Raw) -> msgspec.Raw:
+    """The payload if it is JSON, else a note in its place: one damaged row must not break the page that it is on."""
+    try:
+        msgspec.json.decode(payload, type=msgspec.Raw)
+    except (ValueError, RecursionError) as error:
+        return msgspec.Raw(msgspec.json.encode({"unreadable": f"the stored payload is not JSON: {error}"}))
+    return payload
+
+
+def encode(value: Any) -> bytes:
+    """JSON text."""
+    return _encoder.encode(value)
+
+
+def json_response(value: Any, status: int = 200) -> Response:
+    """An answer in JSON."""
+    return Response(_encoder.encode(value), status, media_type=MEDIA_TYPE)
