@@ -132,6 +132,11 @@ def test_the_signature_of_a_mailed_patch_is_not_a_deleted_line() -> None:
     assert diff.files == [FileChange("x", "modified", 1, 1)]
 
 
+def test_a_deleted_line_that_looks_like_a_signature_is_a_line_while_the_hunk_is_owed_it() -> None:
+    diff = parse_diff("--- a/x.md\n+++ b/x.md\n@@ -1,3 +1,2 @@\n+m\n+n\n-a\n-b\n-- \n")
+    assert diff.files == [FileChange("x.md", "modified", 2, 3)]
+
+
 def test_a_merge_commits_combined_diff() -> None:
     diff = parse_diff(
         "diff --cc src/x.py\nindex 1,2..3\n--- a/src/x.py\n+++ b/src/x.py\n@@@ -1,2 -1,2 +1,3 @@@\n  a\n +b\n++c\n- d\n"

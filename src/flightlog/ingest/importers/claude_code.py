@@ -7,6 +7,7 @@ whatever path, is the same event, and a file that has grown adds only its new pa
 from __future__ import annotations
 
 import json
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -93,7 +94,7 @@ class _Reader:
         try:
             if raw is None:
                 raise _UnreadableError(f"the line is longer than {LINE_BYTES_MAX} bytes")
-            raw = raw.strip(b"\xef\xbb\xbf \t\r\n") if number == 1 else raw.strip()
+            raw = (raw.removeprefix(BOM_UTF8) if number == 1 else raw).strip()
             key = digest(raw)[:32]
             if raw and key not in self._seen:
                 self._seen.add(key)

@@ -278,6 +278,7 @@ class Session:
         if took is None and call:
             took = max(line.at_ns - call.at_ns, 0)
         state = ("error", "error") if outcome.failed else ("ok", "info")
+        yield from self._task_done(line, chain, call_id, detail, state[0])
         fields = {"name": tool, "correlation_id": pair, "status": state[0], "level": state[1], "duration_ns": took}
         result = self._make(line, chain, "tool_result", {"tool": tool} | outcome.payload, index=index, **fields)
         yield from self._put(chain, result)
@@ -286,7 +287,6 @@ class Session:
             fields = {"name": tool, "correlation_id": pair, "status": "ok"}
             yield from self._put(chain, self._make(line, chain, "patch_applied", patch, index=index, **fields))
         self._ask(chain, line, {"role": "tool", "tool_call_id": call_id, "content": outcome.payload["result"]})
-        yield from self._task_done(line, chain, call_id, detail, state[0])
 
     def _suite(
         self, line: Line, chain: Chain, index: int, call: Call | None, output: str, pair: str
