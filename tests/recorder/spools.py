@@ -13,6 +13,7 @@ from flightlog.config import Settings
 from flightlog.errors import EventInvalid, FlightlogError, StoreUnavailable
 from flightlog.events import wire
 from flightlog.events.envelope import Event
+from flightlog.recorder.drain import Drain
 from flightlog.recorder.health import Loss
 from flightlog.recorder.spool import SpoolWriter
 
@@ -98,3 +99,15 @@ class ListSink:
                 payload = msgspec.json.decode(event.payload)
                 found[payload["reason"]] = found.get(payload["reason"], 0) + payload["count"]
         return found
+
+
+def drain(folder: Path, sink: ListSink, **settings: int) -> Drain:
+    return Drain(folder, lambda: sink, Settings(**settings) if settings else SETTINGS)
+
+
+def drain_all(carrier: Drain) -> None:
+    for _ in range(100):
+        before = len(list(carrier.spool.iterdir())) if carrier.spool.exists() else 0
+        if not carrier.drain_once() and len(list(carrier.spool.iterdir())) == before:
+            return
+    raise AssertionError("the drain does not come to an end")

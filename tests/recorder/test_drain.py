@@ -8,23 +8,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from flightlog.config import Settings
 from flightlog.errors import StoreUnavailable, WriterLocked
 from flightlog.recorder.drain import Drain
 from flightlog.recorder.segment import HEAD_BYTES, HEADER, frame
-from tests.recorder.spools import SETTINGS, ListSink, body, writer
-
-
-def drain(folder: Path, sink: ListSink, **settings: int) -> Drain:
-    return Drain(folder, lambda: sink, Settings(**settings) if settings else SETTINGS)
-
-
-def drain_all(carrier: Drain) -> None:
-    for _ in range(100):
-        before = len(list(carrier.spool.iterdir())) if carrier.spool.exists() else 0
-        if not carrier.drain_once() and len(list(carrier.spool.iterdir())) == before:
-            return
-    raise AssertionError("the drain does not come to an end")
+from tests.recorder.spools import SETTINGS, ListSink, body, drain, drain_all, writer
 
 
 def fill(folder: Path, *numbers: int, producer_id: str = "p1", close: bool = True, **settings: int) -> None:

@@ -86,13 +86,13 @@ class SpoolWriter:
         self._lock = threading.Lock()
         self._tally_lock = threading.Lock()
         self.tally = Tally()
+        self._number = 0
         self._forget_files()
 
     def _forget_files(self) -> None:
         self._fd = -1
         self._state_fd = -1
         self._path = self.folder
-        self._number = 0
         self._size = 0
         self._closed: list[_Closed] = []
         self._used = 0
@@ -434,6 +434,7 @@ class SpoolWriter:
         self.rung = OK
         self.trouble = None
         self._stalled = False
+        self._number = 0
         self._forget_files()
 
 
