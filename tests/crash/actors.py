@@ -38,14 +38,16 @@ class Counter:
 
 
 def record(folder: Path, counter: Counter, name: str, drain: bool) -> None:
-    """Record numbered notes for ever; the counter says how many emits have returned."""
+    """Record numbered notes for ever, in bursts; the counter says how many emits have returned."""
     recorder = flightlog.open(folder, drain=drain, settings=Settings(spool_segment_bytes_max=200_000))
     with recorder.run(name, run_id=name) as run:
-        number = 0
+        number, breath = 0, threading.Event()
         while True:
             run.emit("note", {"text": "x" * 300, "number": number})
             number += 1
             counter.value = number
+            if number % 100 == 0:
+                breath.wait(0.005)  # else a campaign of minutes fills the spool to its cap
 
 
 def keep(folder: Path, counter: Counter) -> None:
