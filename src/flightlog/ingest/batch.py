@@ -19,8 +19,6 @@ from flightlog.recorder.redact import Redactor
 
 # Others may write `\/` and `\u0041` for plain characters; a secret written so would not be found in the bytes.
 _ESCAPED_ASCII = re.compile(rb"\\(?:/|u00[2-7])")
-# Ids and facts that redaction must not touch: they are how events find each other.
-_KEPT = ("event_id", "type", "created_at", "run_id", "trace_id", "span_id", "parent_span_id", "producer_id", "seq")
 _WORDS = ("name", "source", "actor", "task_id", "correlation_id", "status")
 
 
@@ -37,13 +35,9 @@ class Intake:
         Never raises for anything in the event. Where redaction fails, the payload and the envelope's words are gone.
         """
         try:
-            safe = self._preparer.event(self._spelled_out(event))
-            if safe is not event:
-                for field in _KEPT:
-                    setattr(safe, field, getattr(event, field))
+            return self._preparer.event(self._spelled_out(event))
         except Exception as error:
             return withheld(event, f"redaction failed ({type(error).__name__})")
-        return safe
 
     def prepare_all(self, events: Iterable[Event]) -> list[Event]:
         """`prepare` for a batch."""

@@ -24,7 +24,7 @@ COUNT_MAX = 2**53  # a larger number of tokens is a mistake, and not exact in JS
 Payload = Mapping[str, Any]
 
 
-class Problem(NamedTuple):
+class Problem(msgspec.Struct, frozen=True):
     """Something that could not be read: where in the file (`line 7`, `step 3`), and why."""
 
     where: str
