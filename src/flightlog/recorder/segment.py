@@ -24,16 +24,15 @@ BODY_BYTES_MAX = 64 * 1024 * 1024
 SUFFIX = ".seg"
 STATE_SUFFIX = ".state"
 
-_HEAD = struct.Struct("<4sIIQ")
-_pack = _HEAD.pack
-_PRIME = 2**32 - 5  # the largest below 2**32: any flipped bit of a seq changes the remainder
-HEAD_BYTES = _HEAD.size
+HEAD = struct.Struct("<4sIIQ")
+PRIME = 2**32 - 5  # the largest below 2**32: any flipped bit of a seq changes the remainder
+HEAD_BYTES = HEAD.size
 
 
 def frame(seq: int, body: bytes) -> bytes:
     """One record, ready for one write."""
     length = len(body)
-    return _pack(MARK, length, crc32(body, seq % _PRIME + length), seq) + body
+    return HEAD.pack(MARK, length, crc32(body, seq % PRIME + length), seq) + body
 
 
 class Damage(NamedTuple):
@@ -102,12 +101,12 @@ def _parse(data: bytes, offset: int, whole: bool, records_max: int) -> Chunk:
 def _record_at(data: bytes, at: int, end: int) -> tuple[int, bytes] | None:
     if at + HEAD_BYTES > end:
         return None
-    mark, length, crc, seq = _HEAD.unpack_from(data, at)
+    mark, length, crc, seq = HEAD.unpack_from(data, at)
     start = at + HEAD_BYTES
     if mark != MARK or length > BODY_BYTES_MAX or start + length > end:
         return None
     body = data[start : start + length]
-    if crc32(body, seq % _PRIME + length) != crc:
+    if crc32(body, seq % PRIME + length) != crc:
         return None
     return seq, body
 
@@ -129,5 +128,5 @@ def _is_hopeless(data: bytes, at: int, end: int) -> bool:
         return True
     if len(head) < HEAD_BYTES:
         return False
-    _, length, _, _ = _HEAD.unpack(head)
+    _, length, _, _ = HEAD.unpack(head)
     return length > BODY_BYTES_MAX or at + HEAD_BYTES + length <= end

@@ -16,10 +16,10 @@ import fcntl
 import os
 import struct
 import threading
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
+from zlib import crc32
 
 import msgspec
 
@@ -27,7 +27,7 @@ from flightlog.clock import NS_PER_SECOND, Clock
 from flightlog.config import Settings
 from flightlog.recorder import segment
 from flightlog.recorder.health import DROPPING, LEVEL_NUMBERS, OK, RUNGS, SHED_DEBUG, SHED_INFO, Loss, Tally, rung_for
-from flightlog.recorder.segment import frame
+from flightlog.recorder.segment import HEAD_BYTES, MARK, PRIME
 
 # Losses become events at most this often, so that a long outage makes a handful of them.
 REPORT_SECONDS = 1.0
@@ -35,6 +35,7 @@ REPORT_SECONDS = 1.0
 RETRY_SECONDS = 0.05
 
 STATE_BYTES = 16 * 1024
+_pack = segment.HEAD.pack
 _STATE_HEAD = struct.Struct("<4sII")
 _STATE_MARK = b"FLS1"
 
@@ -90,6 +91,7 @@ class SpoolWriter:
         self._forget_files()
 
     def _forget_files(self) -> None:
+        self._smooth = False  # a segment is open, no level is shed, nothing is wrong and no loss waits to be reported
         self._fd = -1
         self._state_fd = -1
         self._path = self.folder
@@ -115,52 +117,51 @@ class SpoolWriter:
             return False
         self._stalled = False
         try:
-            if self._level_floor and LEVEL_NUMBERS.get(level, 1) < self._level_floor:
-                return self._drop(self._shed_reason(), run_id, now_ns)
-            if self._fd < 0 and not self._open():
-                return self._drop(self.trouble or "spool_unwritable", run_id, now_ns)
-            if self.tally.open:
-                return self._append_after_losses(body, run_id, now_ns)
+            if not self._smooth:
+                return self._append_with_care(body, level, run_id, now_ns)
             seq = self.seq + 1
-            record = frame(seq, body)
-            size = len(record)
-            if self._room - size < self._attention and not self._measure(size):
-                return self._drop(self.trouble or "spool_full", run_id, now_ns)
-            if self.trouble is None:
-                # The same as self._write, without the call: this is the line that every event goes through.
-                try:
-                    written = os.write(self._fd, record)
-                except OSError as error:
-                    self._failed(error)
-                    written = -1
-                if written != size:
-                    self._take_back(written)
-                    return self._drop(self.trouble or "disk_full", run_id, now_ns)
-                self._size += size
-                self._room -= size
-            elif not self._write(record):
-                return self._drop(self.trouble or "disk_full", run_id, now_ns)
+            length = len(body)
+            record = _pack(MARK, length, crc32(body, seq % PRIME + length), seq) + body
+            size = length + HEAD_BYTES
+            if self._room - size < self._attention:
+                return self._append_with_care(body, level, run_id, now_ns)
+            # The same as self._write, without the call: this is the line that every event goes through.
+            try:
+                written = os.write(self._fd, record)
+            except OSError as error:
+                self._failed(error)
+                return self._drop(run_id, now_ns)
+            if written != size:
+                self._take_back(written)
+                return self._drop(run_id, now_ns)
             self.seq = seq
             self.recorded += 1
+            self._room -= size
+            self._size += size
             if self._size >= self._segment_bytes_max:
                 self._cut()
             return True
         finally:
             lock.release()
 
-    def _append_after_losses(self, body: bytes, run_id: str | None, now_ns: int) -> bool:
-        """The first events after a loss: what was lost goes into the stream before what comes next."""
-        records, seq = self._loss_records()
-        own = frame(seq + 1, body)
-        size = len(records) + len(own)
-        if self._room - size < self._attention and not self._measure(size):
-            return self._drop(self.trouble or "spool_full", run_id, now_ns)
-        if not self._write(records + own):
-            return self._drop(self.trouble or "disk_full", run_id, now_ns)
+    def _append_with_care(self, body: bytes, level: str, run_id: str | None, now_ns: int) -> bool:
+        """The way of an event when anything is out of the ordinary: a new segment, a short disk, losses to report."""
+        if self._level_floor and LEVEL_NUMBERS.get(level, 1) < self._level_floor:
+            return self._drop(run_id, now_ns, self._shed_reason())
+        if self._fd < 0 and not self._open():
+            return self._drop(run_id, now_ns)
+        # What was lost goes into the stream before what comes next.
+        losses, seq = self._loss_records() if self.tally.open else (b"", self.seq)
+        records = losses + segment.frame(seq + 1, body)
+        if self._room - len(records) < self._attention and not self._measure(len(records)):
+            return self._drop(run_id, now_ns)
+        if not self._write(records):
+            return self._drop(run_id, now_ns)
         self.seq = seq + 1
         self.recorded += 1
-        if records:
+        if losses:
             self._losses_reported()
+        self._smooth = not self._level_floor and not self.tally.open
         if self._size >= self._segment_bytes_max:
             self._cut()
         return True
@@ -174,7 +175,7 @@ class SpoolWriter:
             losses = self.tally.losses()
         pairs = self._report(losses, self.seq + 1)
         seq = pairs[-1][0] if pairs else self.seq
-        return b"".join(frame(number, body) for number, body in pairs), seq
+        return b"".join(segment.frame(number, body) for number, body in pairs), seq
 
     def _losses_reported(self) -> None:
         with self._tally_lock:
@@ -186,10 +187,10 @@ class SpoolWriter:
         """Count an event that never became bytes."""
         with self._tally_lock:
             self.tally.add(reason, run_id, now_ns)
+        self._smooth = False
 
-    def _drop(self, reason: str, run_id: str | None, now_ns: int) -> bool:
-        with self._tally_lock:
-            self.tally.add(reason, run_id, now_ns)
+    def _drop(self, run_id: str | None, now_ns: int, reason: str | None = None) -> bool:
+        self.lose(reason or self.trouble or "spool_full", run_id, now_ns)
         self._save_state()
         return False
 
@@ -227,6 +228,7 @@ class SpoolWriter:
     def _failed(self, error: OSError) -> None:
         self.trouble = "disk_full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "spool_unwritable"
         self.rung = DROPPING
+        self._smooth = False
 
     # ── files ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -285,7 +287,7 @@ class SpoolWriter:
         if len(body) > STATE_BYTES - _STATE_HEAD.size:
             return
         try:
-            os.pwrite(self._state_fd, _STATE_HEAD.pack(_STATE_MARK, len(body), zlib.crc32(body)) + body, 0)
+            os.pwrite(self._state_fd, _STATE_HEAD.pack(_STATE_MARK, len(body), crc32(body)) + body, 0)
         except OSError:
             pass  # the tally in memory stays right; only a crash before the next event would lose the count
 
@@ -294,11 +296,12 @@ class SpoolWriter:
         if self._fd < 0:
             return
         try:
-            os.write(self._fd, frame(self.seq, b""))
+            os.write(self._fd, segment.frame(self.seq, b""))
         except OSError:
             pass  # whoever drains takes it for closed once a later segment exists or this process is gone
         self._closed.append(_Closed(self._fd, self._path, self._size))
         self._fd = -1
+        self._smooth = False
         self._tried_ns = -NS_PER_SECOND
 
     def _measure(self, needed: int = 0) -> bool:
@@ -332,6 +335,7 @@ class SpoolWriter:
         self._level_floor = RUNGS[min(rung, SHED_INFO)].level_floor
         further = RUNGS[SHED_DEBUG if rung < SHED_DEBUG else min(rung + 1, DROPPING)].fill_min
         self._attention = int(capacity * (1.0 - further))
+        self._smooth = self._smooth and not self._level_floor
 
     # ── upkeep, by a thread of the recorder ──────────────────────────────────────────────────────────────────────
 
@@ -445,7 +449,7 @@ def read_state(fd: int) -> ProducerState | None:
         return None
     mark, length, crc = _STATE_HEAD.unpack_from(data)
     body = data[_STATE_HEAD.size : _STATE_HEAD.size + length]
-    if mark != _STATE_MARK or len(body) != length or zlib.crc32(body) != crc:
+    if mark != _STATE_MARK or len(body) != length or crc32(body) != crc:
         return None
     try:
         return msgspec.json.decode(body, type=ProducerState)
