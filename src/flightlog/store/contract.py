@@ -19,11 +19,11 @@ Dialect = Literal["sqlite", "postgresql"]
 metadata = MetaData()
 
 
-class DuplicateKey(Exception):  # noqa: N818 (a fact for the caller to act on, never shown)
+class DuplicateKey(Exception):
     """A row with this key is already there. The attempt that met it left nothing behind."""
 
 
-class RowRefused(Exception):  # noqa: N818
+class RowRefused(Exception):
     """The database can't hold one of the rows (a value of the wrong kind or size). The attempt left nothing behind."""
 
 

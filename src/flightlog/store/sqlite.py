@@ -116,12 +116,7 @@ class SqliteStore:
             return
         self._closed = True
         writer, self._writer = self._writer, None
-        if self._readers is not None:
-            self._readers.dispose()
-        with self._watching:
-            if self._watch is not None:
-                self._watch.close()
-                self._watch = None
+        self._close_readers()
         if writer is not None:
             # Last, so that this close is the one that folds the WAL into the database.
             writer.call(self._session.close, ADMIN_SECONDS)
@@ -134,16 +129,12 @@ class SqliteStore:
     def _open(self) -> None:
         """Open the file that is at our path now; on failure nothing stays behind."""
         try:
+            # Before the writer: connections of one process share what they know of the WAL.
+            self._close_readers()
             if self.writable:
                 self._open_writer()
             elif not self.path.exists():
                 raise NotFound(what="Flightlog store in", id=str(self.folder))
-            if self._readers is not None:
-                self._readers.dispose()
-            with self._watching:
-                if self._watch is not None:
-                    self._watch.close()
-                    self._watch = None
             self._file = DatabaseFile(self.path)
             self._readers = create_engine(
                 "sqlite://",
@@ -157,6 +148,14 @@ class SqliteStore:
             if self._readers is None:
                 self.close()
             raise
+
+    def _close_readers(self) -> None:
+        if self._readers is not None:
+            self._readers.dispose()
+        with self._watching:
+            if self._watch is not None:
+                self._watch.close()
+                self._watch = None
 
     def _open_writer(self) -> None:
         if not self._lock.is_held():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -51,6 +52,16 @@ class DatabaseFile:
             self._wal_identity = found
         elif found != self._wal_identity:
             raise StoreGone(path=str(self._wal))
+
+    def set_aside_stale_wal(self) -> None:
+        """When another database took the place of ours, our WAL must not be played into it; it is renamed, not lost."""
+        if _identity(self.path) in (None, self._identity) or _identity(self._wal) != self._wal_identity:
+            return
+        for part in (self._wal, Path(f"{self.path}-shm")):
+            try:
+                part.rename(f"{part}.{time.time_ns()}.stale")
+            except FileNotFoundError:
+                pass
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -110,7 +121,10 @@ class SqliteSession:
 
     def open(self, *, create: bool) -> None:
         """Open the database file, made first where there is none and `create` is given."""
+        self._rescue()
         self.close()
+        if self._file is not None:
+            self._file.set_aside_stale_wal()
         if create:
             _create_file(self._path)
         self._file = DatabaseFile(self._path)
@@ -124,6 +138,14 @@ class SqliteSession:
                 tx.sql.close()
             except Exception:
                 tx.sql.invalidate()
+
+    def _rescue(self) -> None:
+        """A WAL that was removed is still in our hands: what it holds goes into the database before we let go."""
+        if self._tx is not None:
+            try:
+                self._tx.driver.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            except sqlite3.Error:
+                pass  # then there is nothing left to rescue, or no place for it
 
     def _connect(self) -> sqlite3.Connection:
         driver = sqlite3.connect(
@@ -156,6 +178,7 @@ class SqliteSession:
 
     def begin(self) -> Tx:
         self._here.check()
+        self._here.check_wal()
         if not self._lock.is_held():  # somebody removed it, so another process may write beside us
             raise StoreGone(path=str(self._lock.path))
         tx = self._tx or self._reconnect()

@@ -40,7 +40,7 @@ class Session(Protocol):
         """The database's error in Flightlog's words; other errors as they are."""
 
 
-class BlockedByOther(Exception):  # noqa: N818
+class BlockedByOther(Exception):
     """Another process is writing. Not ours to report while somebody still has time to wait."""
 
 

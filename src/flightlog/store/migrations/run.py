@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection
 
 from flightlog.store.migrations import FOLDER
+
+_one_at_a_time = threading.Lock()  # Alembic hands its context to env.py through a module, of which there is one
 
 
 def alembic_config() -> Config:
@@ -21,4 +25,5 @@ def run_alembic(connection: Connection, to: str) -> None:
     """Upgrade this connection's database to a revision, inside the transaction that is open on it."""
     config = alembic_config()
     config.attributes["connection"] = connection
-    command.upgrade(config, to)
+    with _one_at_a_time:
+        command.upgrade(config, to)
