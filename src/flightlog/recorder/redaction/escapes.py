@@ -1,0 +1,116 @@
+"""Text and the text that is written inside it: what a JSON string says once its escapes are read, level by level.
+
+A tool call's `arguments` is JSON inside a JSON string, and an agent that quotes it adds another level. A secret is looked
+for at every level, and what is found is mapped back to the bytes of the outermost text.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left
+from collections.abc import Iterator
+
+from flightlog.errors import RedactionFailed
+
+# Real text nests three or four deep. A run of 2^20 backslashes, or a chain made to nest for ever, does not pass.
+LEVELS_MAX = 20
+
+# The escapes of JSON, and `\'` as Python and JavaScript write it. Letters beyond ASCII stay as they are: no rule needs them.
+_ESCAPE = re.compile(rb"\\(?:u00[0-7][0-9a-fA-F]|[\"\\/bfnrt'`])")
+_UNICODE = re.compile(rb"\\u00([0-7][0-9a-fA-F])")
+_SHORT = tuple(zip(rb"\"/'`nrtbf", rb"\"/'`" + b"\n\r\t\b\f", strict=True))
+_REPLACED = tuple((b"\\" + bytes([code]), bytes([meant])) for code, meant in _SHORT)
+
+
+def unescape(text: bytes) -> bytes:
+    """The text with one level of escapes read.
+
+    >>> unescape(rb"{\\"a\\": \\"x\\\\\\\\y\\u0026\\"}")
+    b'{"a": "x\\\\\\\\y&"}'
+    """
+    return b"\\".join(_unescape_short(piece) for piece in text.split(b"\\\\"))
+
+
+def _unescape_short(piece: bytes) -> bytes:
+    if b"\\" not in piece:
+        return piece
+    for written, meant in _REPLACED:
+        if written in piece:
+            piece = piece.replace(written, meant)
+    return _UNICODE.sub(lambda found: bytes.fromhex(found[1].decode()), piece) if b"\\u00" in piece else piece
+
+
+class Level:
+    """One level of a text. `outer(start, end)` is where a span of it stands in the outermost text."""
+
+    def __init__(self, text: bytes, parent: Level | None = None) -> None:
+        self.text = text
+        self._parent = parent
+        self._places: tuple[list[int], list[int]] | None = None
+
+    def inner(self) -> Level | None:
+        """The next level, or None when nothing is escaped here."""
+        if b"\\" not in self.text:
+            return None
+        text = unescape(self.text)
+        return None if text == self.text else Level(text, self)
+
+    def outer(self, start: int, end: int) -> tuple[int, int]:
+        start, end = snap(self.text, start, end)
+        if self._parent is None or start >= end:
+            return start, max(start, end)
+        return self._parent.outer(self._place(start), self._place(end))
+
+    def _place(self, position: int) -> int:
+        """Where a position of this text is in the parent's: moved by the escapes that were read before it."""
+        if self._places is None:
+            made: list[int] = []
+            moved = [0]
+            for escape in _ESCAPE.finditer(self._parent.text if self._parent else b""):
+                made.append(escape.start() - moved[-1])
+                moved.append(moved[-1] + len(escape[0]) - 1)
+            self._places = made, moved
+        made, moved = self._places
+        return position + moved[bisect_left(made, position)]
+
+
+def levels(outermost: Level) -> Iterator[Level]:
+    """A level and every one inside it. Raises RedactionFailed where they nest deeper than in any honest text."""
+    level: Level | None = outermost
+    for _ in range(LEVELS_MAX):
+        if level is None:
+            return
+        yield level
+        level = level.inner()
+    raise RedactionFailed(reason=f"text is escaped more than {LEVELS_MAX} times")
+
+
+def snap(text: bytes, start: int, end: int) -> tuple[int, int]:
+    """The span, moved so that no escape of this text is cut in two: cutting one would break the JSON around it."""
+    unit = _unit(text, start)
+    if unit is not None:
+        start = unit[1]
+    unit = _unit(text, end)
+    if unit is not None:
+        end = unit[0] if text[unit[0] + 1 : unit[0] + 2] in (b'"', b"'") else unit[1]
+    return start, end
+
+
+def _unit(text: bytes, position: int) -> tuple[int, int] | None:
+    """The escape that has this position strictly inside it."""
+    for begin in range(max(position - 5, 0), position):
+        if text[begin] == 0x5C and _backslashes_before(text, begin) % 2 == 0:
+            found = _ESCAPE.match(text, begin) or _ANY_UNICODE.match(text, begin)
+            if found is not None and found.end() > position:
+                return found.span()
+    return None
+
+
+_ANY_UNICODE = re.compile(rb"\\u[0-9a-fA-F]{4}")
+
+
+def _backslashes_before(text: bytes, position: int) -> int:
+    first = position
+    while first and text[first - 1] == 0x5C:
+        first -= 1
+    return position - first
