@@ -502,6 +502,24 @@ def test_each_session_of_a_file_is_a_run_named_after_its_first_prompt() -> None:
     assert len(of(result.events, "run_finished")) == 2
 
 
+@pytest.mark.parametrize(
+    ("first", "name"),
+    [
+        (
+            {"content": "<command-message>init is running</command-message>\n<command-name>/init</command-name>"},
+            "/init",
+        ),
+        ({"content": "Caveat: local commands", "isMeta": True}, "Claude Code in repo"),
+        ({"content": "x", "isMeta": True, "cwd": "C:\\work\\shop\\"}, "Claude Code in shop"),
+        ({"content": [], "cwd": None}, "Claude Code 11111111"),
+    ],
+)
+def test_a_session_that_begins_without_a_prompt_has_a_name_too(first: dict[str, Any], name: str) -> None:
+    t = Transcript()
+    begin = t.prompt(**first) if first["content"] else t.entry("system", content="s", cwd=None)
+    assert of(read(begin, t.prompt("later")).events, "run_started")[0].name == name
+
+
 def test_the_outcome_is_success_unless_the_last_word_is_an_error_or_an_interruption() -> None:
     def status(*entries: Any) -> str | None:
         return of(read(*entries).events, "run_finished")[0].status

@@ -70,7 +70,7 @@ def test_real_sessions_in_the_journal_have_the_right_totals(place: Place, sample
         ("edge_cases.jsonl", 23, 7),
         ("representative_messages.jsonl", 21, 0),
         ("session_b.jsonl", 6, 0),
-        ("todowrite_examples.jsonl", 22, 0),
+        ("todowrite_examples.jsonl", 23, 0),
     ]
     run = place.run("claude-code-test_session")
     assert (run.status, run.tokens_input, run.tokens_output) == ("succeeded", 218, 445)
@@ -107,15 +107,15 @@ def test_a_session_that_grew_adds_only_its_new_part(place: Place, write_lines: W
     assert run.counts["llm_response"] == 3
 
 
-def test_a_session_in_two_files_starts_once(place: Place, write_lines: Write) -> None:
+def test_a_session_in_two_files_is_one_run_that_began_with_the_earlier_one(place: Place, write_lines: Write) -> None:
     t = Transcript()
-    one = write_lines(t.prompt("first"), name="one.jsonl")
-    two = write_lines(t.prompt("second"), name="two.jsonl")
-    report = place.take("claude-code", one, two)
-    assert [file.types["run_started"] for file in report.files if "run_started" in file.types] == [1]
-    assert place.run(f"claude-code-{SESSION}").counts["run_started"] == 1
-    # In an import of its own the second file's start is known, with other content: the first stays.
-    assert place.take("claude-code", two).files[0].changed == 1
+    one = write_lines(t.prompt("first"), t.answer(text("a"), message_id="m1"), name="z.jsonl")
+    two = write_lines(t.prompt("second"), t.answer(text("b"), message_id="m2"), name="a.jsonl")
+    report = place.take("claude-code", two, one)
+    assert [(file.stored, file.changed) for file in report.files] == [(5, 0), (5, 0)]
+    run = place.run(f"claude-code-{SESSION}")
+    assert (run.name, run.tokens_output, run.counts["llm_response"]) == ("first", 20, 2)
+    assert run.finished_at == run.last_event_at
 
 
 def test_a_secret_in_a_file_does_not_reach_the_store(place: Place, write_lines: Write, tmp_path: Path) -> None:

@@ -118,7 +118,6 @@ class _Import:
         self._project, self._batch_events = project, batch_events
         self._bytes_total, self._bytes_done, self._events = bytes_total, 0, 0
         self._progress = progress
-        self._started: set[str] = set()
 
     def file(self, path: Path) -> None:
         report = FileReport(str(path))
@@ -130,7 +129,7 @@ class _Import:
             for item in self._read(path):
                 if isinstance(item, Problem):
                     report.problems.append(item)
-                elif not self._told_already(item):
+                else:
                     types[item.type] += 1
                     runs[item.run_id or ""] = None
                     batch.append(item)
@@ -146,14 +145,6 @@ class _Import:
             return read_swe_agent(path, project=self._project, on_bytes=self._on_bytes)
         now_ns = self._clock.now_ns()
         return read_claude_code(path, project=self._project, now_ns=now_ns, on_bytes=self._on_bytes)
-
-    def _told_already(self, event: Event) -> bool:
-        """A session may lie in several files (its subagents have their own); it starts with the first of them."""
-        if event.type != "run_started":
-            return False
-        told = event.event_id in self._started
-        self._started.add(event.event_id)
-        return told
 
     def _on_bytes(self, count: int) -> None:
         self._bytes_done += count

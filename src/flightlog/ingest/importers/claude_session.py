@@ -10,6 +10,7 @@ results) waits behind it, so that the order stays right.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -30,6 +31,7 @@ from flightlog.ingest.importers.testruns import read_suite
 
 ACTOR = "claude-code"
 NAME_CHARS_MAX = 80
+_COMMAND = re.compile(r"<command-name>\s*([^<\s][^<]*?)\s*</command-name>")
 _INTERRUPTED = "[Request interrupted by user"
 _TASK_TOOLS = ("Task", "Agent")
 
@@ -86,7 +88,8 @@ class Session:
         for index, block in enumerate(content.blocks):
             if block.get("type") == "tool_use":
                 self._tool_call(line, chain, chain.answering, index, block)
-        self._failure, self._interrupted = None, False
+        if chain is self._main:
+            self._failure, self._interrupted = None, False
 
     def system(self, line: Line) -> Iterator[Event]:
         """A notice of Claude Code itself."""
@@ -124,14 +127,14 @@ class Session:
     # Runs and spans
 
     def _begin(self, line: Line, blocks: list[dict[str, Any]]) -> Iterator[Event]:
-        """The run starts with the first line of the session's own conversation."""
+        """The run starts with the first line of the session's own conversation, in each file; the earliest start counts."""
         self.first_ns = line.at_ns if self.first_ns is None else min(self.first_ns, line.at_ns)
         self.last_ns = max(self.last_ns, line.at_ns)
         self._last_digest = line.digest
         if self._name is not None or line.entry.get("isSidechain") is True:
             return
         prompt = "" if line.entry.get("isMeta") is True else plain_text(blocks).strip()
-        self._name = _first_line(prompt) or f"Claude Code {self.session_id[:8]}"
+        self._name = _name_in(prompt) or _name_of_place(line.entry) or f"Claude Code {self.session_id[:8]}"
         attributes = {"session_id": self.session_id}
         for key, name in (("version", "claude_code_version"), ("cwd", "cwd"), ("gitBranch", "git_branch")):
             if text := text_in(line.entry, key):
@@ -139,7 +142,7 @@ class Session:
         payload: dict[str, Any] = {"name": self._name, "attributes": attributes}
         if prompt:
             payload["input"] = prompt
-        yield self._maker.make("run_started", "run", line.at_ns, payload, name=self._name)
+        yield self._maker.make("run_started", line.digest, line.at_ns, payload, name=self._name)
 
     def _chain(self, line: Line, prompt: str) -> Generator[Event, None, Chain]:
         """The conversation that a line belongs to. A subagent's first line starts its span."""
@@ -331,6 +334,14 @@ class Session:
         return self._maker.make(type_, key, at_ns, payload, **fields)
 
 
-def _first_line(text: str) -> str:
-    line = text.partition("\n")[0]
+def _name_in(prompt: str) -> str:
+    """The first line of a prompt, or the slash command that it is."""
+    command = _COMMAND.search(prompt[:10_000])
+    line = command.group(1) if command else prompt.partition("\n")[0]
     return line if len(line) <= NAME_CHARS_MAX else line[: NAME_CHARS_MAX - 1] + "…"
+
+
+def _name_of_place(entry: dict[str, Any]) -> str:
+    """A name for a session that begins with something else than a prompt: the folder it worked in."""
+    folder = (text_in(entry, "cwd") or "").replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    return f"Claude Code in {folder[:NAME_CHARS_MAX]}" if folder else ""
