@@ -10,21 +10,21 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import Scope
 
-from flightlog.api.doorway import Doorway, request_id_of
+from flightlog.api.doorway import Doorway, request_id_of, wants_page
 from flightlog.api.paging import documented_parameters, only_known_parameters
 from flightlog.api.problems import HTTP_KINDS, Kind, Problem, kind_of, problem_of
-from flightlog.api.routes import events, health, problems, runs, stream
+from flightlog.api.routes import catalogue, events, health, problems, runs, stream
 from flightlog.api.schemas import make_openapi
 from flightlog.api.security import check_bind as check_bind
 from flightlog.api.services import DrainHealth as DrainHealth
 from flightlog.api.services import Intake as Intake
 from flightlog.api.services import Services as Services
 from flightlog.api.sse import Streams
+from flightlog.console import routes as pages
+from flightlog.console.pages.problem import problem_page
+from flightlog.console.render import render
 from flightlog.errors import BadInput, FlightlogError
 from flightlog.version import __version__
-
-# Here a problem is always JSON, whatever a browser says that it would rather see.
-JSON_PATHS = ("/api/", "/healthz", "/openapi.json")
 
 DESCRIPTION = """
 Flightlog keeps a durable, append-only journal of what AI systems did. This is its door for programs.
@@ -77,12 +77,20 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.streams = Streams(services.settings.sse_watchers_max)
-    # Streams before single events, whose path would take theirs for an id.
-    for router in (stream.router, events.router, runs.router, health.router, problems.router):
+    # Streams first: the path of a single event or run would take theirs for an id.
+    for router in (stream.router, events.router, runs.router, catalogue.router, health.router, problems.router):
         app.include_router(router, dependencies=[Depends(only_known_parameters)])
     app.state.parameters = documented_parameters(app)
+    app.include_router(pages.router)
+    app.mount("/static", pages.static_files())
 
     def answer(scope: Scope, problem: Problem) -> Response:
+        if wants_page(scope):
+            kind = problem.kind
+            return render(
+                problem_page(kind.status, kind.code, kind.title, problem.detail, kind.advice, request_id_of(scope)),
+                kind.status,
+            )
         return problem.response(scope["path"], request_id_of(scope))
 
     async def refused(request: Request, error: Exception) -> Response:
@@ -92,14 +100,6 @@ def create_app(services: Services) -> FastAPI:
         app.add_exception_handler(cls, refused)
     app.add_middleware(Doorway, answer=answer, clock=services.clock, ids=services.ids)
     return app
-
-
-def wants_page(scope: Scope) -> bool:
-    """Whether this request comes from somebody who reads HTML."""
-    if scope["path"].startswith(JSON_PATHS):
-        return False
-    accept = next((value for name, value in scope["headers"] if name == b"accept"), b"")
-    return b"text/html" in accept
 
 
 def translate(error: Exception) -> Problem:

@@ -22,6 +22,9 @@ log = logging.getLogger("flightlog.api")
 REQUEST_ID = "x-request-id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}", re.ASCII)
 
+# Here an answer is always JSON, whatever a browser says that it would rather see.
+JSON_PATHS = ("/api/", "/healthz", "/openapi.json")
+
 Answer = Callable[[Scope, Problem], Response]
 
 
@@ -82,3 +85,10 @@ def dress(headers: MutableHeaders, request_id: str) -> None:
 def request_id_of(scope: Scope) -> str:
     """The id of the request under way."""
     return str(scope.get("flightlog.request_id", ""))
+
+
+def wants_page(scope: Scope) -> bool:
+    """Whether this request comes from somebody who reads HTML."""
+    if scope["path"].startswith(JSON_PATHS):
+        return False
+    return "text/html" in Headers(scope=scope).get("accept", "")

@@ -11,11 +11,9 @@ from msgspec.structs import replace
 from flightlog.api.paging import MomentText
 from flightlog.clock import parse_ns
 from flightlog.errors import FilterInvalid
-from flightlog.events.envelope import LEVELS
 from flightlog.journal.read import EventFilter
-from flightlog.runs.summary import RunFilter
-
-RUN_STATUSES = ("running", "hung", "succeeded", "failed", "canceled")
+from flightlog.runs.status import STATUSES
+from flightlog.runs.summary import HUNG, RunFilter
 
 Project = Annotated[str | None, Query(description="Only this project.")]
 Types = Annotated[list[str] | None, Query(description="Event types, separated by commas: `tool_call,tool_result`.")]
@@ -57,7 +55,7 @@ async def event_fields(
     """What every list and stream of events can be filtered by. All that is given has to hold."""
     return EventFilter(
         types=words(types) + words(one_type),
-        levels=_levels(level),
+        levels=words(level),
         statuses=words(status),
         sources=tuple(source or ()),
         actors=tuple(actor or ()),
@@ -88,7 +86,7 @@ async def events_anywhere(
 async def runs_anywhere(
     project: Project = None,
     status: Annotated[
-        list[str] | None, Query(description=f"Statuses, separated by commas: {', '.join(RUN_STATUSES)}.")
+        list[str] | None, Query(description=f"Statuses, separated by commas: {', '.join((*STATUSES, HUNG))}.")
     ] = None,
     actor: Annotated[str | None, Query(description="The actor that the run was started for.")] = None,
     task: Task = None,
@@ -100,7 +98,7 @@ async def runs_anywhere(
     """The filter of the list of runs. All that is given has to hold."""
     return RunFilter(
         project=project,
-        statuses=run_statuses(words(status)),
+        statuses=words(status),
         actor=actor,
         task_id=task,
         trace_id=trace,
@@ -119,14 +117,6 @@ def words(values: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(word.strip() for value in values or () for word in value.split(",") if word.strip())
 
 
-def run_statuses(statuses: tuple[str, ...]) -> tuple[str, ...]:
-    """The statuses as given. Raises FilterInvalid for one that no run can have."""
-    for status in statuses:
-        if status not in RUN_STATUSES:
-            raise FilterInvalid(reason=f"status is one of {', '.join(RUN_STATUSES)}, not {status!r}")
-    return statuses
-
-
 def moment(name: str, text: str | None) -> int | None:
     """Nanoseconds since 1970. Raises FilterInvalid."""
     if text is None:
@@ -138,14 +128,4 @@ def moment(name: str, text: str | None) -> int | None:
         raise FilterInvalid(
             reason=f"{name}={text!r} is neither an RFC 3339 time nor nanoseconds since 1970{hint}"
         ) from None
-    if not -(2**63) <= ns < 2**63:
-        raise FilterInvalid(reason=f"{name}={text!r} is too far away")
     return ns
-
-
-def _levels(given: Sequence[str] | None) -> tuple[str, ...]:
-    levels = words(given)
-    for level in levels:
-        if level not in LEVELS:
-            raise FilterInvalid(reason=f"level is one of {', '.join(LEVELS)}, not {level!r}")
-    return levels

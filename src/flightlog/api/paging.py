@@ -113,7 +113,7 @@ async def only_known_parameters(request: Request) -> None:
 
     A misspelt filter that is passed over shows the wrong data and says nothing.
     """
-    known: frozenset[str] = request.app.state.parameters[request.method, request.scope["route"].path]
+    known: frozenset[str] = request.app.state.parameters[request.method, request.scope["route"].path_format]
     check_known(request.query_params, known)
 
 

@@ -149,6 +149,12 @@ KINDS: dict[type[FlightlogError], Kind] = {
     errors.ServerExtraMissing: Kind(
         50005, "server-extra-missing", "The server extra is missing", "pip install 'flightlog[server]'"
     ),
+    errors.RedactionFailed: Kind(
+        50007,
+        "redaction-failed",
+        "The event could not be shown to be free of secrets",
+        "Its payload is withheld.",
+    ),
     errors.RecorderClosed: Kind(50006, "recorder-closed", "The recorder is closed", "Open a new one."),
     errors.Unavailable: Kind(50300, "unavailable", "Not possible right now", "Try again after `Retry-After` seconds."),
     errors.StoreBusy: Kind(

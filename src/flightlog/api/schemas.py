@@ -39,6 +39,11 @@ def answers(shape: type[msgspec.Struct], *statuses: int) -> dict[int | str, dict
     return _responses({JSON_TYPE: {"schema": {"$ref": REF.format(name=shape.__name__)}}}, statuses)
 
 
+def document_answers(description: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of an endpoint that answers with a document of a shape of its own."""
+    return _responses({JSON_TYPE: {"schema": {"type": "object", "description": description}}}, statuses)
+
+
 def stream_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The `responses` of a live stream."""
     description = (

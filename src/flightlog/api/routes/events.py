@@ -49,7 +49,7 @@ async def append(request: Request, here: Here) -> Response:
     return json_response(taken.receipt)
 
 
-@router.get("/{event_id}", summary="One event", responses=answers(EventShape, 404, 503))
+@router.get("/{event_id:path}", summary="One event", responses=answers(EventShape, 404, 503))
 def event(here: Here, event_id: str) -> Response:
     """The event with its payload."""
     return json_response(event_shape(get_event(here.store, event_id)))

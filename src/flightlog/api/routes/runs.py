@@ -22,6 +22,7 @@ from flightlog.api.shapes import (
 )
 from flightlog.runs.summary import get_run, list_runs
 
+# An id is any text, slashes too; so the longer paths come first.
 router = APIRouter(prefix="/api/runs", tags=["runs"])
 
 
@@ -38,16 +39,16 @@ def runs(
     return json_response(run_page_shape(page))
 
 
-@router.get("/{run_id}", summary="One run", responses=answers(RunShape, 404, 503))
-def run(here: Here, run_id: str) -> Response:
-    """The summary, as it was in one and the same commit as the run's newest event."""
-    return json_response(run_shape(get_run(here.store, run_id, clock=here.clock, settings=here.settings)))
-
-
-@router.get("/{run_id}/events", summary="The events of a run", responses=answers(EventPageShape, 400, 404, 503))
+@router.get("/{run_id:path}/events", summary="The events of a run", responses=answers(EventPageShape, 400, 404, 503))
 def events(here: Here, run_id: str, wanted: RunsEvents, page: PageAsked) -> Response:
     """A page in commit order. A run that is not there (yet) is a problem, not an empty page."""
     found = read_page(here, wanted, page)
     if not found.events:
         get_run(here.store, run_id, clock=here.clock, settings=here.settings)
     return json_response(event_page_shape(found, page.payloads))
+
+
+@router.get("/{run_id:path}", summary="One run", responses=answers(RunShape, 404, 503))
+def run(here: Here, run_id: str) -> Response:
+    """The summary, as it was in one and the same commit as the run's newest event."""
+    return json_response(run_shape(get_run(here.store, run_id, clock=here.clock, settings=here.settings)))

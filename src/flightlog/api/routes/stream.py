@@ -53,7 +53,7 @@ async def everything(
 
 
 @router.get(
-    "/api/runs/{run_id}/stream",
+    "/api/runs/{run_id:path}/stream",
     summary="Follow a run",
     responses=stream_answers(400, 403, 503),
     dependencies=[Depends(own_pages_only)],

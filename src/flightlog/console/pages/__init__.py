@@ -1,0 +1,1 @@
+"""One file per screen: what it knows, and how it comes to know it."""

@@ -1,0 +1,52 @@
+"""The console's paths."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+from starlette.staticfiles import StaticFiles
+
+from flightlog.api.paging import check_known
+from flightlog.api.services import Services
+from flightlog.console.pages import event, run, runs
+from flightlog.console.render import STATIC, render
+
+router = APIRouter(include_in_schema=False)
+
+
+def _asked(request: Request, known: frozenset[str]) -> tuple[Services, dict[str, str]]:
+    """The services and the parameters. Raises ParameterUnknown."""
+    check_known(request.query_params, known)
+    return request.app.state.services, dict(request.query_params)
+
+
+@router.get("/")
+def runs_(request: Request) -> Response:
+    services, params = _asked(request, runs.PARAMETERS)
+    return render(runs.runs_page(services, params, str(request.base_url).rstrip("/")))
+
+
+@router.get("/runs/{run_id:path}")
+def run_(request: Request, run_id: str) -> Response:
+    services, params = _asked(request, run.PARAMETERS)
+    return render(run.run_page(services, run_id, params))
+
+
+@router.get("/events/{event_id:path}")
+def event_(request: Request, event_id: str) -> Response:
+    services, _ = _asked(request, frozenset())
+    return render(event.event_page(services, event_id))
+
+
+class Static(StaticFiles):
+    """Files beside this one: kept by the browser, and asked for again each time, so that an upgrade shows at once."""
+
+    def file_response(self, *args: object, **more: object) -> Response:
+        response = super().file_response(*args, **more)  # type: ignore[arg-type]
+        response.headers["cache-control"] = "no-cache"
+        return response
+
+
+def static_files() -> Static:
+    """The app for /static."""
+    return Static(directory=STATIC)
