@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NamedTuple
 
 import msgspec
-from flightlog.events.catalogue import check_event
 from msgspec import UNSET, UnsetType
 
 from flightlog.api.problems import Problem, kind_of, problem_of
@@ -14,11 +14,15 @@ from flightlog.api.services import Services
 from flightlog.clock import parse_ns
 from flightlog.errors import BodyInvalid, EventInvalid, FlightlogError, MediaTypeUnsupported
 from flightlog.events import wire
+from flightlog.events.catalogue import check_event
 from flightlog.events.envelope import EMPTY_PAYLOAD, FLAG_INVALID, Event, check_envelope
+from flightlog.events.payload import encode_payload
 
 JSON_TYPE = "application/json"
 MEDIA_TYPES = (JSON_TYPE, wire.MEDIA_TYPE)
 FLAGS_MAX = 2**31 - 1
+
+_ESCAPED_ASCII = re.compile(rb"\\\\(?:/|u00[2-7])")
 
 
 class Given(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -156,7 +160,7 @@ def _read_json(services: Services, body: bytes) -> _Read:
     for raw in raws:
         try:
             event = _from_given(services, decode_given(raw))
-            check_payload(event.payload, services.settings.payload_depth_max)
+            spell_out(event, services.settings.payload_depth_max)
             check_event(event)
             event = services.intake.event(event)
         except FlightlogError as error:
@@ -194,8 +198,7 @@ def _from_given(services: Services, given: Given) -> Event:
     members["created_at"] = created_at
     members["event_id"] = given.event_id if given.event_id is not None else services.ids.event_id(now)
     members["project"] = given.project if given.project is not None else services.settings.project
-    # A copy, so that the event does not keep the whole body alive.
-    members["payload"] = EMPTY_PAYLOAD if given.payload is UNSET else given.payload.copy()
+    members["payload"] = EMPTY_PAYLOAD if given.payload is UNSET else given.payload
     return Event(**members)
 
 
@@ -219,7 +222,7 @@ def _read_lines(services: Services, body: bytes) -> _Read:
             continue
         try:
             event = _from_line(line)
-            check_payload(event.payload, services.settings.payload_depth_max)
+            spell_out(event, services.settings.payload_depth_max)
             check_envelope(event)
             # What the recorder flagged, it kept as well as it could; refusing it here would lose it.
             if not event.flags & FLAG_INVALID:
@@ -241,7 +244,6 @@ def _from_line(line: bytes) -> Event:
         raise EventInvalid(reason=str(error)) from None
     if not 0 <= event.flags <= FLAGS_MAX:
         raise EventInvalid(reason=f"flags {event.flags} are not bits of ours")
-    event.payload = event.payload.copy()
     return event
 
 
@@ -256,17 +258,25 @@ def check_text(body: bytes) -> None:
         raise BodyInvalid(reason=f"it is not UTF-8 at byte {error.start}") from None
 
 
-def check_payload(payload: msgspec.Raw, depth_max: int) -> None:
-    """Raise EventInvalid unless the payload is a JSON object that every reader can read again."""
+def spell_out(event: Event, depth_max: int) -> None:
+    """Make sure that the payload is a JSON object that every reader can read again. Raises EventInvalid.
+
+    Plain characters that were written as escapes are spelled out, because a secret is looked for in the bytes.
+    """
     try:
-        value = msgspec.json.decode(payload)
+        value = msgspec.json.decode(event.payload)
     except (ValueError, RecursionError) as error:
         raise EventInvalid(reason=f"its payload can't be read: {error}") from None
     if not isinstance(value, dict):
         raise EventInvalid(reason="its payload is a JSON object")
-    data = bytes(payload)
+    data = bytes(event.payload)
     if data.count(b"[") + data.count(b"{") > depth_max and depth_of(value) > depth_max:
         raise EventInvalid(reason=f"its payload is nested more than {depth_max} deep")
+    if _ESCAPED_ASCII.search(data):
+        data, flags = encode_payload(value, depth_max=depth_max)
+        event.flags |= flags
+    # In any case a copy, so that the event does not keep the whole body alive.
+    event.payload = msgspec.Raw(data)
 
 
 def depth_of(value: object) -> int:

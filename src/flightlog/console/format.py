@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 from flightlog.clock import NS_PER_SECOND, format_ns
 
@@ -53,6 +52,8 @@ def duration(ns: int | None) -> str:
     """
     if ns is None:
         return NOTHING
+    if ns == 0:
+        return "0 s"
     if ns < NS_PER_MS:
         return f"{ns // 1_000} µs"
     if ns < NS_PER_SECOND:
@@ -137,16 +138,10 @@ def short_id(text: str) -> str:
     return text if len(text) <= 16 else f"{text[:8]}…{text[-4:]}"
 
 
-def clock_time(ns: int) -> str:
-    """The time of day in UTC, to the millisecond.
+def in_full(ns: int) -> str:
+    """A point in time with all its digits, for reading.
 
-    >>> clock_time(1_700_000_000_123_456_789)
-    '22:13:20.123'
+    >>> in_full(1_700_000_000_123_456_789)
+    '2023-11-14 22:13:20.123456789 UTC'
     """
-    try:
-        return (
-            datetime.fromtimestamp(ns // NS_PER_SECOND, UTC).strftime("%H:%M:%S")
-            + f".{ns % NS_PER_SECOND // NS_PER_MS:03d}"
-        )
-    except (ValueError, OverflowError, OSError):
-        return format_ns(ns)
+    return format_ns(ns).replace("T", " ").replace("Z", " UTC")

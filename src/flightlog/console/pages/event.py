@@ -87,7 +87,7 @@ def event_page(services: Services, event_id: str) -> EventPage:
     return EventPage(
         title=f"{event.type} #{event.id}",
         version=__version__,
-        panel=panel_of(event, services.clock.now_ns()),
+        panel=panel_of(event),
         run_href=in_its_run(event),
         run_name=fmt.short_id(event.run_id or ""),
     )
@@ -100,7 +100,7 @@ def in_its_run(event: StoredEvent) -> str | None:
     return href(f"/runs/{event.run_id}", {"afterId": str(event.id - 1), "event": event.event_id}) + f"#e{event.id}"
 
 
-def panel_of(event: StoredEvent, now_ns: int, started_at: int | None = None) -> Panel:
+def panel_of(event: StoredEvent, started_at: int | None = None) -> Panel:
     """One event in full; with `started_at` its time is also told from the start of its run."""
     return Panel(
         id=event.id,
@@ -108,7 +108,7 @@ def panel_of(event: StoredEvent, now_ns: int, started_at: int | None = None) -> 
         kind=kind_of(event.type).key,
         level=event.level,
         summary=summarize(event),
-        facts=_facts(event, now_ns, started_at),
+        facts=_facts(event, started_at),
         flags=[Flag(name=name, sentence=FLAG_SENTENCES[bit]) for bit, name in FLAG_NAMES.items() if event.flags & bit],
         payload=pretty(bytes(event.payload)),
         payload_size=fmt.size(event.payload_bytes),
@@ -117,13 +117,12 @@ def panel_of(event: StoredEvent, now_ns: int, started_at: int | None = None) -> 
     )
 
 
-def _facts(event: StoredEvent, now_ns: int, started_at: int | None) -> list[Fact]:
-    at = fmt.moment(event.created_at, now_ns)
+def _facts(event: StoredEvent, started_at: int | None) -> list[Fact]:
     since = f" ({fmt.offset(event.created_at, started_at)})" if started_at is not None else ""
     run_href = href(f"/runs/{event.run_id}") if event.run_id else None
     told = [
-        Fact(word="Happened", value=f"{at.exact}{since}"),
-        Fact(word="Stored", value=f"{fmt.moment(event.received_at, now_ns).exact}"),
+        Fact(word="Happened", value=fmt.in_full(event.created_at) + since),
+        Fact(word="Stored", value=fmt.in_full(event.received_at)),
         Fact(word="Name", value=event.name or ""),
         Fact(word="Status", value=event.status or ""),
         Fact(word="Took", value=fmt.duration(event.duration_ns) if event.duration_ns is not None else ""),

@@ -16,7 +16,7 @@ from flightlog.console.pages.event import Panel, panel_of
 from flightlog.console.pages.runs import run_time, status_of
 from flightlog.console.summary import SPOKEN, summarize
 from flightlog.errors import EventNotFound
-from flightlog.events.envelope import StoredEvent, flag_names
+from flightlog.events.envelope import FLAG_IMPORTED, StoredEvent, flag_names
 from flightlog.journal.read import EventFilter, EventPage, get_event, read_events
 from flightlog.runs.status import RUNNING
 from flightlog.runs.summary import RunSummary, get_run
@@ -39,7 +39,7 @@ class EventRow:
     summary: Annotated[str, "What it says, in one line; may be empty."]
     level: Annotated[str, "Its level."]
     status: Annotated[str, "Its status; may be empty."]
-    flags: Annotated[list[str], "What was done to it on its way in."]
+    flags: Annotated[list[str], "What was done to it on its way in, as far as something is missing."]
     offset: Annotated[str, "When it happened, from the start of the run."]
     exact: Annotated[str, "When it happened."]
     took: Annotated[str, "How long it took; may be empty."]
@@ -134,7 +134,7 @@ def run_page(services: Services, run_id: str, params: Mapping[str, str]) -> RunP
         newest=href(path, {**kept, "latest": "true"}) if neighbours.later else None,
         at_end=not neighbours.later,
         more_href=href(path, {**kept, "afterId": str(last_id)}),
-        panel=panel_of(opened, now, run.started_at) if opened else None,
+        panel=panel_of(opened, run.started_at) if opened else None,
         close_href=href(path, here),
         json_href=href(f"/api/runs/{run_id}"),
     )
@@ -190,9 +190,9 @@ def _row(event: StoredEvent, run: RunSummary, link: str, said: str, opened: Stor
         summary=said,
         level=event.level,
         status=event.status or "",
-        flags=flag_names(event.flags),
+        flags=flag_names(event.flags & ~FLAG_IMPORTED),
         offset=fmt.offset(event.created_at, run.started_at),
-        exact=fmt.moment(event.created_at, event.created_at).exact,
+        exact=fmt.in_full(event.created_at),
         took=fmt.duration(event.duration_ns) if event.duration_ns is not None else "",
         open=opened is not None and opened.id == event.id,
     )
@@ -221,7 +221,7 @@ def _notice(run: RunSummary) -> Notice | None:
     noun = "event of this run is" if run.lost_count == 1 else "events of this run are"
     return Notice(
         text=f"{fmt.count(run.lost_count)} {noun} lost",
-        detail="What happened is in the losses below.",
+        detail="The list shows where.",
         href=href(f"/runs/{run.run_id}", {"types": "degraded"}),
         link="See the gaps",
     )

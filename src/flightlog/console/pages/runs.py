@@ -66,6 +66,7 @@ class RunsPage(Page):
     statuses: Annotated[list[Choice], "The statuses to filter by."]
     filters: Annotated[list[Choice], "All other filters that are set; each link clears one."]
     kept: Annotated[dict[str, str], "The filters that a new search keeps, as hidden fields."]
+    filtered: Annotated[bool, "Whether any filter is set, or this is a later page."]
     clear: Annotated[str, "The list without any filter."]
     newest: Annotated[str | None, "The first page, when this is a later one."]
     older: Annotated[str | None, "The next page, if there is one."]
@@ -103,6 +104,7 @@ def runs_page(services: Services, params: Mapping[str, str], server: str) -> Run
             if name not in ("status", "q")
         ],
         kept=_without(set_now, "q"),
+        filtered=bool(set_now or cursor),
         clear="/",
         newest=href("/", set_now) if cursor else None,
         older=href("/", {**set_now, "cursor": page.next_cursor}) if page.next_cursor else None,

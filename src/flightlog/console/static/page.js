@@ -24,7 +24,7 @@ const THEMES = ["auto", "light", "dark"];
 
 function themeSwitch(button) {
   const root = document.documentElement;
-  const show = () => (button.textContent = `Theme: ${root.dataset.theme ?? "auto"}`);
+  const show = () => (button.querySelector("b").textContent = root.dataset.theme ?? "auto");
   button.addEventListener("click", () => {
     const next = THEMES[(THEMES.indexOf(root.dataset.theme ?? "auto") + 1) % THEMES.length];
     if (next === "auto") delete root.dataset.theme;

@@ -57,7 +57,9 @@ async function show(row, remember = true) {
   place.replaceChildren(document.adoptNode(page.getElementById("panel")));
   addClose();
   split.classList.add("open");
-  row.scrollIntoView({ block: "nearest" });
+  // On a narrow screen the panel is above the list and not beside the row.
+  const beside = place.getBoundingClientRect().left > row.getBoundingClientRect().left;
+  (beside ? row : place).scrollIntoView({ block: "nearest" });
 }
 
 function addClose() {
