@@ -1,0 +1,103 @@
+"""`flightlog exec`: run a command and record that it was run, how it ended and what it said."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import subprocess
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from flightlog import wiring
+from flightlog.cli import options, output
+from flightlog.cli.problems import USAGE
+from flightlog.cli.words import duration
+from flightlog.errors import BadInput
+from flightlog.store.lock import holder
+
+NAME = "flightlog exec"
+DELIVERY_SECONDS_MAX = 2.0
+# As the shell, env and timeout say it.
+NOT_EXECUTABLE, NOT_FOUND, SIGNALED = 126, 127, 128
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb. All after its own options is the command's, so that bytes that are no text get through too."""
+    settings = {"ignore_unknown_options": False, "allow_extra_args": True, "allow_interspersed_args": False}
+    app.command("exec", context_settings=settings, options_metavar="[OPTIONS] -- CMD...")(exec_)
+
+
+def exec_(
+    ctx: typer.Context,
+    folder: options.Folder = None,
+    server: options.Server = None,
+    run_name: Annotated[
+        str | None, typer.Option("--run-name", metavar="TEXT", help="The run's name. Default: the command.")
+    ] = None,
+    actor: Annotated[str | None, typer.Option("--actor", metavar="NAME", help="Who runs it.")] = None,
+    task: Annotated[str | None, typer.Option("--task-id", metavar="ID", help="The task that it is run for.")] = None,
+    project: Annotated[str | None, typer.Option("--project", metavar="NAME", help="The run's project.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing of the recording.")] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Run a command as a recorded run; its exit code is ours.
+
+    Its output passes through as it comes, and signals are handed on to it.
+
+    With --json the command's standard output goes to standard error, so that only the result is on standard output.
+    """
+    command = [str(word) for word in ctx.args]
+    if not command:
+        raise BadInput(reason="there is no command; write it after --, as in `flightlog exec -- make test`")
+    target = server if server is not None else options.chosen_folder(folder)
+    options.chosen_folder(folder, server)
+    recorder = wiring.open(target, project=project, source="cli")
+    try:
+        found = _run(recorder, command, run_name, actor, task, as_json)
+        # Worth waiting for only where somebody delivers: this process, a server, or the folder's writer.
+        awaited = server is not None or wiring.has_server_extra() or holder(recorder.folder) is not None
+        delivered = recorder.flush(DELIVERY_SECONDS_MAX if awaited else 0)
+    finally:
+        recorder.close()
+    lost = recorder.health().dropped_total
+    if as_json:
+        output.print_json({**found, "delivered": delivered, "events_lost": lost})
+    elif not quiet:
+        place = "recorded" if delivered else "recorded in the spool"
+        output.hint(
+            f"{place} as run {found['run_id']}: exit {found['exit_code']} after {duration(found['duration_ns'])}"
+        )
+    if lost and not quiet:
+        output.hint(f"{lost} events could not be recorded; `flightlog doctor` says why")
+    raise typer.Exit(found["exit_code"])
+
+
+def _run(
+    recorder: Any, command: list[str], run_name: str | None, actor: str | None, task: str | None, as_json: bool
+) -> dict[str, Any]:
+    title = run_name or shlex.join(command)
+    run = recorder.run(title, actor=actor, task_id=task, attributes={"command": command})
+    # Its standard output is not ours to fill when a program reads our JSON there.
+    aside = contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext()
+    with run, aside:
+        try:
+            result = run.exec(command, echo=True)
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
+            run.finish("failed", error=error)
+            print(f"{NAME}: {command[0]}: {getattr(error, 'strerror', None) or error}", file=sys.stderr)
+            return _found(run, command, _code_of(error), None, run.elapsed_ns())
+        code = result.exit_code if result.exit_code >= 0 else SIGNALED - result.exit_code
+        run.finish("succeeded" if result.ok else "failed", output={"exit_code": result.exit_code})
+    return _found(run, command, code, result.signal, result.duration_ns)
+
+
+def _found(run: Any, command: list[str], code: int, signal: str | None, duration_ns: int) -> dict[str, Any]:
+    return {"run_id": run.id, "command": command, "exit_code": code, "signal": signal, "duration_ns": duration_ns}
+
+
+def _code_of(error: Exception) -> int:
+    if isinstance(error, FileNotFoundError):
+        return NOT_FOUND
+    return NOT_EXECUTABLE if isinstance(error, OSError) else USAGE

@@ -1,0 +1,141 @@
+"""`flightlog import`: take over what other tools recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from flightlog.cli import options, output
+from flightlog.cli.problems import FAILED
+from flightlog.cli.words import count
+from flightlog.config import Settings
+from flightlog.errors import ServerExtraMissing
+from flightlog.events.envelope import Event
+from flightlog.ingest.batch import Intake
+from flightlog.ingest.files import ImportReport, Progress, import_files
+from flightlog.recorder.redact import Redactor
+from flightlog.wiring import Keeper, has_server_extra
+
+PROBLEMS_SHOWN_MAX = 20
+RUNS_SHOWN_MAX = 3
+
+
+class Format(StrEnum):
+    """What can be imported."""
+
+    SWE_AGENT = "swe-agent"
+    CLAUDE_CODE = "claude-code"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("import")(import_)
+
+
+def import_(
+    format_: Annotated[
+        Format, typer.Argument(metavar="FORMAT", help="What wrote the files: swe-agent or claude-code.")
+    ],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files, or folders of them.")],
+    folder: options.Folder = None,
+    server: options.Server = None,
+    project: Annotated[
+        str | None, typer.Option("--project", metavar="NAME", help="The project that the runs belong to.")
+    ] = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Import runs from files, with their own times. Importing a file again stores nothing twice.
+
+    The exit code is 1 when a part could not be read or stored; all else is in the store then too.
+    """
+    place = options.chosen_folder(folder, server)
+    settings = Settings.load(None if server is not None else place)
+    append, close = _way_in(place, server, settings)
+    try:
+        report = _import(append, settings, files, format_, project or settings.project, as_json)
+    finally:
+        close()
+    if as_json:
+        output.print_json(_document(report))
+    else:
+        _print(report)
+    if report.problems:
+        raise typer.Exit(FAILED)
+
+
+def _way_in(
+    place: Path, server: str | None, settings: Settings
+) -> tuple[Callable[[list[Event]], Any], Callable[[], None]]:
+    """How events get into the journal: over HTTP, or as the folder's writer. Raises WriterLocked when there is another."""
+    if server is not None:
+        from flightlog.cli.remote import ServerSource
+
+        source = ServerSource(server, settings)
+        source.health()  # a wrong address is met before any file is read
+        return source.append, source.close
+    if not has_server_extra():
+        raise ServerExtraMissing(what="Importing into a folder (--server URL works without it)")
+    keeper = Keeper(place, settings, writable=True)
+    return lambda events: keeper.journal.append(events, rejects="return"), keeper.close
+
+
+def _import(
+    append: Callable[[list[Event]], Any],
+    settings: Settings,
+    files: list[Path],
+    format_: Format,
+    project: str,
+    as_json: bool,
+) -> ImportReport:
+    intake = Intake(Redactor.from_settings(settings), settings)
+    with output.progress("reading", None, as_json) as update:
+
+        def on_progress(progress: Progress) -> None:
+            update(progress.bytes_done, progress.bytes_total)
+
+        return import_files(append, intake, files, format_.value, on_progress, project=project)
+
+
+def _document(report: ImportReport) -> dict[str, Any]:
+    files = []
+    for file in report.files:
+        found: dict[str, Any] = msgspec.to_builtins(file)
+        found["problems"] = [{"where": problem.where, "reason": problem.reason} for problem in file.problems]
+        files.append(found)
+    return {"format": report.format, "stored": report.stored, "problems": report.problems, "files": files}
+
+
+def _print(report: ImportReport) -> None:
+    columns = ("file", "runs", "events", "new", "known", "changed", "redacted", "problems")
+    rows: list[list[output.Cell]] = [
+        [
+            file.path,
+            f"{len(file.run_ids):,}",
+            f"{file.events:,}",
+            f"{file.stored:,}",
+            f"{file.duplicates:,}",
+            f"{file.changed:,}",
+            f"{file.redacted + file.withheld:,}",
+            (f"{len(file.problems):,}", "red" if file.problems else ""),
+        ]
+        for file in report.files
+    ]
+    if rows:
+        output.print_table(columns, rows, right=columns[1:])
+    runs = list(dict.fromkeys(run_id for file in report.files for run_id in file.run_ids))
+    for run_id in runs[:RUNS_SHOWN_MAX]:
+        output.hint(f"flightlog run show {run_id}")
+    if len(runs) > RUNS_SHOWN_MAX:
+        output.hint(f"and {count(len(runs) - RUNS_SHOWN_MAX, 'more run')}: flightlog run list")
+    if not report.files:
+        output.hint("there is no file to import")
+    for file in report.files:
+        for problem in file.problems[:PROBLEMS_SHOWN_MAX]:
+            output.hint(f"{file.path}: {problem.where}: {problem.reason}")
+        if len(file.problems) > PROBLEMS_SHOWN_MAX:
+            output.hint(f"{file.path}: {len(file.problems) - PROBLEMS_SHOWN_MAX} more problems (--json names them all)")

@@ -1,0 +1,114 @@
+"""Reading a data folder's store, beside whoever writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from flightlog.cli.output import hint
+from flightlog.cli.source import Doc, EventQuery, RunQuery
+from flightlog.cli.words import count
+from flightlog.config import Settings
+from flightlog.errors import FlightlogError
+from flightlog.ops.spools import look_at_spool
+from flightlog.store.lock import holder
+from flightlog.wiring import SPOOL_FOLDER, Keeper
+
+FOLLOW_SECONDS = 1.0
+HINT_BYTES_MAX = 16 * 1024 * 1024  # as much of a spool is looked through for the hint; more is "at least"
+
+
+class FolderSource:
+    """The store of a folder, read-only. Needs the server extra."""
+
+    def __init__(self, folder: Path) -> None:
+        self.settings = Settings.load(folder)
+        try:
+            self._keeper = Keeper(folder, self.settings, writable=False)
+        except FlightlogError:
+            hint_at_spool(folder)
+            raise
+        hint_at_spool(folder, self._keeper.journal.position)
+        self._store = self._keeper.store
+
+    def runs(self, query: RunQuery, limit: int | None = None, cursor: str | None = None) -> Doc:
+        from flightlog.api.shapes import run_page_shape
+        from flightlog.runs.summary import RunFilter, list_runs
+
+        wanted = RunFilter(**msgspec.structs.asdict(query))
+        return _document(
+            run_page_shape(list_runs(self._store, wanted, limit=limit, cursor=cursor, settings=self.settings))
+        )
+
+    def run(self, run_id: str) -> Doc:
+        from flightlog.api.shapes import run_shape
+        from flightlog.runs.summary import get_run
+
+        return _document(run_shape(get_run(self._store, run_id, settings=self.settings)))
+
+    def events(
+        self,
+        query: EventQuery,
+        *,
+        after_id: int | None = None,
+        before_id: int | None = None,
+        limit: int | None = None,
+        latest: bool = False,
+    ) -> Doc:
+        from flightlog.api.shapes import event_page_shape
+        from flightlog.journal.read import read_events
+
+        page = read_events(
+            self._store,
+            _filter(query),
+            after_id=after_id,
+            before_id=before_id,
+            limit=limit,
+            backwards=latest,
+            settings=self.settings,
+        )
+        return _document(event_page_shape(page, payloads=True))
+
+    def head(self) -> int:
+        from flightlog.journal.read import head_id
+
+        with self._store.read() as connection:
+            return head_id(connection)
+
+    def follow(self, query: EventQuery, after_id: int) -> Iterator[list[Doc]]:
+        from flightlog.api.shapes import event_shape
+        from flightlog.journal.tail import Tail
+
+        tail = Tail(self._store, _filter(query), after_id, settings=self.settings)
+        while True:
+            yield [_document(event_shape(event)) for event in tail.next(FOLLOW_SECONDS)]
+
+    def close(self) -> None:
+        self._keeper.close()
+
+
+def _filter(query: EventQuery) -> Any:
+    from flightlog.journal.read import EventFilter
+
+    return EventFilter(**msgspec.structs.asdict(query))
+
+
+def _document(shape: Any) -> Doc:
+    """A shape of the HTTP API as the document that a client of it would read."""
+    found: Doc = msgspec.json.decode(msgspec.json.encode(shape))
+    return found
+
+
+def hint_at_spool(folder: Path, position: Callable[[str], int] | None = None) -> None:
+    """Say on standard error when events wait in the spool and nobody is there to deliver them."""
+    if holder(folder) is not None:
+        return
+    spools = look_at_spool(folder / SPOOL_FOLDER, position, bytes_max=HINT_BYTES_MAX)
+    waiting = sum(spool.events for spool in spools)
+    if waiting:
+        some = "at least " if any(not spool.whole for spool in spools) else ""
+        hint(f"{some}{count(waiting, 'event')} {'waits' if waiting == 1 else 'wait'} in the spool; "
+             "run `flightlog drain` or `flightlog up`")  # fmt: skip

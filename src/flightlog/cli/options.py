@@ -1,0 +1,61 @@
+"""The options that verbs share, each with one meaning everywhere."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flightlog.errors import BadInput
+
+DEFAULT_FOLDER = "flight"
+FOLDER_VARIABLE = "FLIGHTLOG_DIR"
+
+Folder = Annotated[
+    Path | None,
+    typer.Option(
+        "--dir", metavar="FOLDER", help=f"The data folder. Default: ${FOLDER_VARIABLE}, else ./{DEFAULT_FOLDER}."
+    ),
+]
+Server = Annotated[
+    str | None,
+    typer.Option("--server", metavar="URL", help="Use a running server over HTTP instead of a folder."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, problems as JSON on standard error.")]
+
+Limit = Annotated[int | None, typer.Option("--limit", metavar="N", help="Most rows to show.")]
+AfterId = Annotated[
+    int | None, typer.Option("--after-id", metavar="ID", help="Only what came after this event id, oldest first.")
+]
+BeforeId = Annotated[
+    int | None, typer.Option("--before-id", metavar="ID", help="Only what came before this event id, newest of them.")
+]
+Types = Annotated[
+    list[str] | None, typer.Option("--types", metavar="TYPES", help="Event types, separated by commas or given again.")
+]
+Project = Annotated[str | None, typer.Option("--project", metavar="NAME", help="Only this project.")]
+Since = Annotated[
+    str | None,
+    typer.Option("--since", metavar="TIME", help="From this time on: RFC 3339, or how long ago (90s, 15m, 6h, 7d)."),
+]
+Until = Annotated[str | None, typer.Option("--until", metavar="TIME", help="Before this time; written like --since.")]
+
+
+def chosen_folder(folder: Path | None, server: str | None = None) -> Path:
+    """The data folder that is meant. Raises BadInput when a server was named as well."""
+    if folder is not None and server is not None:
+        raise BadInput(reason="--dir and --server name two places; give one of them")
+    if folder is not None:
+        return folder
+    return Path(os.environ.get(FOLDER_VARIABLE) or DEFAULT_FOLDER)
+
+
+def words(values: list[str] | None) -> tuple[str, ...]:
+    """The words of an option that takes several.
+
+    >>> words(["note,error", " llm_request "]), words(None)
+    (('note', 'error', 'llm_request'), ())
+    """
+    return tuple(word for value in values or () for part in value.split(",") if (word := part.strip()))

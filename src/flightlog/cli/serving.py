@@ -1,0 +1,181 @@
+"""A folder's keeper and its HTTP server in one process: started, watched over, and stopped without losing a thing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from flightlog.config import Settings
+from flightlog.errors import FlightlogError, ServerExtraMissing, Unavailable
+from flightlog.wiring import SPOOL_FOLDER, Keeper, has_server_extra, keeper_drain
+
+LOOPBACK = "127.0.0.1"
+PORT = 4747
+# How long open requests and streams get to end, and how long the last delivery may take.
+REQUESTS_SECONDS_MAX = 3
+DELIVERY_SECONDS_MAX = 10.0
+
+
+def require_server_extra(what: str) -> None:
+    """Raise ServerExtraMissing unless this process can serve."""
+    try:
+        import fastapi  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError:
+        raise ServerExtraMissing(what=what) from None
+    if not has_server_extra():
+        raise ServerExtraMissing(what=what)
+
+
+def listen(host: str, port: int, ports_tried: int = 1) -> socket.socket:
+    """A socket that listens on the first free of these ports; port 0 is any. Raises BindRefused and Unavailable."""
+    from flightlog.api.security import check_bind
+
+    check_bind(host)
+    bare = host.strip("[]")
+    last = port + ports_tried - 1 if port else port
+    for number in range(port, last + 1):
+        try:
+            family, _, _, _, address = socket.getaddrinfo(bare, number, type=socket.SOCK_STREAM)[0]
+            return socket.create_server(address[:2], family=family, backlog=128)
+        except OSError as error:
+            if number == last:
+                reason = (
+                    f"{host} port {number}: {error.strerror or error}; choose another with --port (0: any free one)"
+                )
+                raise Unavailable(reason=reason) from None
+    raise AssertionError("a range of ports is never empty")
+
+
+def url_of(host: str, listener: socket.socket) -> str:
+    """Where the server is, as a browser wants it."""
+    bare = host.strip("[]")
+    return f"http://{f'[{bare}]' if ':' in bare else bare}:{listener.getsockname()[1]}"
+
+
+def serve(
+    folder: Path,
+    settings: Settings,
+    host: str,
+    listener: socket.socket,
+    on_ready: Callable[[], None],
+) -> int:
+    """Be the folder's writer and server until SIGTERM or SIGINT; the number of events that were delivered from the spool.
+
+    At the end requests get a moment, then what is in the spool is delivered, then the store is closed. A second signal
+    leaves at once: what was acknowledged is in the spool or the store, and the next writer goes on from there.
+    """
+    logging.basicConfig(level=logging.WARNING, format="flightlog: %(message)s", stream=sys.stderr)
+    keeper = Keeper(folder, settings, writable=True)
+    try:
+        drain = keeper_drain(keeper)
+        drain.start()
+        try:
+            server = _make_server(keeper, drain, host, on_ready)
+            server.run(sockets=[listener])
+        finally:
+            drain.stop(timeout=DELIVERY_SECONDS_MAX)
+        if server.force_exit:
+            return drain.drained
+        return drain.drained + _deliver_rest(keeper)
+    finally:
+        listener.close()
+        keeper.close()
+
+
+def _deliver_rest(keeper: Keeper) -> int:
+    """Deliver what is in the spool now, as far as time allows."""
+    last, delivered = keeper_drain(keeper), 0
+    deadline = time.monotonic() + DELIVERY_SECONDS_MAX
+    try:
+        while time.monotonic() < deadline and (handed := last.drain_once()):
+            delivered += handed
+    except FlightlogError as error:
+        logging.getLogger("flightlog").warning("events stay in the spool: %s", error)
+    finally:
+        last.stop()
+    return delivered
+
+
+def _make_server(keeper: Keeper, drain: Any, host: str, on_ready: Callable[[], None]) -> Any:
+    import uvicorn
+
+    from flightlog.api.app import create_app
+    from flightlog.api.services import DrainHealth, Services
+    from flightlog.ingest.batch import Intake
+    from flightlog.recorder.redact import Redactor
+
+    spool = keeper.folder / SPOOL_FOLDER
+
+    def drain_health() -> DrainHealth:
+        sizes = _segment_sizes(spool)
+        return DrainHealth(
+            state=drain.state,
+            error=drain.error,
+            drained=drain.drained,
+            backlog_bytes=sum(sizes),
+            backlog_segments=len(sizes),
+        )
+
+    class Care(Intake):
+        """The ingest room's care under the name that the doors know."""
+
+        event = Intake.prepare
+
+    class Server(uvicorn.Server):
+        """Says when it is ready, and ends the streams first when it is told to stop."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            on_ready()
+
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await asyncio.to_thread(keeper.hub.close)
+            await super().shutdown(sockets)
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            # Not kept for uvicorn to raise again: the end of this process is ours to do in order.
+            self.force_exit = self.should_exit
+            self.should_exit = True
+
+    services = Services(
+        store=keeper.store,
+        journal=keeper.journal,
+        hub=keeper.hub,
+        intake=Care(Redactor.from_settings(keeper.settings), keeper.settings),
+        settings=keeper.settings,
+        drain=drain_health,
+    )
+    config = uvicorn.Config(
+        create_app(services),
+        host=host,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=REQUESTS_SECONDS_MAX,
+    )
+    return Server(config)
+
+
+def _segment_sizes(spool: Path) -> list[int]:
+    sizes = []
+    try:
+        with os.scandir(spool) as entries:
+            for entry in entries:
+                if entry.name.endswith(".seg"):
+                    try:
+                        sizes.append(entry.stat().st_size)
+                    except FileNotFoundError:
+                        continue
+    except FileNotFoundError:
+        pass
+    return sizes

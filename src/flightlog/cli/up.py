@@ -1,0 +1,48 @@
+"""`flightlog up`: keep a folder's store and serve it."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+
+import typer
+
+from flightlog.cli import options, output, serving
+from flightlog.cli.words import count
+from flightlog.config import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verb."""
+    app.command("up")(up)
+
+
+def up(
+    folder: options.Folder = None,
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=0, max=65535, help="The port; 0 takes any free one.")
+    ] = serving.PORT,
+    host: Annotated[
+        str, typer.Option("--host", metavar="NAME", help="The address to listen on; only this machine's own.")
+    ] = serving.LOOPBACK,
+    as_json: options.AsJson = False,
+) -> None:
+    """Serve a folder, and deliver its spool, until Ctrl-C.
+
+    The API and the console answer on this machine only: there is no authentication yet.
+    """
+    serving.require_server_extra("flightlog up")
+    place = options.chosen_folder(folder)
+    settings = Settings.load(place)
+    listener = serving.listen(host, port)
+    url = serving.url_of(host, listener)
+
+    def ready() -> None:
+        if as_json:
+            output.print_json({"url": url, "folder": str(place.absolute()), "pid": os.getpid()}, lines=True)
+        else:
+            print(f"Flightlog serves {place.absolute()} at {url} (Ctrl-C ends it)")
+        output.flush()
+
+    delivered = serving.serve(place, settings, host, listener, ready)
+    output.hint(f"stopped; {count(delivered, 'event')} delivered from the spool")

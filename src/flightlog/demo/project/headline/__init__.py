@@ -1,0 +1,1 @@
+"""Titles of articles, for readers and for URLs."""

@@ -1,0 +1,127 @@
+"""The doctor's look at the store: its revision, its pages, and what it tells of losses."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from flightlog.clock import NS_PER_SECOND
+from flightlog.config import Settings
+from flightlog.errors import FlightlogError, NotFound, ServerExtraMissing, StoreTooNew
+from flightlog.ops.findings import Finding, ok, problem, unknown, warn
+from flightlog.wiring import Keeper
+
+RECENT_SECONDS = 24 * 3600
+LOOK_STEPS = 10_000  # of SQLite's machine, between two looks at the clock
+DAMAGE_SHOWN_MAX = 5
+
+
+def open_for_reading(folder: Path, settings: Settings) -> tuple[Keeper | None, Finding | None]:
+    """The store, or what keeps it from being read."""
+    try:
+        return Keeper(folder, settings, writable=False), None
+    except ServerExtraMissing:
+        advice = "pip install 'flightlog[server]' where you run the doctor."
+        return None, unknown("store", "The store can't be read without the server extra.", advice)
+    except NotFound:
+        return None, ok("store", "There is no store yet; the first delivery makes it.")
+    except StoreTooNew as error:
+        return None, problem("store", error.message, "Upgrade Flightlog on this machine.")
+    except FlightlogError as error:
+        advice = "When it is the schema, run `flightlog migrate`; else restore the folder from a backup."
+        return None, problem("store", error.message, advice)
+
+
+def look_at_store(keeper: Keeper | None, integrity_seconds_max: float | None) -> Iterator[Finding]:
+    """Everything that can be said of an open store."""
+    if keeper is None:
+        return
+    try:
+        yield _revision(keeper)
+        yield _integrity(keeper, integrity_seconds_max)
+        yield _losses(keeper)
+    except FlightlogError as error:
+        yield problem("store", error.message, "Restore the folder from a backup; its spool is not affected.")
+
+
+def _revision(keeper: Keeper) -> Finding:
+    from flightlog.journal.read import head_id
+    from flightlog.store import migrations
+
+    with keeper.store.read() as connection:
+        last_id = head_id(connection)
+    sizes = {f"{part}_bytes": _size(keeper.folder / name) for part, name in _FILES.items()}
+    found = keeper.store.revision()
+    text = f"{last_id:,} events in {sizes['database_bytes']:,} bytes, at migration {found} of {migrations.HEAD}."
+    return ok("store", text, revision=found, revision_known=migrations.HEAD, last_id=last_id, **sizes)
+
+
+_FILES = {"database": "flightlog.db", "wal": "flightlog.db-wal"}
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _integrity(keeper: Keeper, seconds_max: float | None) -> Finding:
+    """SQLite's own quick check, on a snapshot, given up when time is up."""
+    deadline = None if seconds_max is None else time.monotonic() + seconds_max
+    with keeper.store.read() as connection:
+        driver: Any = connection.connection.driver_connection
+        driver.set_progress_handler(lambda: deadline is not None and time.monotonic() > deadline, LOOK_STEPS)
+        try:
+            lines = [str(row[0]) for row in driver.execute(f"PRAGMA quick_check({DAMAGE_SHOWN_MAX})")]
+        except sqlite3.OperationalError as error:
+            if "interrupted" not in str(error):
+                raise
+            text = f"The pages looked at within {seconds_max:g} s are sound; there are more."
+            return unknown("integrity", text, "`flightlog doctor --deep` takes the time it needs.")
+        finally:
+            driver.set_progress_handler(None, 0)
+    if lines == ["ok"]:
+        return ok("integrity", "The database's pages and indexes are sound.")
+    advice = "Stop the writer, keep a copy of the folder, and restore it from a backup."
+    return problem("integrity", "The database is damaged: " + "; ".join(lines), advice, lines=lines)
+
+
+class _Loss(msgspec.Struct):
+    reason: str = "unknown"
+    count: int = 0
+
+
+def _losses(keeper: Keeper) -> Finding:
+    """What the stream itself says was lost lately."""
+    from flightlog.journal.read import EventFilter, read_events
+
+    since = time.time_ns() - RECENT_SECONDS * NS_PER_SECOND
+    wanted = EventFilter(types=("degraded",), since=since)
+    lost: Counter[str] = Counter()
+    after_id: int | None = 0
+    while True:
+        page = read_events(keeper.store, wanted, after_id=after_id, settings=keeper.settings)
+        for event in page.events:
+            try:
+                loss = msgspec.json.decode(event.payload, type=_Loss)
+            except msgspec.DecodeError:
+                continue
+            if loss.count:
+                lost[loss.reason] += loss.count
+        if not page.more:
+            break
+        after_id = page.next_after_id
+    if not lost:
+        return ok("health", "No event was lost in the last 24 hours.", lost={})
+    reasons = ", ".join(f"{number:,} {reason}" for reason, number in lost.most_common())
+    advice = "`flightlog events --types degraded --since 24h` shows when and of which runs."
+    return warn(
+        "health", f"{sum(lost.values()):,} events were lost in the last 24 hours: {reasons}.", advice, lost=dict(lost)
+    )
