@@ -27,7 +27,9 @@ from flightlog.ingest.importers.claude_blocks import (
     tool_use,
 )
 from flightlog.ingest.importers.claude_state import Answering, Call, Chain, Line
-from flightlog.ingest.importers.testruns import read_suite
+from flightlog.ingest.importers.testruns import read_suite, suite_result
+from flightlog.recorder.helpers.patches import patch_name
+from flightlog.recorder.helpers.testruns import level_of
 
 ACTOR = "claude-code"
 NAME_CHARS_MAX = 80
@@ -287,7 +289,7 @@ class Session:
         yield from self._put(chain, result)
         patch = None if outcome.failed else read_patch(detail)
         if patch:
-            fields = {"name": tool, "correlation_id": pair, "status": "ok"}
+            fields = {"name": patch_name(patch), "correlation_id": pair, "status": "ok"}
             yield from self._put(chain, self._make(line, chain, "patch_applied", patch, index=index, **fields))
         self._ask(chain, line, {"role": "tool", "tool_call_id": call_id, "content": outcome.payload["result"]})
 
@@ -295,17 +297,16 @@ class Session:
         self, line: Line, chain: Chain, index: int, call: Call | None, output: str, pair: str
     ) -> Iterator[Event]:
         command = text_in(call.arguments, "command") if call else None
-        suite = read_suite(command, output) if command else None
-        if suite is None or call is None:
+        totals = read_suite(command, output) if command else None
+        if totals is None or call is None:
             return
-        fields: dict[str, Any] = {"name": suite.framework, "correlation_id": fit("correlation_id", f"test {pair}")}
-        begun = {"command": command, "framework": suite.framework}
+        fields: dict[str, Any] = {"name": totals.framework, "correlation_id": fit("correlation_id", f"test {pair}")}
+        begun = {"command": command, "framework": totals.framework}
         started = self._event(chain, "test_started", f"{line.digest} {index}", call.at_ns, begun, **fields)
-        level = "info" if suite.status in ("passed", "skipped") else "error"
-        fields |= {"status": suite.status, "duration_ns": suite.duration_ns, "level": level}
-        result = self._make(line, chain, "test_result", suite.as_payload(output), index=index, **fields)
+        status, payload = suite_result(totals, output)
+        fields |= {"status": status, "level": level_of(status), "duration_ns": max(line.at_ns - call.at_ns, 0)}
         yield from self._put(chain, started)
-        yield from self._put(chain, result)
+        yield from self._put(chain, self._make(line, chain, "test_result", payload, index=index, **fields))
 
     def _task_done(self, line: Line, chain: Chain, call_id: str | None, detail: Any, status: str) -> Iterator[Event]:
         """The call that started a subagent has its result: the subagent's span ends."""

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from flightlog.config import MIB
-from flightlog.events.diff import parse_diff
 from flightlog.events.envelope import Event
 from flightlog.ingest.importers.base import (
     DEPTH_MAX,
@@ -29,7 +28,9 @@ from flightlog.ingest.importers.base import (
 from flightlog.ingest.importers.salvage import Salvaged, read_document
 from flightlog.ingest.importers.swe_history import History, Turn, chat_message, object_in_json, tool_call
 from flightlog.ingest.importers.swe_observation import find_error, run_status
-from flightlog.ingest.importers.testruns import read_suite
+from flightlog.ingest.importers.testruns import read_suite, suite_result
+from flightlog.recorder.helpers.patches import patch_name, patch_payload
+from flightlog.recorder.helpers.testruns import level_of
 
 SOURCE = "swe-agent"
 FILE_BYTES_MAX = 512 * MIB
@@ -211,21 +212,22 @@ class _Trajectory:
         )
 
     def _suite(self, index: int, action: str, observation: str, started_ns: int) -> Iterator[Event]:
-        suite = read_suite(action, observation)
-        if suite is None:
+        totals = read_suite(action, observation)
+        if totals is None:
             return
-        pair = self.maker.correlation_id(f"test {index}")
-        begun = {"command": action.strip(), "framework": suite.framework, "step": index}
-        yield self.maker.make("test_started", f"{index}", started_ns, begun, name=suite.framework, correlation_id=pair)
+        fields = {"name": totals.framework, "correlation_id": self.maker.correlation_id(f"test {index}")}
+        begun = {"command": action.strip(), "framework": totals.framework, "step": index}
+        yield self.maker.make("test_started", f"{index}", started_ns, begun, **fields)
+        status, payload = suite_result(totals, observation)
+        took = self.now_ns - started_ns or None
         yield self._make(
             "test_result",
             f"{index}",
-            suite.as_payload(observation) | {"step": index},
-            name=suite.framework,
-            correlation_id=pair,
-            status=suite.status,
-            duration_ns=suite.duration_ns,
-            level="info" if suite.status in ("passed", "skipped") else "error",
+            payload | {"step": index},
+            status=status,
+            level=level_of(status),
+            duration_ns=took,
+            **fields,
         )
 
     def _patch(self) -> Iterator[Event]:
@@ -234,17 +236,10 @@ class _Trajectory:
         if not isinstance(submitted, str) and not self.info and self.steps and _is_step(self.steps[-1]):
             step = self.steps[-1]
             submitted = text_in(step, "observation") if _tool_of(text_in(step, "action") or "") == "submit" else None
-        diff = parse_diff(submitted) if isinstance(submitted, str) else None
-        if diff is None or not diff.files:
-            return
-        payload = {
-            "files": [file.as_payload() for file in diff.files],
-            "added": diff.added,
-            "deleted": diff.deleted,
-            "diff": submitted,
-        }
-        pair = self.maker.correlation_id("patch")
-        yield self._make("patch_proposed", "submission", payload, name="submission", correlation_id=pair, status="ok")
+        payload = patch_payload(submitted, None, {}) if isinstance(submitted, str) else {"files": []}
+        if payload["files"]:
+            fields = {"correlation_id": self.maker.correlation_id("patch"), "status": "ok"}
+            yield self._make("patch_proposed", "submission", payload, name=patch_name(payload), **fields)
 
     def _finished(self) -> Event | Problem:
         exit_status = text_in(self.info, "exit_status")
