@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -76,6 +77,7 @@ def open(  # noqa: A001 - flightlog.open is the way in
     return Recorder(
         folder,
         settings=chosen,
+        digest_key=digest_key(folder),
         clock=clock,
         ids=ids,
         drain=carrier if drain else None,
@@ -100,9 +102,34 @@ def has_server_extra() -> bool:
     return all(importlib.util.find_spec(name) is not None for name in ("sqlalchemy", "alembic"))
 
 
-def make_preparer(settings: Settings) -> Preparer:
+def make_preparer(folder: Path, settings: Settings) -> Preparer:
     """The care that every producer's events get before they touch a disk."""
-    return Preparer(settings, Redactor.from_settings(settings))
+    return Preparer(settings, Redactor.from_settings(settings, digest_key(folder)))
+
+
+def digest_key(folder: Path) -> bytes | None:
+    """The folder's key for the digests in redaction marks, so that equal secrets look equal whoever recorded them.
+
+    Made at the first call. None where the folder can't be written; then each process uses a key of its own.
+    """
+    path = folder / "redaction.key"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        unborn = folder / f".redaction.{os.getpid()}.{threading.get_ident()}"
+        if not path.exists():
+            fd = os.open(unborn, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(fd, "wb") as file:
+                file.write(os.urandom(32))
+            try:
+                os.link(unborn, path)  # only one of many that start at once makes the key
+            except FileExistsError:
+                pass
+            finally:
+                unborn.unlink()
+        key = path.read_bytes()
+    except OSError:
+        return None
+    return key if len(key) == 32 else None
 
 
 class Keeper:

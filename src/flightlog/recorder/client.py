@@ -64,18 +64,21 @@ class Recorder(Instruments):
         actor: str | None = None,
         source: str | None = None,
         strict: bool = False,
+        digest_key: bytes | None = None,
     ) -> None:
         self.folder = folder
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
         self.ids: Ids = ids or SystemIds()
-        self.actor = actor
-        self.source = source
         self.strict = strict
         self.bad_calls = 0
         self.closed = False
         self._drain = drain
-        self._preparer = Preparer(settings, Redactor.from_settings(settings))
+        self._preparer = Preparer(settings, Redactor.from_settings(settings, digest_key))
+        # What stands in the head of every event is cleaned here, and of every run where it is made, once.
+        self._project = self._preparer.clean(settings.project) or "default"
+        self.actor = self._clean("actor", actor)
+        self.source = self._clean("source", source)
         self._producer_id = self.ids.producer_id(self.clock.now_ns())
         self._spool: SpoolWriter = spool or SpoolWriter(
             folder / "spool", self._producer_id, settings, self.clock, self._loss_events, self._first_event
@@ -115,18 +118,21 @@ class Recorder(Instruments):
             trace_id, parent_span_id = scope.run.trace_id, parent_span_id or scope.span_id
         return Run(
             self,
-            fit("name", name)[0] or "run",
-            run_id=fit("run_id", run_id)[0] or self.ids.run_id(self.clock.now_ns()),
-            project=self.settings.project,
-            actor=fit("actor", actor)[0] or self.actor,
-            source=fit("source", source)[0] or self.source,
-            task_id=fit("task_id", task_id)[0],
-            trace_id=fit("trace_id", trace_id)[0] or self.ids.trace_id(),
+            self._clean("name", name) or "run",
+            run_id=self._clean("run_id", run_id) or self.ids.run_id(self.clock.now_ns()),
+            project=self._project,
+            actor=self._clean("actor", actor) or self.actor,
+            source=self._clean("source", source) or self.source,
+            task_id=self._clean("task_id", task_id),
+            trace_id=self._clean("trace_id", trace_id) or self.ids.trace_id(),
             span_id=self.ids.span_id(),
-            parent_span_id=parent_span_id,
+            parent_span_id=self._clean("parent_span_id", parent_span_id),
             attributes=attributes,
             input=input,
         )
+
+    def _clean(self, field: str, value: object) -> str | None:
+        return self._preparer.clean(fit(field, value)[0])
 
     def span(self, name: str, **attributes: object) -> Span:
         """A span of the current run; outside any run its events belong to no run."""
@@ -156,13 +162,13 @@ class Recorder(Instruments):
                 )  # fmt: skip
             else:
                 event = Outgoing(
-                    event_id=event_id, type=type_, created_at=now, project=self.settings.project, source=self.source,
+                    event_id=event_id, type=type_, created_at=now, project=self._project, source=self.source,
                     actor=self.actor, payload=payload,
                 )  # fmt: skip
             keys = self._keys(type_) if type_.__class__ is str else None
             if fields or keys is None or type(payload) is not dict or not keys <= payload.keys():
                 self._check(event, fields, keys)
-            self._append(self._prepare(event), event.level, event.run_id, now)
+            self._append(self._prepare(event, not fields), event.level, event.run_id, now)
             return event_id
         except EventInvalid:
             if self.strict:
@@ -385,7 +391,7 @@ class Recorder(Instruments):
             now = self.clock.now_ns()
             event = Outgoing(
                 event_id=self.ids.event_id(now), type="degraded", created_at=now, run_id=loss.run_id, level="warn",
-                project=self.settings.project, source="recorder", status="ended", payload=payload,
+                project=self._project, source="recorder", status="ended", payload=payload,
             )  # fmt: skip
             pairs.append((last + 1, msgspec.json.encode(event)))
             seq = last + 2

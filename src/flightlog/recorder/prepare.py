@@ -24,6 +24,9 @@ from flightlog.recorder.truncate import truncate
 # Text that a caller can put into the envelope. Ids are ours, or checked where they come in.
 _TEXT_FIELDS = ("name", "source", "actor", "task_id", "correlation_id", "status", "project")
 
+# The payload is the last field, and no text of the head can hold these bytes: its quotes would be escaped.
+_PAYLOAD = b'"payload":'
+
 _encoder = msgspec.json.Encoder(enc_hook=enc_hook)
 
 
@@ -46,8 +49,11 @@ class Preparer:
         self._hits = redactor.hits
         self._lock = threading.Lock()
 
-    def body(self, event: Outgoing) -> bytes:
-        """The bytes of this event as they may be written. Never raises for anything in the payload."""
+    def body(self, event: Outgoing, clean_head: bool = False) -> bytes:
+        """The bytes of this event as they may be written. Never raises for anything in the payload.
+
+        `clean_head` says that nothing but the payload can hold a secret: every other text was looked at before.
+        """
         payload = event.payload
         if type(payload) is dict:
             try:
@@ -56,7 +62,7 @@ class Preparer:
                 body = self._encode_carefully(event)
         else:
             body = self._encode_carefully(event)
-        if len(body) <= self._bytes_max and not self._hits(body):
+        if len(body) <= self._bytes_max and not self._hits(body, body.find(_PAYLOAD) if clean_head else 0):
             return body
         return wire.encode(self.careful(body))
 
@@ -100,6 +106,10 @@ class Preparer:
         event.flags |= flags
         self._count(flags)
         return event
+
+    def clean(self, text: str | None) -> str | None:
+        """A text that goes into the head of many events, without its secrets."""
+        return None if text is None else self.redactor.redact_text(text)
 
     def event(self, event: Event) -> Event:
         """The same care for an event that already is one, as other producers hand them in."""

@@ -22,19 +22,18 @@ from flightlog.errors import RedactionFailed
 from flightlog.recorder.redaction.compiled import Engine, engine
 from flightlog.recorder.redaction.custom import CUSTOM, CustomFinder, checked, compile_custom, is_plain
 from flightlog.recorder.redaction.escapes import Level, levels, snap, unescape
-from flightlog.recorder.redaction.finder import Finder, Found
+from flightlog.recorder.redaction.finder import Crowded, Finder, Found, places_max
 from flightlog.recorder.rules import RULES, Rule, names
 
 __all__ = ["RULES", "Redacted", "Redactor", "Rule"]
 
-SECRETS_PER_TEXT_MAX = 1_000  # a string with more is replaced as a whole, so that none can keep the host busy
 PASSES_MAX = 5
 CROWDED = "crowded"
 WITHHELD_TEXT = "[WITHHELD: redaction failed]"
 
 _HARD = frozenset(rule.name for rule in RULES if rule.hard)
-_NAMES = "|".join((*(rule.name for rule in RULES), CUSTOM, CROWDED)).encode()
-_MARK = re.compile(rb"\[REDACTED:(?:" + _NAMES + rb"):[0-9a-f]{8}\]")
+_NAMES = frozenset(name.encode() for name in (*(rule.name for rule in RULES), CUSTOM, CROWDED))
+_MARK = re.compile(rb"\[REDACTED:([a-z0-9-]+):[0-9a-f]{8}\]")
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _IDS = b"event_id|run_id|trace_id|span_id|parent_span_id|producer_id|created_at|type"
 _ID_BEFORE = re.compile(rb'"(?:' + _IDS + rb')"\s*:\s*"$')
@@ -103,9 +102,12 @@ class Redactor:
             digest_key=digest_key,
         )
 
-    def hits(self, data: bytes) -> bool:
-        """Whether these encoded bytes may hold a secret. False means that `redact` would change nothing."""
-        if self._first(data, 0)[0] >= 0:
+    def hits(self, data: bytes, start: int = 0) -> bool:
+        """Whether these encoded bytes may hold a secret. False means that `redact` would change nothing.
+
+        What lies before `start` is not looked at: the caller knows that it is clean.
+        """
+        if self._first(data, start)[0] >= 0:
             return True
         return self._looks_into_all and self._custom_hits(data)
 
@@ -187,22 +189,31 @@ class Redactor:
         return self._in_string(Level(data))
 
     def _in_string(self, said: Level) -> Iterable[_Finding]:
-        """Findings in what a string says, at every level of escaping. A string full of them is one finding."""
+        """Findings in what a string says, at every level of escaping. A string too full to look at all is one finding."""
+        try:
+            return self._at_every_level(said)
+        except Crowded:
+            return (_Finding(*said.outer(0, len(said.text)), CROWDED, said.text),)
+
+    def _at_every_level(self, said: Level) -> list[_Finding]:
         found: list[_Finding] = []
+        most = places_max(said.text)
         for level in levels(said):
             if self._engine.first(level.text + b'"', 0)[0] < 0 and not self._looks_into_all:
                 continue
-            for rule, start, end in self._in_text((*self._engine.text, *self._custom), level.text):
+            for rule, start, end in self._in_text((*self._engine.text, *self._custom), level.text, most):
                 found.append(_Finding(*level.outer(start, end), rule, level.text[start:end]))
-                if len(found) > SECRETS_PER_TEXT_MAX:
-                    return (_Finding(*said.outer(0, len(said.text)), CROWDED, said.text),)
+                if len(found) > most:
+                    raise Crowded
         return found
 
-    def _in_text(self, finders: Iterable[Finder | CustomFinder], text: bytes) -> Iterator[Found]:
+    def _in_text(
+        self, finders: Iterable[Finder | CustomFinder], text: bytes, most: int | None = None
+    ) -> Iterator[Found]:
         """Findings in one level of a text, without earlier redactions and what is allowed."""
         marked = _marks(text)
         for finder in finders:
-            for found in finder.find(text):
+            for found in finder.find(text, most):
                 if not marked(found.start, found.end) and not self._allowed(text[found.start : found.end]):
                     yield found
 
@@ -287,7 +298,8 @@ def _merge(findings: Iterable[_Finding], data: bytes) -> list[_Finding]:
 
 def _marks(text: bytes) -> Callable[[int, int], bool]:
     """A function that tells whether a span lies in an earlier redaction."""
-    spans = [found.span() for found in _MARK.finditer(text)] if b"[REDACTED:" in text else []
+    marks = _MARK.finditer(text) if b"[REDACTED:" in text else ()
+    spans = [found.span() for found in marks if found[1] in _NAMES]
     starts = [start for start, _ in spans]
 
     def marked(start: int, end: int) -> bool:
