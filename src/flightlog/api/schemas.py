@@ -8,7 +8,8 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from flightlog.api.intake import JSON_TYPE, Given, Receipt
+from flightlog.api.decode import JSON_TYPE, Given
+from flightlog.api.intake import Receipt
 from flightlog.api.problems import ALL_KINDS, MEDIA_TYPE
 from flightlog.api.shapes import EventPageShape, EventShape, HealthShape, KindShape, RunPageShape, RunShape
 from flightlog.api.sse import MEDIA_TYPE as SSE_TYPE

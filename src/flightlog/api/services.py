@@ -21,7 +21,7 @@ class Intake(Protocol):
     """The care that every producer's events get before they touch a disk: redaction, then truncation."""
 
     def event(self, event: Event) -> Event:
-        """The event as it may be stored. Never raises for anything in the payload."""
+        """The event as it may be stored, with `flags` that say what was done. Never raises for anything in the event."""
 
 
 class DrainHealth(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ import msgspec
 # As the recorder writes them in place of a secret and of the middle of a long string.
 _MARKS = re.compile(
     r"\[REDACTED:(?P<rule>[a-z0-9_.-]+)(?::(?P<digest>[0-9a-f]+))?\]"
-    r"|…\[cut (?P<cut>\d+) of (?P<whole>\d+) bytes(?:, (?P<sum>sha256:[0-9a-f]+))?\]…"
+    r"|…?\[cut (?P<cut>(?:after )?[0-9][^\[\]\"\\]{0,120}?)(?:, (?P<sum>sha256:[0-9a-f]+))?\]…?"
 )
 
 
@@ -54,6 +54,4 @@ def _mark(found: re.Match[str]) -> Piece:
         same = f"; equal secrets have the same digest, {found['digest']}" if found["digest"] else ""
         return Piece(f"redacted: {found['rule']}", "redacted", f"A secret was taken out before it touched a disk{same}")
     digest = f"; the whole is {found['sum']}" if found["sum"] else ""
-    return Piece(
-        f"{int(found['cut']):,} of {int(found['whole']):,} bytes cut", "cut", f"Only a preview was kept{digest}"
-    )
+    return Piece(f"cut: {found['cut']}", "cut", f"Only a preview was kept{digest}")

@@ -7,8 +7,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from flightlog.api.body import coding_of, read_body, unpack
+from flightlog.api.decode import media_type_of
 from flightlog.api.doorway import request_id_of
-from flightlog.api.intake import Receipt, Taken, media_type_of, take
+from flightlog.api.intake import Receipt, Taken, take
 from flightlog.api.paging import Page
 from flightlog.api.routes.deps import AnyEvents, Here, PageAsked
 from flightlog.api.schemas import answers, event_bodies
