@@ -1,11 +1,11 @@
 """Flightlog: the flight recorder and system of record for AI work.
 
-    import flightlog
+import flightlog
 
-    rec = flightlog.open("./flight")
-    with rec.run("fix the login bug", actor="agent-7") as run:
-        run.emit("note", {"text": "starting"})
-    rec.close()
+rec = flightlog.open("./flight")
+with rec.run("fix the login bug", actor="agent-7") as run:
+    run.emit("note", {"text": "starting"})
+rec.close()
 """
 
 from __future__ import annotations

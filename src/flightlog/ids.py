@@ -69,9 +69,9 @@ def uuid7(now_ns: int | None = None, random_bits: int | None = None) -> str:
         now_ns = time.time_ns()
     if random_bits is None:
         random_bits = _random.getrandbits(62)
-    ms, rest = divmod(now_ns if now_ns > 0 else 0, 1_000_000)
-    low = random_bits & 0xFFFFFFFFFFFF
-    return f"{ms >> 16 & 0xFFFFFFFF:08x}-{ms & 0xFFFF:04x}-7{(rest << 12) // 1_000_000:03x}-{0x8000 | random_bits >> 48:04x}-{low:012x}"
+    ms, rest = divmod(max(0, now_ns), 1_000_000)
+    head = f"{ms >> 16 & 0xFFFFFFFF:08x}-{ms & 0xFFFF:04x}-7{(rest << 12) // 1_000_000:03x}"
+    return f"{head}-{0x8000 | random_bits >> 48:04x}-{random_bits & 0xFFFFFFFFFFFF:012x}"
 
 
 class SystemIds:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from flightlog.clock import Clock
 from flightlog.config import Settings
 from flightlog.errors import FlightlogError, ServerExtraMissing
@@ -61,11 +63,10 @@ def open(  # noqa: A001 - flightlog.open is the way in
     """
     is_url = isinstance(target, str) and target.startswith(("http://", "https://"))
     folder = (Path(spool_dir) if spool_dir else _state_folder(str(target))) if is_url else Path(target)
-    given = {"project": project} if project is not None else {}
     # A given Settings is the whole truth; the environment and flightlog.toml fill in only when there is none.
-    chosen = Settings.load(folder, **given) if settings is None else settings
-    if settings is not None and project is not None:
-        chosen = _replace(settings, project)
+    chosen = Settings.load(folder) if settings is None else settings
+    if project is not None:
+        chosen = msgspec.structs.replace(chosen, project=project)
     carrier: Drain | None = None
     if is_url:
         url = str(target)
@@ -85,11 +86,6 @@ def open(  # noqa: A001 - flightlog.open is the way in
         source=source,
         strict=strict,
     )
-
-
-def _replace(settings: Settings, project: str) -> Settings:
-    values = {name: getattr(settings, name) for name in Settings.__struct_fields__}
-    return Settings(**{**values, "project": project})
 
 
 def _state_folder(url: str) -> Path:

@@ -140,8 +140,8 @@ def test_losses_that_the_producer_reported_are_not_reported_twice(tmp_path: Path
 def test_losses_that_a_dead_producer_could_not_report_are_reported_for_it(tmp_path: Path) -> None:
     spool = writer(tmp_path, spool_bytes_max=1_000)
     kept = [spool.append(body(number), "info", "r1", number) for number in range(50)]
-    os.close(spool._state_fd)  # as the kernel does when the process is killed
-    spool._state_fd = -1
+    os.close(spool._state.fd)  # as the kernel does when the process is killed
+    spool._state = None
     sink = ListSink()
     drain_all(drain(tmp_path, sink))
     (lost,) = [event for event in sink.events.values() if event.type == "degraded"]
@@ -154,8 +154,8 @@ def test_reporting_for_the_dead_is_repeated_word_for_word_after_a_crash_of_the_d
     spool = writer(tmp_path, spool_bytes_max=1_000)
     for number in range(50):
         spool.append(body(number), "info", "r1", number)
-    os.close(spool._state_fd)
-    spool._state_fd = -1
+    os.close(spool._state.fd)
+    spool._state = None
     state = (tmp_path / "p1.state").read_bytes()
     sink = ListSink()
     drain_all(drain(tmp_path, sink))

@@ -10,7 +10,8 @@ from pathlib import Path
 from flightlog.clock import FakeClock
 from flightlog.recorder import segment
 from flightlog.recorder.health import DROPPING, OK, SHED_DEBUG, SHED_INFO
-from flightlog.recorder.spool import SpoolWriter, read_state
+from flightlog.recorder.spool import SpoolWriter
+from flightlog.recorder.state import look_at_producer
 from tests.recorder.spools import body, writer
 
 
@@ -115,11 +116,22 @@ def test_after_room_returns_the_loss_is_in_the_stream_before_the_next_event(tmp_
 def test_a_crashed_producer_leaves_its_unreported_losses_behind(tmp_path: Path) -> None:
     spool = writer(tmp_path, spool_bytes_max=2_000)
     kept = append(spool, *range(100))
-    fd = os.open(tmp_path / "p1.state", os.O_RDONLY)
-    state = read_state(fd)
-    os.close(fd)
+    assert spool._state is not None
+    spool._state.close()  # as the kernel does when the process is killed
+    spool._state = None
+    alive, state = look_at_producer(tmp_path, "p1")
+    assert not alive
     assert state is not None
     assert [(loss.reason, loss.run_id, loss.count) for loss in state.losses] == [("spool_full", "r1", 100 - sum(kept))]
+
+
+def test_a_living_producer_is_known_by_its_lock(tmp_path: Path) -> None:
+    spool = writer(tmp_path)
+    append(spool, 1)
+    assert look_at_producer(tmp_path, "p1") == (True, None)
+    spool.close()
+    assert look_at_producer(tmp_path, "p1")[0] is False
+    assert look_at_producer(tmp_path, "never-seen") == (False, None)
 
 
 def test_losses_are_counted_for_each_run(tmp_path: Path) -> None:

@@ -17,12 +17,13 @@ import msgspec
 
 from flightlog.clock import Clock, SystemClock, format_ns
 from flightlog.config import Settings
-from flightlog.errors import EventInvalid, FieldTooLong, FlightlogError, RecorderClosed
-from flightlog.events.catalogue import EventTypeUnknown, required_keys
-from flightlog.events.envelope import FIELD_CHARS_MAX, FLAG_INVALID, LEVELS
+from flightlog.errors import EventInvalid, FlightlogError
+from flightlog.events.catalogue import required_keys
+from flightlog.events.envelope import FLAG_INVALID
 from flightlog.ids import Ids, SystemIds
 from flightlog.recorder.context import current_scope, follow_threads
 from flightlog.recorder.drain import Drain, wait_for
+from flightlog.recorder.fields import fit, take_fields
 from flightlog.recorder.health import (
     LOG_DEGRADED,
     LOG_RECOVERED,
@@ -36,7 +37,7 @@ from flightlog.recorder.health import (
     Loss,
 )
 from flightlog.recorder.helpers import Instruments
-from flightlog.recorder.prepare import Outgoing, Preparer, fit
+from flightlog.recorder.prepare import Outgoing, Preparer
 from flightlog.recorder.redact import Redactor
 from flightlog.recorder.run import Run, Span
 from flightlog.recorder.spool import SpoolWriter
@@ -179,51 +180,12 @@ class Recorder(Instruments):
 
     def _check(self, event: Outgoing, fields: dict[str, Any], keys: frozenset[str] | None) -> None:
         """Take the caller's fields over, repair what breaks a rule, flag and count it. Raises only when strict."""
-        problems: list[EventInvalid] = []
-        for field, value in fields.items():
-            self._take(event, field, value, problems)
-        if not isinstance(event.type, str) or not event.type:
-            problems.append(EventInvalid(reason="the type is a text"))
-            event.type = fit("type", event.type)[0] or "invalid"
-        elif keys is None:
-            problems.append(EventTypeUnknown(type=event.type))
-            event.type = fit("type", event.type)[0] or "invalid"
-        elif keys:
-            missing = keys - event.payload.keys() if isinstance(event.payload, Mapping) else keys
-            if missing:
-                problems.append(EventInvalid(reason=f"{event.type} needs {', '.join(sorted(missing))} in its payload"))
+        problems = take_fields(event, fields, keys)
         if problems:
             if self.strict:
                 raise problems[0]
             event.flags |= FLAG_INVALID
             self.bad_calls += 1
-
-    def _take(self, event: Outgoing, field: str, value: Any, problems: list[EventInvalid]) -> None:
-        if field in FIELD_CHARS_MAX and field not in ("event_id", "type", "producer_id", "level"):
-            text, changed = fit(field, value)
-            if changed:
-                limit = FIELD_CHARS_MAX[field]
-                problems.append(
-                    FieldTooLong(field=field, length=len(value), limit=limit)
-                    if isinstance(value, str)
-                    else EventInvalid(reason=f"{field} is a text")
-                )
-            if text is not None or field != "project":
-                setattr(event, field, text)
-        elif field == "level":
-            if value in LEVELS:
-                event.level = value
-            else:
-                problems.append(EventInvalid(reason=f"level is one of {', '.join(LEVELS)}"))
-        elif field in ("created_at", "duration_ns", "flags"):
-            if value is None:
-                return
-            if isinstance(value, int) and 0 <= value < 2**63:
-                setattr(event, field, int(value))
-            else:
-                problems.append(EventInvalid(reason=f"{field} is a whole number, not negative, of 64 bits"))
-        else:
-            problems.append(EventInvalid(reason=f"there is no field {field!r}"))
 
     def _lost(self, run: Run | None, type_: object, error: Exception) -> str:
         """Last resort: what could not be recorded at all is counted, so that it shows as a loss."""
@@ -317,10 +279,12 @@ class Recorder(Instruments):
     # ── upkeep ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def run_opened(self, run: Run) -> None:
+        """A run has started: it gets heartbeats from now on. Called by the run."""
         self._runs[run.id] = run
         self._first_event()
 
     def run_closed(self, run: Run) -> None:
+        """A run has finished. Called by the run."""
         self._runs.pop(run.id, None)
 
     def _first_event(self) -> None:
@@ -426,5 +390,3 @@ def _after_fork_in_child() -> None:
 atexit.register(_close_all)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork_in_child)
-
-__all__ = ["Recorder", "RecorderClosed"]

@@ -69,7 +69,7 @@ def follow_threads() -> None:
             self.run = functools.partial(_call_in, scope, self.run)  # type: ignore[method-assign]
         thread_start(self)
 
-    @functools.wraps(executor_submit)
+    @functools.wraps(ThreadPoolExecutor.submit)  # type: ignore[arg-type]
     def submit(self: ThreadPoolExecutor, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         scope = _scope.get()
         if scope is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import logging
 import os
 import random
@@ -14,25 +12,20 @@ from pathlib import Path
 
 import msgspec
 
-from flightlog.clock import format_ns
 from flightlog.config import Settings
 from flightlog.errors import FlightlogError, ServerExtraMissing, ServerUnavailable, StoreGone, WriterLocked
 from flightlog.events import wire
 from flightlog.events.envelope import Event
 from flightlog.recorder import segment
 from flightlog.recorder.health import Draining, Loss
+from flightlog.recorder.losses import degraded, degraded_for, explains, keep_aside
 from flightlog.recorder.sinks import Sink
-from flightlog.recorder.spool import ProducerState, read_state
+from flightlog.recorder.state import ProducerState, look_at_producer
 
 log = logging.getLogger("flightlog.drain")
 
 LOCK_RETRY_SECONDS = 0.5
 STORE_RETRY_SECONDS, STORE_RETRY_SECONDS_MAX = 0.1, 2.0
-
-
-class _Gap(msgspec.Struct):
-    first_seq: int | None = None
-    last_seq: int | None = None
 
 
 class _Producer:
@@ -43,36 +36,6 @@ class _Producer:
         self.last_seq: int | None = None
         self.reported_seq = 0  # seq of the producer's own last report of losses
         self.offsets: dict[str, int] = {}
-
-
-def degraded(
-    producer_id: str, reason: str, count: int, first_seq: int, *, created_at: int, run_id: str | None = None,
-    since: int | None = None, detail: str | None = None,
-) -> Event:
-    """The event that says what of a producer is missing. The same facts give the same event id, so it is stored once."""
-    facts = f"{producer_id}|{reason}|{run_id}|{first_seq}|{count}|{created_at}"
-    digest = hashlib.sha256(facts.encode()).hexdigest()
-    payload = {
-        "reason": reason,
-        "count": count,
-        "first_seq": first_seq,
-        "last_seq": first_seq + count - 1,
-        "since": format_ns(created_at if since is None else since),
-        "until": format_ns(created_at),
-    }
-    if detail:
-        payload["detail"] = detail
-    return Event(
-        event_id=f"{digest[:8]}-{digest[8:12]}-8{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}",
-        type="degraded",
-        created_at=created_at,
-        run_id=run_id,
-        level="error" if reason in ("gap", "spool_corrupt") else "warn",
-        source="drain",
-        status="ended",
-        producer_id=producer_id,
-        payload=msgspec.Raw(msgspec.json.encode(payload)),
-    )
 
 
 class Drain:
@@ -228,7 +191,7 @@ class Drain:
         if producer is None:
             producer = self._producers[producer_id] = _Producer(producer_id)
         # Asked before the files are read: what a dead producer wrote is all there when it is read afterwards.
-        alive, state = self._look_at_producer(producer_id)
+        alive, state = look_at_producer(self.spool, producer_id)
         count = 0
         for place, name in enumerate(names):
             last = place == len(names) - 1
@@ -303,14 +266,14 @@ class Drain:
             except msgspec.DecodeError as error:
                 at = events[-1].created_at if events else 0
                 events.append(degraded(producer.id, "undecodable", 1, seq, created_at=at, detail=str(error)))
-                self._keep_aside(producer.id, body)
+                keep_aside(self.spool, producer.id, body)
                 producer.last_seq = seq
                 continue
             event.producer_id, event.seq = producer.id, seq
             expected = None if producer.last_seq is None else producer.last_seq + 1
             if event.type == "degraded" and event.source == "recorder":
                 producer.reported_seq = seq
-            if expected is not None and seq > expected and not _explains(event, expected, seq):
+            if expected is not None and seq > expected and not explains(event, expected, seq):
                 reason = "spool_corrupt" if index in damaged_before else "gap"
                 events.append(degraded(producer.id, reason, seq - expected, expected, created_at=event.created_at))
             if producer.last_seq is None or seq > producer.last_seq:
@@ -339,39 +302,11 @@ class Drain:
         name = producer.id + segment.STATE_SUFFIX
         if losses:
             seq = max(producer.last_seq or 0, state.seq if state else 0) + 1
-            events = []
-            for loss in losses:
-                events.append(
-                    degraded(
-                        producer.id,
-                        loss.reason,
-                        loss.count,
-                        seq,
-                        created_at=loss.until,
-                        run_id=loss.run_id,
-                        since=loss.since,
-                    )
-                )
-                seq += loss.count
-            self._hand_over(events, name, 1)
+            self._hand_over(degraded_for(producer.id, losses, seq), name, 1)
         (self.spool / name).unlink(missing_ok=True)
         self._sink.forget(name)
         self._producers.pop(producer.id, None)
         return len(losses)
-
-    def _look_at_producer(self, producer_id: str) -> tuple[bool, ProducerState | None]:
-        """Whether the producer still lives, and, when it does not, what its state file says."""
-        try:
-            fd = os.open(self.spool / (producer_id + segment.STATE_SUFFIX), os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            return False, None
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return False, read_state(fd)
-        except OSError:
-            return True, None
-        finally:
-            os.close(fd)
 
     # ── what the sink will never take ────────────────────────────────────────────────────────────────────────────
 
@@ -380,7 +315,7 @@ class Drain:
         assert self._sink is not None
         notes = []
         for event, error in refused:
-            self._keep_aside(name.split(".", 1)[0], wire.encode(event))
+            keep_aside(self.spool, name.split(".", 1)[0], wire.encode(event))
             notes.append(
                 degraded(
                     event.producer_id or "",
@@ -394,30 +329,10 @@ class Drain:
             )
         self._sink.write(notes, name + ".rejected", 0)
 
-    def _keep_aside(self, producer_id: str, body: bytes) -> None:
-        folder = self.spool / "quarantine"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        fd = os.open(folder / f"{producer_id}.jsonl", os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(fd, body.replace(b"\n", b" ") + b"\n")
-        finally:
-            os.close(fd)
-
 
 def _number(name: str) -> int:
     part = name.split(".")[1]
     return int(part) if part.isdigit() else 0
-
-
-def _explains(event: Event, expected: int, seq: int) -> bool:
-    """Whether this is the producer's own word on why the numbers before it are missing."""
-    if event.type != "degraded":
-        return False
-    try:
-        gap = msgspec.json.decode(event.payload, type=_Gap)
-    except msgspec.DecodeError:
-        return False
-    return gap.first_seq == expected and gap.last_seq == seq - 1
 
 
 def wait_for(predicate: Callable[[], bool], progress: threading.Condition | None, timeout: float) -> bool:

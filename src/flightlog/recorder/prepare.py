@@ -11,7 +11,6 @@ import msgspec
 from flightlog.config import Settings
 from flightlog.events import wire
 from flightlog.events.envelope import (
-    FIELD_CHARS_MAX,
     FLAG_REDACTED,
     FLAG_TRUNCATED,
     FLAG_WITHHELD,
@@ -33,7 +32,7 @@ _encoder = msgspec.json.Encoder(enc_hook=enc_hook)
 class Outgoing(Event, kw_only=True, omit_defaults=True, gc=False):
     """An event whose payload is still the caller's object."""
 
-    payload: Any = None  # type: ignore[assignment]
+    payload: Any = None
 
 
 class Preparer:
@@ -74,7 +73,7 @@ class Preparer:
             return _encoder.encode(event)
         except Exception:
             # Lone surrogates in the envelope itself.
-            for field in _TEXT_FIELDS + ("type", "run_id", "trace_id", "span_id", "parent_span_id"):
+            for field in (*_TEXT_FIELDS, "type", "run_id", "trace_id", "span_id", "parent_span_id"):
                 value = getattr(event, field)
                 if isinstance(value, str):
                     setattr(event, field, value.encode("utf-8", "replace").decode("utf-8"))
@@ -135,20 +134,3 @@ class Preparer:
             self.redacted += bool(flags & FLAG_REDACTED)
             self.truncated += bool(flags & FLAG_TRUNCATED)
             self.withheld += bool(flags & FLAG_WITHHELD)
-
-
-def fit(field: str, value: object) -> tuple[str | None, bool]:
-    """A caller's value as text that fits its field, and whether it had to be changed."""
-    if value is None:
-        return None, False
-    if not isinstance(value, str):
-        try:
-            value, changed = str(value), True
-        except Exception:
-            return None, True
-    else:
-        changed = False
-    limit = FIELD_CHARS_MAX[field]
-    if len(value) > limit:
-        return value[: limit - 1] + "…", True
-    return value, changed

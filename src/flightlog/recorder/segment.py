@@ -4,8 +4,9 @@
     header  = "FLSPOOL1"  state(1 byte: 0 in use, "D" delivered)  3 zero bytes
     record  = FE FD 46 4C  length(u32)  crc32(u32)  seq(u64)  body(length bytes)        little endian
 
-The CRC is of the body and starts from (seq mod 4294967291) + length, so that it covers all three. A record with length 0 says that the writer will append no more, and its seq is the last
-one used. The mark's first bytes can't occur in UTF-8 text, so after damage the reader finds the next record by the mark.
+The CRC is of the body and starts from (seq mod 4294967291) + length, so that it covers all three. A record with length 0
+says that the writer will append no more, and its seq is the last one used. The mark's first bytes can't occur in UTF-8 text,
+so after damage the reader finds the next record by the mark.
 """
 
 from __future__ import annotations
@@ -129,4 +130,4 @@ def _is_hopeless(data: bytes, at: int, end: int) -> bool:
     if len(head) < HEAD_BYTES:
         return False
     _, length, _, _ = HEAD.unpack(head)
-    return length > BODY_BYTES_MAX or at + HEAD_BYTES + length <= end
+    return bool(length > BODY_BYTES_MAX or at + HEAD_BYTES + length <= end)

@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from flightlog.errors import FlightlogError
 from flightlog.events.envelope import Event
-
-
-class Rejected(NamedTuple):
-    """One event of a batch that the sink will never take, and why."""
-
-    index: int
-    error: FlightlogError
 
 
 class Sink(Protocol):

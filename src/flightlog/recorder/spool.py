@@ -12,41 +12,27 @@ lost to somebody else, and is written again from the descriptor that the produce
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
-import struct
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
-import msgspec
-
 from flightlog.clock import NS_PER_SECOND, Clock
 from flightlog.config import Settings
 from flightlog.recorder import segment
 from flightlog.recorder.health import DROPPING, LEVEL_NUMBERS, OK, RUNGS, SHED_DEBUG, SHED_INFO, Loss, Tally, rung_for
+from flightlog.recorder.room import look
 from flightlog.recorder.segment import HEAD_BYTES, MARK, PRIME
+from flightlog.recorder.state import StateFile
 
 # Losses become events at most this often, so that a long outage makes a handful of them.
 REPORT_SECONDS = 1.0
 # How often a folder that could not be opened is tried again, and the room on the disk is measured while it is short.
 RETRY_SECONDS = 0.05
 
-STATE_BYTES = 16 * 1024
 _pack = segment.HEAD.pack
-_STATE_HEAD = struct.Struct("<4sII")
-_STATE_MARK = b"FLS1"
-
-
-class ProducerState(msgspec.Struct):
-    """What a producer leaves behind for whoever drains its segments after it died."""
-
-    producer_id: str
-    pid: int
-    seq: int
-    losses: list[Loss]
 
 
 class _Closed(NamedTuple):
@@ -93,7 +79,7 @@ class SpoolWriter:
     def _forget_files(self) -> None:
         self._smooth = False  # a segment is open, no level is shed, nothing is wrong and no loss waits to be reported
         self._fd = -1
-        self._state_fd = -1
+        self._state: StateFile | None = None
         self._path = self.folder
         self._size = 0
         self._closed: list[_Closed] = []
@@ -241,8 +227,9 @@ class SpoolWriter:
         fd = -1
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if self._state_fd < 0:
-                self._open_state()
+            if self._state is None:
+                self._state = StateFile(self.folder, self.producer_id)
+                self._save_state()
             self._number += 1
             path = self.folder / f"{self.producer_id}.{self._number:08d}{segment.SUFFIX}"
             fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
@@ -259,37 +246,11 @@ class SpoolWriter:
         self._on_open()
         return True
 
-    def _open_state(self) -> None:
-        path = self.folder / f"{self.producer_id}{segment.STATE_SUFFIX}"
-        unborn = path.with_suffix(".unborn")
-        fd = os.open(unborn, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            # Locked before it has its name: whoever drains must never see the state of a living producer unlocked.
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            # Written in full now, so that counting losses later needs no space on a full disk.
-            if os.pwrite(fd, bytes(STATE_BYTES), 0) != STATE_BYTES:
-                raise OSError(errno.ENOSPC, "no space left on device")
-            self._state_fd = fd
-            self._save_state()
-            os.rename(unborn, path)
-        except OSError:
-            self._state_fd = -1
-            os.close(fd)
-            _unlink(unborn)
-            raise
-
     def _save_state(self) -> None:
-        if self._state_fd < 0:
-            return
-        with self._tally_lock:
-            state = ProducerState(self.producer_id, os.getpid(), self.seq, self.tally.losses())
-        body = msgspec.json.encode(state)
-        if len(body) > STATE_BYTES - _STATE_HEAD.size:
-            return
-        try:
-            os.pwrite(self._state_fd, _STATE_HEAD.pack(_STATE_MARK, len(body), crc32(body)) + body, 0)
-        except OSError:
-            pass  # the tally in memory stays right; only a crash before the next event would lose the count
+        if self._state is not None:
+            with self._tally_lock:
+                losses = self.tally.losses()
+            self._state.save(self.seq, losses)
 
     def _cut(self) -> None:
         """Close the segment that is being written; the next event starts another."""
@@ -310,19 +271,15 @@ class SpoolWriter:
         if now - self._measured_ns >= RETRY_SECONDS * NS_PER_SECOND:
             self._measured_ns = now
             try:
-                used = folder_bytes(self.folder)
-                disk = os.statvfs(self.folder)
-                free = max(disk.f_bavail * disk.f_frsize - self._settings.spool_reserve_bytes, 0)
+                used, capacity = look(self.folder, self._settings)
             except OSError as error:
                 self._failed(error)
                 self._room = 0
                 return False
-            most = self._settings.spool_bytes_max
-            capacity = min(most, used + free)
             self._used = used
             self._room = max(capacity - used, 0)
             self._step_to(rung_for(used / capacity if capacity else 1.0, True), capacity)
-            if self._room == 0 and used < most:
+            if self._room == 0 and used < self._settings.spool_bytes_max:
                 self.trouble = "disk_full"
         if self._room >= needed:
             return True
@@ -375,9 +332,9 @@ class SpoolWriter:
         lost = [closed for closed in self._closed if _is_unlinked(closed.fd)]
         if not lost:
             return
-        if self._state_fd >= 0 and _is_unlinked(self._state_fd):
-            os.close(self._state_fd)
-            self._state_fd = -1
+        if self._state is not None and self._state.is_unlinked():
+            self._state.close()
+            self._state = None
         for closed in lost:
             if self._fd < 0 and not self._open():
                 return
@@ -420,17 +377,19 @@ class SpoolWriter:
             self._cut()
             for closed in self._closed:
                 os.close(closed.fd)
-            if self._state_fd >= 0:
-                os.close(self._state_fd)
+            if self._state is not None:
+                self._state.close()
             self._forget_files()
 
     def after_fork_in_child(self, producer_id: str) -> None:
         """Become a producer of its own. The parent's files, locks and losses are the parent's."""
         self._lock = threading.Lock()
         self._tally_lock = threading.Lock()
-        for fd in [self._fd, self._state_fd, *(closed.fd for closed in self._closed)]:
+        for fd in [self._fd, *(closed.fd for closed in self._closed)]:
             if fd >= 0:
                 os.close(fd)
+        if self._state is not None:
+            self._state.close()
         self.tally = Tally()
         self.producer_id = producer_id
         self.seq = 0
@@ -440,34 +399,6 @@ class SpoolWriter:
         self._stalled = False
         self._number = 0
         self._forget_files()
-
-
-def read_state(fd: int) -> ProducerState | None:
-    """What a producer left in its state file, or None when it is not readable."""
-    data = os.pread(fd, STATE_BYTES, 0)
-    if len(data) < _STATE_HEAD.size:
-        return None
-    mark, length, crc = _STATE_HEAD.unpack_from(data)
-    body = data[_STATE_HEAD.size : _STATE_HEAD.size + length]
-    if mark != _STATE_MARK or len(body) != length or crc32(body) != crc:
-        return None
-    try:
-        return msgspec.json.decode(body, type=ProducerState)
-    except msgspec.DecodeError:
-        return None
-
-
-def folder_bytes(folder: Path) -> int:
-    """Bytes of all segments in a spool folder."""
-    total = 0
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if entry.name.endswith(segment.SUFFIX):
-                try:
-                    total += entry.stat().st_size
-                except FileNotFoundError:
-                    continue
-    return total
 
 
 def _is_unlinked(fd: int) -> bool:
