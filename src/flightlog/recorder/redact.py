@@ -20,7 +20,7 @@ from typing import NamedTuple
 from flightlog.config import Settings
 from flightlog.errors import RedactionFailed
 from flightlog.recorder.redaction.compiled import Engine, engine
-from flightlog.recorder.redaction.custom import CUSTOM, CustomFinder, checked, compile_custom, is_plain
+from flightlog.recorder.redaction.custom import CustomFinder, checked, compile_custom, is_plain
 from flightlog.recorder.redaction.escapes import Level, levels, snap, unescape
 from flightlog.recorder.redaction.finder import Crowded, Finder, Found, places_max
 from flightlog.recorder.rules import RULES, Rule, names
@@ -32,8 +32,7 @@ CROWDED = "crowded"
 WITHHELD_TEXT = "[WITHHELD: redaction failed]"
 
 _HARD = frozenset(rule.name for rule in RULES if rule.hard)
-_NAMES = frozenset(name.encode() for name in (*(rule.name for rule in RULES), CUSTOM, CROWDED))
-_MARK = re.compile(rb"\[REDACTED:([a-z0-9-]+):[0-9a-f]{8}\]")
+_MARK = re.compile(rb"\[REDACTED:[a-z0-9-]+:[0-9a-f]{8}\]")
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _IDS = b"event_id|run_id|trace_id|span_id|parent_span_id|producer_id|created_at|type"
 _ID_BEFORE = re.compile(rb'"(?:' + _IDS + rb')"\s*:\s*"$')
@@ -298,8 +297,7 @@ def _merge(findings: Iterable[_Finding], data: bytes) -> list[_Finding]:
 
 def _marks(text: bytes) -> Callable[[int, int], bool]:
     """A function that tells whether a span lies in an earlier redaction."""
-    marks = _MARK.finditer(text) if b"[REDACTED:" in text else ()
-    spans = [found.span() for found in marks if found[1] in _NAMES]
+    spans = [found.span() for found in _MARK.finditer(text)] if b"[REDACTED:" in text else []
     starts = [start for start, _ in spans]
 
     def marked(start: int, end: int) -> bool:

@@ -33,7 +33,7 @@ class CustomFinder:
         self._compiled = compile_custom("redact_patterns", pattern)
         self._group = dict(self._compiled.groupindex).get("secret", 0)
 
-    def find(self, text: bytes) -> Iterator[Found]:
+    def find(self, text: bytes, places_max: int | None = None) -> Iterator[Found]:
         for match in self._compiled.finditer(text):
             start, end = match.span(self._group)
             if start < end:

@@ -13,6 +13,10 @@ from typing import Any, NamedTuple
 import re2
 
 WINDOW = 256  # bytes of a value that its judge sees
+# Places of one text that are looked at closely: one in so many bytes. A text with more is not worth the host's time.
+PLACES_MIN, BYTES_A_PLACE = 500, 64
+
+Span = tuple[int, int]
 
 # (text, where the match begins, where the secret starts, where it ends) -> whether it is one
 Judge = Callable[[bytes, int, int, int], bool]
@@ -31,7 +35,11 @@ class Pattern(NamedTuple):
     find: str = ""
     words: tuple[bytes, ...] = ()
     run: re.Pattern[bytes] | None = None
-    many: Callable[[bytes, int], tuple[list[tuple[int, int]], int]] | None = None
+    many: Callable[[bytes, int], tuple[list[Span], int]] | None = None
+
+
+class Crowded(Exception):
+    """A text has more places that look like secrets than are looked at."""
 
 
 class Found(NamedTuple):
@@ -51,21 +59,37 @@ def options(*, captures: bool) -> Any:
     return made
 
 
-def searcher(pattern: bytes, chosen: Any) -> Callable[[bytes, int], tuple[int, int]]:
-    """A function that finds the first match at or after a position: its span, or (-1, -1).
+# The class behind `re2.compile` is asked directly where that is possible: the wrapper around it costs as much as a search.
+_Anchor: Any = getattr(re2, "_Anchor", None)
+_NOWHERE = (-1, -1)
 
-    The class behind `re2.compile` is asked directly where that is possible: the wrapper costs as much as a search.
-    """
-    compiled = re2.compile(pattern, chosen)
-    inner = getattr(getattr(compiled, "_regexp", None), "Match", None)
-    anchor = getattr(getattr(re2, "_Anchor", None), "UNANCHORED", None)
-    if inner is None or anchor is None:
-        return lambda text, position: _span(compiled.search(text, position))
+
+def searcher(pattern: bytes) -> Callable[[bytes, int], Span]:
+    """A function that finds the first match at or after a position: its span, or (-1, -1)."""
+    compiled = re2.compile(pattern, options(captures=False))
+    inner = _inner(compiled)
+    if inner is None:
+        return lambda text, position: _span(compiled.search(text, position), 0)
+    anchor = _Anchor.UNANCHORED
     return lambda text, position: inner(anchor, text, position, len(text))[0]
 
 
-def _span(match: Any) -> tuple[int, int]:
-    return match.span() if match else (-1, -1)
+def matcher(pattern: bytes) -> Callable[[bytes, int], Span]:
+    """A function that matches at a position: the span of the first group, or (-1, -1)."""
+    compiled = re2.compile(pattern, options(captures=True))
+    inner = _inner(compiled)
+    if inner is None:
+        return lambda text, position: _span(compiled.match(text, position), 1)
+    anchor = _Anchor.ANCHOR_START
+    return lambda text, position: inner(anchor, text, position, len(text))[1]
+
+
+def _inner(compiled: Any) -> Any:
+    return getattr(getattr(compiled, "_regexp", None), "Match", None) if _Anchor else None
+
+
+def _span(match: Any, group: int) -> Span:
+    return match.span(group) if match else _NOWHERE
 
 
 class Finder:
@@ -73,28 +97,28 @@ class Finder:
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
         self._patterns = tuple(patterns)
-        self._compiled: list[Any] = [None] * len(self._patterns)
+        self._matchers: list[Callable[[bytes, int], Span] | None] = [None] * len(self._patterns)
         joined = "|".join(f"(?:{pattern.find or pattern.pattern})" for pattern in self._patterns)
-        self._first = searcher(joined.encode("latin-1"), options(captures=False))
+        self._first = searcher(joined.encode("latin-1"))
         # Which patterns may match where this byte stands.
-        self._by_byte = [
-            tuple(
-                i
-                for i, pattern in enumerate(self._patterns)
-                if not pattern.words or any(w[0] == byte for w in pattern.words)
-            )
-            for byte in range(256)
-        ]
+        self._by_byte: list[list[int]] = [[] for _ in range(256)]
+        for index, pattern in enumerate(self._patterns):
+            for byte in {word[0] for word in pattern.words} or range(256):
+                self._by_byte[byte].append(index)
 
-    def find(self, text: bytes) -> Iterator[Found]:
+    def find(self, text: bytes, places_max: int | None = None) -> Iterator[Found]:
+        """All secrets in the text. Raises Crowded where there are more places to look at."""
         position = 0
-        while position <= len(text):
+        for _ in range(len(text) + 1 if places_max is None else places_max):
             begin, _ = self._first(text, position)
             if begin < 0:
                 return
             found, end = self._at(text, begin)
             yield from found
             position = max(end, begin + 1)
+            if position > len(text):
+                return
+        raise Crowded
 
     def _at(self, text: bytes, begin: int) -> tuple[Sequence[Found], int]:
         """What is found where a match begins, and where to go on."""
@@ -102,10 +126,9 @@ class Finder:
             pattern = self._patterns[index]
             if pattern.words and not text.startswith(pattern.words, begin):
                 continue
-            match = (self._compiled[index] or self._compile(index)).match(text, begin)
-            if match is None:
+            start, end = (self._matchers[index] or self._compile(index))(text, begin)
+            if start < 0:
                 continue
-            start, end = match.span(1)
             if pattern.run is not None:
                 end = _end(pattern.run, text, start, start + WINDOW)
             if start >= end or not (pattern.judge is None or pattern.judge(text, begin, start, end)):
@@ -118,10 +141,14 @@ class Finder:
             return (Found(pattern.rule, start, end),), end
         return (), begin
 
-    def _compile(self, index: int) -> Any:
-        made = re2.compile(self._patterns[index].pattern.encode("latin-1"), options(captures=True))
-        self._compiled[index] = made
+    def _compile(self, index: int) -> Callable[[bytes, int], Span]:
+        made = self._matchers[index] = matcher(self._patterns[index].pattern.encode("latin-1"))
         return made
+
+
+def places_max(text: bytes) -> int:
+    """How many places of a text are looked at."""
+    return max(PLACES_MIN, len(text) // BYTES_A_PLACE)
 
 
 def _end(run: re.Pattern[bytes], text: bytes, start: int, limit: int) -> int:

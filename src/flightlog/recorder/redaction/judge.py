@@ -22,7 +22,7 @@ _TEMPLATE = re.compile(
 _WORDS = re.compile(rb"[A-Za-z_]+")
 _DOTTED = re.compile(rb"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)+")
 _SENSITIVE_WORD = re.compile(
-    rb"(?i)pass|pwd|secret|token|key|cred|auth|cookie|hash|env|config|settings|value|param|arg"
+    rb"(?i)pass|pwd|pw|secret|token|key|cred|auth|cookie|hash|env|config|settings|value|param|arg"
 )
 _LITERALS = frozenset(
     b"none null nil undefined true false str string bytes bytearray int integer float bool boolean any text char varchar "
@@ -30,6 +30,7 @@ _LITERALS = frozenset(
 )
 _PASSWORD_NAME = re.compile(rb"(?i)pass(?:word|wd|phrase|code|)s?[0-9]*$|pwd$")
 _CODE_AFTER_QUOTE = re.compile(rb"\s*[+,)\]};%.:]|\s+(?:in|if|and|or|else|not|is|for|as)\b")
+_AFTER, _AFTER_JOINED = re.compile(rb"[ \t]*(?:[\r\n;\"'&\\]|$)"), re.compile(rb"[\s;\"'&\\]|$")
 _SCHEME = re.compile(rb"[A-Za-z0-9-]\s+$")
 _IDENTIFIERS = re.compile(rb"[A-Za-z0-9_.-]+")
 _IDENTIFIER = re.compile(rb"\"?[A-Za-z0-9_.\- ]*")
@@ -99,7 +100,8 @@ def _bare(text: bytes, begin: int, start: int, end: int) -> bool:
     if b"/" in value[:2] and password and value[:1] in b"/~.":
         return False
     if _WORDS.fullmatch(value):
-        alone = re.match(rb"[ \t]*(?:[\r\n;,\"'&)\\]|$)", text[end : end + _NEAR]) is not None
+        joined = text[start - 1 : start] == b"="
+        alone = (_AFTER_JOINED if joined else _AFTER).match(text[end : end + _NEAR]) is not None
         return password and alone and not _SENSITIVE_WORD.search(value) and b"_" not in value
     return len(value) >= 4 and not (_SENSITIVE_WORD.search(value) and re.fullmatch(rb"[A-Za-z_][A-Za-z0-9_]*", value))
 

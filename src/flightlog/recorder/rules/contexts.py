@@ -5,7 +5,18 @@ The last three rules have no patterns here: `names.py` makes them from the sensi
 
 from __future__ import annotations
 
-from flightlog.recorder.rules.rule import EQUALS, QUOTE, SLASH, SPACE, Part, Rule, parse_parts, unlike
+from flightlog.recorder.rules.rule import (
+    BARE_VALUE,
+    EQUALS,
+    QUOTE,
+    QUOTED_VALUE,
+    SLASH,
+    SPACE,
+    Part,
+    Rule,
+    parse_parts,
+    unmarked,
+)
 
 _OWASP = "https://cheatsheetseries.owasp.org/cheatsheets/Logging_Cheat_Sheet.html"
 
@@ -42,7 +53,7 @@ _CLOUDS = (
         (r"(?i:accountkey|sharedaccesskey|sharedaccesssignature|sharedsecretvalue)\s*=\s*([^;\x22'\s\\]{8,})",),
         like="{base64 86} ==",
         scan=(
-            f"(?i:accountkey|sharedaccesskey|sharedaccesssignature|sharedsecretvalue){SPACE}*{EQUALS}{SPACE}*[^ \\[]",
+            f"(?i:accountkey|sharedaccesskey|sharedaccesssignature|sharedsecretvalue){SPACE}*{EQUALS}{SPACE}*{BARE_VALUE}",
         ),
         around=("AccountName=demo;AccountKey=", ";EndpointSuffix=core.windows.net"),
     ),
@@ -120,7 +131,6 @@ _END = r"-----END (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
 # Lines of base64 and header lines; the ends of lines are real or still escaped, so a cut or nested key is found too.
 _BODY = r"(?:[A-Za-z0-9+/=\s\\]|[A-Za-z]+(?:-[A-Za-z]+)*: [A-Za-z0-9 .,():/-]*[\n\\])*"
 _AUTH = r"(?i:authorization)[\x22']?\s*[:=]\s*[\x22']?"
-_UNMARKED = rf"(?:[^ \[]|{unlike('[REDACTED:')})"
 _IDENTIFIED = r"(?i:identified\s+(?:with\s+[a-z0-9_]+\s+)?by|(?:^|[^a-z0-9_-])password)\s+"
 
 _STANDARDS = (
@@ -202,7 +212,7 @@ _STANDARDS = (
         (r"://[^\s/?#:@\x22'<>\[\\]*:([^\s/?@\x22'<>\\]+)@",),
         like="{alnum 16}",
         scan=(
-            rf":{SLASH}{SLASH}[^\s/?#:@\x22'<>\[]*:(?:[^\s/?@\x22'<>\[]|{unlike('[REDACTED:')})[^\s/?@\x22'<>]*@",
+            rf":{SLASH}{SLASH}[^\s/?#:@\x22'<>\[]*:(?:[^\s/?@\x22'<>\[]|{unmarked('@')})[^\s/?@\x22'<>]*@",
             # A sign of the user or password that JSON has escaped hides what comes after it from the line above.
             rf":{SLASH}{SLASH}[^\s/?#\x22'<>\[]*\\u00[0-9a-fA-F]{{2}}",
         ),
@@ -227,7 +237,7 @@ _STANDARDS = (
         "https://dev.mysql.com/doc/refman/8.4/en/create-user.html",
         (rf"{_IDENTIFIED}'([^'\\\n]+)", rf"{_IDENTIFIED}\x22([^\x22\\\n]+)"),
         like="{alnum 12}",
-        scan=(f"(?i:identified{SPACE}+(?:with{SPACE}+[a-z0-9_]+{SPACE}+)?by|password){SPACE}+{QUOTE}{_UNMARKED}",),
+        scan=(f"(?i:identified{SPACE}+(?:with{SPACE}+[a-z0-9_]+{SPACE}+)?by|password){SPACE}+{QUOTE}{QUOTED_VALUE}",),
         around=("ALTER USER app IDENTIFIED BY '", "';"),
         judge="template",
     ),
@@ -237,7 +247,7 @@ _STANDARDS = (
         "https://www.gnu.org/software/inetutils/manual/html_node/The-_002enetrc-file.html",
         (r"\b(?i:login)\s+[^\s\x22'\\]+\s+(?i:password)\s+([^\s\x22'\\]+)",),
         like="{alnum 12}",
-        scan=(rf"(?i:login){SPACE}+[^\s\x22']+{SPACE}+(?i:password){SPACE}+{_UNMARKED}",),
+        scan=(rf"(?i:login){SPACE}+[^\s\x22']+{SPACE}+(?i:password){SPACE}+{BARE_VALUE}",),
         around=("machine example.com login app password ", "\n"),
         judge="template",
     ),

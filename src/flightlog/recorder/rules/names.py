@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from flightlog.recorder.rules.rule import QUOTE, SPACE, unlike
+from flightlog.recorder.rules.rule import BARE_VALUE, QUOTE, QUOTED_VALUE, SPACE, unmarked
 
 _KEY_OF = (
     "api|access|private|secret|signing|encryption|decryption|account|auth|ssh|master|storage|shared|consumer|hmac|"
@@ -76,7 +76,7 @@ _BACKTICK = r"\x60((?:[^\x60\x22\\]|\\(?s:.))+)"
 # Backslashes belong to it where a letter follows that they can't escape: in `TOKEN=a\\\"` they belong to the quote.
 _BARE = r"[^\s\x22'\x60\\,;&<>(){}|\[\]]|\\+[^\\\s\x22'\x60nrtfu]"
 _ENV = r"[^\s\x22'\x60\\,;&]|\\+[^\\\s\x22'\x60nrtfu]"
-_WORD = r"[^\s\x22'\x60\\]"
+_WORD = r"[^\s\x22'\x60\\;&|]"
 _BARE_RUN, _ENV_RUN, _WORD_RUN = (re.compile(f"(?:{letter})+".encode()) for letter in (_BARE, _ENV, _WORD))
 _IS = r"\s*(?::=|=>|[:=])\s*"
 _HEADERS = "(?i:[a-z0-9-]*(?:authorization|cookie|api-?key|token|secret))"
@@ -140,21 +140,22 @@ def triggers(extra: tuple[str, ...] = ()) -> tuple[str, ...]:
     name = any_name(extra)
     gap = rf"(?:{SPACE}|{QUOTE}|>|\\+u003[eE])*"
     sign = r"(?:[:=]|\\+u003[aAdD])"
-    value = rf"(?:[^\s\x22'\x60\\>\[]|{unlike('[REDACTED:')}|\\+[^nrtf\x22'\x60\\])"
-    most = any_name(extra, but="authorization")
-    quoted_key = rf"(?:{QUOTE})+{SPACE}*{sign}(?:{SPACE}|>|\\+u003[eE])*(?:[bBrRuU]{{0,2}}{QUOTE}{gap}{value}|[{{]|\[)"
-    assigned = rf"(?:{QUOTE}*\])?{SPACE}*{sign}{gap}{value}"
+    pause = rf"(?:{SPACE}|>|\\+u003[eE])*"
+    value = rf"{pause}(?:{BARE_VALUE}|[bBrRuUfF]{{0,2}}{QUOTE}{gap}{QUOTED_VALUE})"
+    quoted_key = rf"(?:{QUOTE})+{SPACE}*{sign}{pause}(?:[bBrRuU]{{0,2}}{QUOTE}{gap}{QUOTED_VALUE}|[{{]|\[)"
+    assigned = rf"(?:{QUOTE}*\])?{SPACE}*{sign}{value}"
     valued = rf"{QUOTE}*{SPACE}*,?{SPACE}*{QUOTE}*(?i:value){QUOTE}*{SPACE}*{sign}"
+    most = any_name(extra, but="authorization")
     # `Authorization: Bearer [REDACTED:…]`: the scheme stays, so it alone must not count as a value.
-    scheme = rf"[A-Za-z0-9-]+(?:{SPACE}+{gap}{value}|[^A-Za-z0-9\s-])"
-    signed = rf"(?:[^A-Za-z0-9\s\x22'\x60\\>\[-]|{unlike('[REDACTED:')}|\\+[^nrtf\x22'\x60\\])"
+    scheme = rf"[A-Za-z0-9-]+(?:{SPACE}+{gap}{BARE_VALUE}|[^A-Za-z0-9\s-])"
+    signed = r"(?:[^A-Za-z0-9\s\x22'\x60\\>\[-]|\\+[^nrtf\x22'\x60\\]|" + unmarked(r"\s\x22'\x60\\;") + ")"
     return (
         rf"{most}{assigned}",
         rf"{name}(?:{quoted_key}|{valued})",
         rf"(?i:authorization)(?:{QUOTE})*{SPACE}*{sign}{gap}(?:{scheme}|{signed})",
-        rf"{QUOTE}(?i:{WHOLE}){QUOTE}+{SPACE}*{sign}{SPACE}*{QUOTE}{gap}{value}",
-        rf"--[A-Za-z0-9_-]*{name}(?:{SPACE}+|{QUOTE}+{SPACE}*,{SPACE}*{QUOTE}){gap}{value}",
-        rf"(?i:authorization|cookie|api-?key|token|secret){QUOTE}+{SPACE}*,{SPACE}*b?{QUOTE}+{value}",
+        rf"{QUOTE}(?i:{WHOLE}){QUOTE}+{SPACE}*{sign}{SPACE}*{QUOTE}{gap}{QUOTED_VALUE}",
+        rf"--[A-Za-z0-9_-]*{name}(?:{SPACE}+|{QUOTE}+{SPACE}*,{SPACE}*{QUOTE}{gap}){value}",
+        rf"(?i:authorization|cookie|api-?key|token|secret){QUOTE}+{SPACE}*,{SPACE}*b?{QUOTE}+{QUOTED_VALUE}",
         rf"(?:{SPACE}|{QUOTE})(?:-u|-U|--user|--proxy-user)(?:{SPACE}|{QUOTE}|[,=])*[^\s\x22':]+(?::|\\+u003[aA])",
         rf"sshpass{SPACE}+-p",
         # Letters, digits, `-`, `.` and `_` that somebody escaped for no reason hide everything from a scan of bytes.

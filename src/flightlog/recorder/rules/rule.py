@@ -150,16 +150,16 @@ def _trigger(parts: tuple[Part, ...]) -> str:
     return made
 
 
-def unlike(word: str) -> str:
-    """A pattern for text that begins with the first letter of a word and is not that word.
+def unmarked(ends: str) -> str:
+    """A pattern for how a value may begin with `[` and be no earlier redaction, which ends before one of `ends`.
 
-    >>> unlike("ab")
-    'a(?:[^b])'
+    `[REDACTED:rule:1a2b3c4d]` must not be found again, and nothing may hide behind something that only looks like it.
     """
-    made = ""
-    for letter in reversed(word[1:]):
-        made = f"(?:[^{letter}]|{letter}{made})" if made else f"(?:[^{letter}])"
-    return re.sub(r"([\[])", r"\\\1", word[0]) + made
+    hexes = f"(?:[0-9a-f]{{0,7}}[^0-9a-f]|[0-9a-f]{{8}}(?:[^\\]]|\\][^{ends}]))"
+    made = f"(?:[a-z0-9-]*[^a-z0-9:-]|:|[a-z0-9-]+:{hexes})"
+    for letter in reversed("REDACTED:"):
+        made = f"(?:[^{letter}]|{letter}{made})"
+    return r"\[" + made
 
 
 def letters_of(spelled: str) -> str:
@@ -178,3 +178,9 @@ def _made(part: Part, seed: str) -> str:
         letters = letters_of(part.letters)
         return "".join(letters[byte % len(letters)] for byte in shake_128(seed.encode()).digest(part.least))
     return part[shake_128(seed.encode()).digest(1)[0] % len(part)]
+
+
+# How a value begins that is no earlier redaction: without quotes, and between them.
+_VALUE = r"(?:[^\s\x22'\x60\\>\[]|{}|\\+[^nrtf\x22'\x60\\])"
+BARE_VALUE = _VALUE.format(unmarked(r"\s\x22'\x60\\;"))
+QUOTED_VALUE = _VALUE.format(unmarked(r"\x22'\x60\\"))
