@@ -26,10 +26,10 @@ def events(
     types: options.Types = None,
     levels: Annotated[
         list[str] | None,
-        typer.Option("--levels", metavar="LEVELS", help="debug, info, warn, error; several with commas."),
+        typer.Option("--level", metavar="LEVELS", help="debug, info, warn, error; several with commas."),
     ] = None,
     statuses: Annotated[
-        list[str] | None, typer.Option("--statuses", metavar="STATUSES", help="Statuses; several with commas.")
+        list[str] | None, typer.Option("--status", metavar="STATUSES", help="Statuses; several with commas.")
     ] = None,
     source: Annotated[
         list[str] | None,
@@ -42,11 +42,11 @@ def events(
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="With this name: of a span, tool, command or model.")
     ] = None,
-    trace: Annotated[str | None, typer.Option("--trace-id", metavar="ID", help="Of this trace.")] = None,
-    span: Annotated[str | None, typer.Option("--span-id", metavar="ID", help="Of this span.")] = None,
-    task: Annotated[str | None, typer.Option("--task-id", metavar="ID", help="Of this task.")] = None,
+    trace: Annotated[str | None, typer.Option("--trace", metavar="ID", help="Of this trace.")] = None,
+    span: Annotated[str | None, typer.Option("--span", metavar="ID", help="Of this span.")] = None,
+    task: Annotated[str | None, typer.Option("--task", metavar="ID", help="Of this task.")] = None,
     correlation: Annotated[
-        str | None, typer.Option("--correlation-id", metavar="ID", help="A request and its response.")
+        str | None, typer.Option("--correlation", metavar="ID", help="A request and its response.")
     ] = None,
     project: options.Project = None,
     since: options.Since = None,

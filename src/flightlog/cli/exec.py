@@ -37,7 +37,7 @@ def exec_(
         str | None, typer.Option("--run-name", metavar="TEXT", help="The run's name. Default: the command.")
     ] = None,
     actor: Annotated[str | None, typer.Option("--actor", metavar="NAME", help="Who runs it.")] = None,
-    task: Annotated[str | None, typer.Option("--task-id", metavar="ID", help="The task that it is run for.")] = None,
+    task: Annotated[str | None, typer.Option("--task", metavar="ID", help="The task that it is run for.")] = None,
     project: Annotated[str | None, typer.Option("--project", metavar="NAME", help="The run's project.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing of the recording.")] = False,
     as_json: options.AsJson = False,

@@ -33,7 +33,8 @@ BeforeId = Annotated[
     int | None, typer.Option("--before-id", metavar="ID", help="Only what came before this event id, newest of them.")
 ]
 Types = Annotated[
-    list[str] | None, typer.Option("--types", metavar="TYPES", help="Event types, separated by commas or given again.")
+    list[str] | None,
+    typer.Option("--types", "--type", metavar="TYPES", help="Event types, separated by commas or given again."),
 ]
 Project = Annotated[str | None, typer.Option("--project", metavar="NAME", help="Only this project.")]
 Since = Annotated[

@@ -20,6 +20,9 @@ from flightlog.cli.words import clean
 Part = tuple[str, str]
 Cell = str | Part
 
+SHRUNK_CHARS = 16  # a column that gives way keeps at least so many
+GAP = 2
+
 
 def is_terminal(stream: Any) -> bool:
     """Whether a person looks at this stream through something that can be drawn on."""
@@ -70,21 +73,49 @@ def print_text(text: str, style: str = "") -> None:
         print(text)
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[Cell]], *, right: Sequence[str] = ()) -> None:
-    """A table; columns named in `right` are aligned to the right. Nothing is cut in a pipe."""
+def print_table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Cell]],
+    *,
+    right: Sequence[str] = (),
+    shrinks: str | None = None,
+    optional: Sequence[str] = (),
+) -> None:
+    """A table; columns named in `right` are aligned to the right.
+
+    Nothing is cut in a pipe. On a terminal that is too narrow the column `shrinks` gives way, then the `optional` ones
+    are left out in the order in which they are named.
+    """
     cells = [[(cell, "") if isinstance(cell, str) else cell for cell in row] for row in rows]
     cells = [[(clean(text), style) for text, style in row] for row in cells]
+    widths = [max([len(head), *(len(row[at][0]) for row in cells)]) for at, head in enumerate(columns)]
     if is_terminal(sys.stdout):
-        _rich_table(columns, cells, right)
+        shown, room = _fitting(columns, widths, shrinks, optional)
+        kept = {columns[at]: room if columns[at] == shrinks else None for at in shown}
+        _rich_table(kept, [[row[at] for at in shown] for row in cells], right)
         return
     heads = [column.upper() for column in columns]
-    widths = [max([len(head), *(len(row[at][0]) for row in cells)]) for at, head in enumerate(heads)]
     for row_texts in [heads, *([text for text, _ in row] for row in cells)]:
         placed = [
             text.rjust(width) if column in right else text.ljust(width)
             for text, width, column in zip(row_texts, widths, columns, strict=True)
         ]
         print("  ".join(placed).rstrip())
+
+
+def _fitting(
+    columns: Sequence[str], widths: Sequence[int], shrinks: str | None, optional: Sequence[str]
+) -> tuple[list[int], int]:
+    """Which columns there is room for, and how wide the one that shrinks may be."""
+    shown = list(range(len(columns)))
+    room: int = _console().width
+    least = {at: min(width, SHRUNK_CHARS) if columns[at] == shrinks else width for at, width in enumerate(widths)}
+    for name in optional:
+        if sum(least[at] + GAP for at in shown) - GAP <= room:
+            break
+        shown = [at for at in shown if columns[at] != name]
+    others = sum(least[at] + GAP for at in shown if columns[at] != shrinks)
+    return shown, max(room - others, SHRUNK_CHARS)
 
 
 def print_facts(facts: Iterable[tuple[str, Cell]]) -> None:
@@ -136,14 +167,20 @@ def _console() -> Any:
     return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
 
 
-def _rich_table(columns: Sequence[str], cells: list[list[Part]], right: Sequence[str]) -> None:
-    from rich.box import SIMPLE_HEAD
+def _rich_table(columns: dict[str, int | None], cells: list[list[Part]], right: Sequence[str]) -> None:
+    """The columns with the most characters that each may have, or None. What has no such bound is folded, never cut."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for column in columns:
-        table.add_column(Text(column), justify="right" if column in right else "left", overflow="fold")
+    table = Table(box=None, header_style="bold", padding=(0, GAP, 0, 0), pad_edge=False)
+    for name, most in columns.items():
+        table.add_column(
+            Text(name),
+            justify="right" if name in right else "left",
+            max_width=most,
+            no_wrap=most is not None,
+            overflow="fold" if most is None else "ellipsis",
+        )
     for row in cells:
         table.add_row(*(Text(text, style=style) for text, style in row))
     _console().print(table)

@@ -33,8 +33,8 @@ def list_(
     ] = None,
     name: Annotated[str | None, typer.Option("--name", metavar="TEXT", help="Runs with this in their name.")] = None,
     actor: Annotated[str | None, typer.Option("--actor", metavar="NAME", help="Runs for this actor.")] = None,
-    task: Annotated[str | None, typer.Option("--task-id", metavar="ID", help="Runs of this task.")] = None,
-    trace: Annotated[str | None, typer.Option("--trace-id", metavar="ID", help="Runs of this trace.")] = None,
+    task: Annotated[str | None, typer.Option("--task", metavar="ID", help="Runs of this task.")] = None,
+    trace: Annotated[str | None, typer.Option("--trace", metavar="ID", help="Runs of this trace.")] = None,
     project: options.Project = None,
     since: options.Since = None,
     until: options.Until = None,
@@ -67,7 +67,13 @@ def list_(
         output.hint("there are no such runs")
         return
     columns = ("run", "name", "status", "started", "took", "events", "errors", "lost", "tokens", "cost", "actor")
-    output.print_table(columns, [_row(run) for run in page["runs"]], right=columns[4:10])
+    output.print_table(
+        columns,
+        [_row(run) for run in page["runs"]],
+        right=columns[4:10],
+        shrinks="name",
+        optional=("actor", "cost", "lost", "tokens", "took", "errors", "events", "started"),
+    )
     if page["nextCursor"]:
         output.hint(f"there are more: --cursor {page['nextCursor']}")
 

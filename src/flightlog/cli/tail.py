@@ -26,7 +26,7 @@ def tail(
     types: options.Types = None,
     levels: Annotated[
         list[str] | None,
-        typer.Option("--levels", metavar="LEVELS", help="debug, info, warn, error; several with commas."),
+        typer.Option("--level", metavar="LEVELS", help="debug, info, warn, error; several with commas."),
     ] = None,
     last: Annotated[
         int, typer.Option("--last", metavar="N", min=0, help="Show so many events from before first.")

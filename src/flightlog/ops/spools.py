@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +10,7 @@ import msgspec
 
 from flightlog.config import MIB
 from flightlog.recorder import segment
-from flightlog.recorder.spool import ProducerState, read_state
+from flightlog.recorder.state import look_at_producer
 
 CHUNK_BYTES = 4 * MIB
 CHUNK_RECORDS = 10_000
@@ -76,26 +75,12 @@ def _names(folder: Path) -> list[str]:
 
 
 def _producer(folder: Path, producer_id: str) -> Spool:
-    alive, state = _state(folder / (producer_id + segment.STATE_SUFFIX))
+    try:
+        alive, state = look_at_producer(folder, producer_id)
+    except OSError:
+        return Spool(producer_id=producer_id, alive=True)  # not ours to open: whoever it is, it is not known to be dead
     lost = sum(loss.count for loss in state.losses) if state else 0
     return Spool(producer_id=producer_id, alive=alive, pid=state.pid if state else None, lost=lost)
-
-
-def _state(path: Path) -> tuple[bool, ProducerState | None]:
-    """Whether the producer lives (it holds a lock on its state as long as it does), and what it wrote there."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False, None
-    try:
-        state = read_state(fd)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True, state
-        return False, state
-    finally:
-        os.close(fd)
 
 
 def _look_at_segment(path: Path, spool: Spool, position: Callable[[str], int] | None, bytes_max: int | None) -> int:
