@@ -83,8 +83,8 @@ class SpoolWriter:
         self._path = self.folder
         self._size = 0
         self._closed: list[_Closed] = []
-        self._used = 0
-        self._room = 0
+        self.bytes_used = 0  # of all producers in the folder, when it was last measured
+        self.bytes_room = 0  # what may still be spooled, likewise
         self._attention = 0  # the room at which the next rung begins
         self._measured_ns = -NS_PER_SECOND
         self._tried_ns = -NS_PER_SECOND
@@ -109,7 +109,7 @@ class SpoolWriter:
             length = len(body)
             record = _pack(MARK, length, crc32(body, seq % PRIME + length), seq) + body
             size = length + HEAD_BYTES
-            if self._room - size < self._attention:
+            if self.bytes_room - size < self._attention:
                 return self._append_with_care(body, level, run_id, now_ns)
             # The same as self._write, without the call: this is the line that every event goes through.
             try:
@@ -122,7 +122,7 @@ class SpoolWriter:
                 return self._drop(run_id, now_ns)
             self.seq = seq
             self.recorded += 1
-            self._room -= size
+            self.bytes_room -= size
             self._size += size
             if self._size >= self._segment_bytes_max:
                 self._cut()
@@ -139,7 +139,7 @@ class SpoolWriter:
         # What was lost goes into the stream before what comes next.
         losses, seq = self._loss_records() if self.tally.open else (b"", self.seq)
         records = losses + segment.frame(seq + 1, body)
-        if self._room - len(records) < self._attention and not self._measure(len(records)):
+        if self.bytes_room - len(records) < self._attention and not self._measure(len(records)):
             return self._drop(run_id, now_ns)
         if not self._write(records):
             return self._drop(run_id, now_ns)
@@ -198,7 +198,7 @@ class SpoolWriter:
             self.trouble = None
             self._measured_ns = -NS_PER_SECOND
         self._size += written
-        self._room -= written
+        self.bytes_room -= written
         return True
 
     def _take_back(self, written: int) -> None:
@@ -274,14 +274,14 @@ class SpoolWriter:
                 used, capacity = look(self.folder, self._settings)
             except OSError as error:
                 self._failed(error)
-                self._room = 0
+                self.bytes_room = 0
                 return False
-            self._used = used
-            self._room = max(capacity - used, 0)
+            self.bytes_used = used
+            self.bytes_room = max(capacity - used, 0)
             self._step_to(rung_for(used / capacity if capacity else 1.0, True), capacity)
-            if self._room == 0 and used < self._settings.spool_bytes_max:
+            if self.bytes_room == 0 and used < self._settings.spool_bytes_max:
                 self.trouble = "disk_full"
-        if self._room >= needed:
+        if self.bytes_room >= needed:
             return True
         self._step_to(DROPPING, 0)
         return False
@@ -314,7 +314,7 @@ class SpoolWriter:
         if self._fd < 0 or not self.tally:
             return
         records, seq = self._loss_records(now_please=self.trouble is None and self.rung == OK)
-        if records and self._room >= len(records) and self._write(records):
+        if records and self.bytes_room >= len(records) and self._write(records):
             self.seq = seq
             self._losses_reported()
 
@@ -355,16 +355,6 @@ class SpoolWriter:
         with self._lock:
             self._release_delivered()
             return not self._closed and (self._fd < 0 or self._size <= len(segment.HEADER))
-
-    @property
-    def bytes_used(self) -> int:
-        """Bytes in the spool folder, of all producers, when it was last measured."""
-        return self._used
-
-    @property
-    def bytes_room(self) -> int:
-        """Bytes that may still be spooled, when it was last measured."""
-        return self._room
 
     def close(self) -> None:
         """Stop writing. What is not delivered stays on the disk for whoever drains the folder next."""
