@@ -42,6 +42,9 @@ _MANY = {"types": "type", "levels": "level", "sources": "source", "actors": "act
 _RARE = text("level IN ('warn', 'error')")
 _TIME = "run_events_created_at"
 
+# Paths that start at one end of the journal, and would walk long to a time in its middle.
+_WHOLE_JOURNAL = (None, "run_events_level", "run_events_actor", "run_events_type")
+
 
 class Path(NamedTuple):
     """An index to read by, and which filter field, if any, is taken value by value. No index: by id."""
@@ -79,7 +82,7 @@ class Span(NamedTuple):
 def ids_of_page(connection: Connection, wanted: EventFilter, span: Span, count: int) -> Subquery:
     """At most `count` ids from the near end of the span, as something to join."""
     path = choose(connection, wanted)
-    if path.via is None:
+    if path.via in _WHOLE_JOURNAL:
         span = _shorten(connection, wanted, span)
     base: list[ColumnElement[bool] | TextClause] = [*_conditions(wanted, without=path.spread)]
     if span.after_id is not None:

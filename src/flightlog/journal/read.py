@@ -79,7 +79,9 @@ def read_page(
         found = found.outerjoin(event_payloads, event_payloads.c.id == page.c.id)
         columns.append(event_payloads.c.payload)
     order = text("1 DESC" if span.backwards else "1")
-    events = [rows.from_row(row) for row in connection.execute(select(*columns).select_from(found).order_by(order))]
+    events = [
+        rows.from_row(row) for row in connection.execute(select(*columns).select_from(found).order_by(order)).all()
+    ]
     more = len(events) > limit
     events = events[:limit]
     if span.backwards:
