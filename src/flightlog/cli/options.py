@@ -34,7 +34,7 @@ BeforeId = Annotated[
 ]
 Types = Annotated[
     list[str] | None,
-    typer.Option("--types", "--type", metavar="TYPES", help="Event types, separated by commas or given again."),
+    typer.Option("--types", "--type", metavar="TYPES", help="Event types; several with commas."),
 ]
 Project = Annotated[str | None, typer.Option("--project", metavar="NAME", help="Only this project.")]
 Since = Annotated[
