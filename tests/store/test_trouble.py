@@ -122,6 +122,14 @@ def test_a_connection_that_turned_read_only_is_replaced(store: SqliteStore) -> N
     assert names(store) == {"b"}
 
 
+def test_a_connection_that_was_given_up_is_replaced_though_its_wal_went_with_it(store: SqliteStore) -> None:
+    store.write(put("a"))
+    assert store._writer is not None
+    store._writer.call(store._session.close, WAIT)
+    store.write(put("b"))
+    assert names(store) == {"a", "b"}
+
+
 def test_a_folder_that_can_not_be_made_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(StoreUnavailable, match="file"):

@@ -244,6 +244,29 @@ def test_a_call_runs_between_transactions_and_gives_its_result(session: ListSess
         writer.call(lambda: (_ for _ in ()).throw(OSError("no")), WAIT)
 
 
+def test_a_call_waits_its_turn_behind_what_was_asked_before_it(session: ListSession, writer: Writer) -> None:
+    order: list[str] = []
+
+    def note(name: str) -> Callable[..., None]:
+        return lambda *_: order.append(name)
+
+    entered, release = threading.Event(), threading.Event()
+    with ThreadPoolExecutor(5) as pool:
+        pool.submit(writer.call, lambda: (entered.set(), release.wait(WAIT)), WAIT)
+        assert entered.wait(WAIT)
+        answers = []
+        asked = [(writer.write, "a"), (writer.write, "b"), (writer.call, "c"), (writer.write, "d")]
+        for number, (ask, name) in enumerate(asked, 1):
+            answers.append(pool.submit(ask, note(name), WAIT))
+            while writer._jobs.qsize() < number:
+                pass
+        release.set()
+        for answer in answers:
+            answer.result(WAIT)
+    assert order == ["a", "b", "c", "d"]
+    assert session.commits == 2
+
+
 def test_closing_twice_and_writing_after_is_safe(writer: Writer) -> None:
     writer.close()
     writer.close()

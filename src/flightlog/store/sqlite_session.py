@@ -34,7 +34,7 @@ class DatabaseFile:
         self.path = path
         self._wal = Path(f"{path}-wal")
         self._identity = _identity(path)
-        self._wal_identity: tuple[int, int] | None = None
+        self.wal_identity: tuple[int, int] | None = None
 
     def check(self) -> None:
         """Raise StoreGone unless the path still leads to the file that was opened."""
@@ -42,20 +42,20 @@ class DatabaseFile:
             raise StoreGone(path=str(self.path))
 
     def forget_wal(self) -> None:
-        """A new connection may begin a new WAL."""
-        self._wal_identity = None
+        """Once we have closed it, the WAL may be folded in and gone; the next connection begins another."""
+        self.wal_identity = None
 
     def check_wal(self) -> None:
         """The same for the WAL, which exists from the first transaction to the last close."""
         found = _identity(self._wal)
-        if self._wal_identity is None:
-            self._wal_identity = found
-        elif found != self._wal_identity:
+        if self.wal_identity is None:
+            self.wal_identity = found
+        elif found != self.wal_identity:
             raise StoreGone(path=str(self._wal))
 
-    def set_aside_stale_wal(self) -> None:
+    def set_aside_stale_wal(self, ours: tuple[int, int]) -> None:
         """When another database took the place of ours, our WAL must not be played into it; it is renamed, not lost."""
-        if _identity(self.path) in (None, self._identity) or _identity(self._wal) != self._wal_identity:
+        if _identity(self.path) in (None, self._identity) or _identity(self._wal) != ours:
             return
         for part in (self._wal, Path(f"{self.path}-shm")):
             try:
@@ -122,9 +122,11 @@ class SqliteSession:
     def open(self, *, create: bool) -> None:
         """Open the database file, made first where there is none and `create` is given."""
         self._rescue()
+        before = self._file
+        wal = before.wal_identity if before is not None else None
         self.close()
-        if self._file is not None:
-            self._file.set_aside_stale_wal()
+        if before is not None and wal is not None:
+            before.set_aside_stale_wal(wal)
         if create:
             _create_file(self._path)
         self._file = DatabaseFile(self._path)
@@ -133,6 +135,8 @@ class SqliteSession:
     def close(self) -> None:
         """Close the connection; the last one out folds the WAL into the database. Safe to call twice."""
         tx, self._tx = self._tx, None
+        if self._file is not None:
+            self._file.forget_wal()
         if tx is not None:
             try:
                 tx.sql.close()
@@ -169,7 +173,6 @@ class SqliteSession:
         return driver
 
     def _reconnect(self) -> SqliteTx:
-        self._here.forget_wal()
         sql = self._engine.connect()
         self._tx = SqliteTx(sql, cast(sqlite3.Connection, sql.connection.dbapi_connection))
         return self._tx

@@ -66,6 +66,7 @@ class Writer:
         self._jobs: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
         self._moves = threading.Lock()  # guards every move between the states of every job
         self._closed = False
+        self._held: _Job[Any] | None = None
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
         self._thread.start()
 
@@ -120,24 +121,28 @@ class Writer:
 
     def _loop(self) -> None:
         while (group := self._next_group()) is not None:
-            for job in group:
-                if not job.in_transaction:
-                    self._run_call(job)
-            self._run([job for job in group if job.in_transaction])
+            if group[0].in_transaction:
+                self._run(group)
+            else:
+                self._run_call(group[0])
 
     def _next_group(self) -> list[_Job[Any]] | None:
-        """What is queued now, at least one job, up to the group's size; None at the end."""
-        first = self._jobs.get()
+        """The writes that are queued now, up to the group's size, or one call; None at the end."""
+        first = self._held or self._jobs.get()
+        self._held = None
         if first is None:
             return None
         group = [first]
-        while len(group) < self._group_max:
+        while first.in_transaction and len(group) < self._group_max:
             try:
                 job = self._jobs.get_nowait()
             except queue.Empty:
                 break
             if job is None:
-                self._jobs.put(None)
+                self._jobs.put(None)  # nothing comes after it
+                break
+            if not job.in_transaction:
+                self._held = job  # in its turn: after what was asked for before it
                 break
             group.append(job)
         return group
