@@ -14,9 +14,9 @@ TEXT_CHARS_MAX = 8 * 1024 * 1024  # in one payload; short texts are always kept
 SHORT_CHARS_MAX = 1_024
 PREVIEW_CHARS_MAX = 1024 * 1024  # kept of a text that is over the budget
 DIGEST_CHARS_MAX = 64 * 1024 * 1024  # hashed for one payload; a text beyond it is cut without a digest
+WORD_CHARS_MAX = 4_096  # no secret that could be recognised is longer
 
 _PART_CHARS = 1024 * 1024
-_WORD_CHARS_MAX = 4_096
 _LAST_WORD = re.compile(r"[^\s\"',;&<>(){}\[\]]*\Z")
 
 
@@ -64,12 +64,12 @@ class TextBudget:
 
 
 def whole_words(head: str) -> str:
-    """The text without its last word, which may go on behind the cut.
+    """The text without its last word (or the last 4,096 characters of it), which may go on behind the cut.
 
     >>> whole_words("token=abc key=sk-12")
     'token=abc '
     """
-    found = _LAST_WORD.search(head, max(len(head) - _WORD_CHARS_MAX, 0))
+    found = _LAST_WORD.search(head, max(len(head) - WORD_CHARS_MAX, 0))
     return head[: found.start()] if found else head
 
 

@@ -49,9 +49,15 @@ def gather(entries: Iterable[Any], room: int) -> list[Any]:
     return taken
 
 
+def total_of(taken: list[Any], room: int, length: int) -> int:
+    """How many entries there were when they were taken; the length may be another one by now."""
+    return len(taken) if len(taken) < room else max(len(taken), length)
+
+
 def pairs_of(mapping: dict[Any, Any], room: int) -> Entries:
     """The pairs of a dict or of a class derived from it, as they are stored."""
-    return Entries(snapshot(lambda: dict.items(mapping), room), True, dict.__len__(mapping))
+    taken = snapshot(lambda: dict.items(mapping), room)
+    return Entries(taken, True, total_of(taken, room, dict.__len__(mapping)))
 
 
 def fields_of(value: object, names: Iterable[str], room: int) -> Entries:

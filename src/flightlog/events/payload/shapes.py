@@ -21,7 +21,17 @@ from uuid import UUID
 
 import msgspec
 
-from flightlog.events.payload.entries import Entries, Instead, Kinds, Shape, View, fields_of, pairs_of, snapshot
+from flightlog.events.payload.entries import (
+    Entries,
+    Instead,
+    Kinds,
+    Shape,
+    View,
+    fields_of,
+    pairs_of,
+    snapshot,
+    total_of,
+)
 from flightlog.events.payload.faults import describe_error
 from flightlog.events.payload.foreign import foreign_view
 from flightlog.events.payload.text import said
@@ -88,9 +98,10 @@ def _text(value: Any, room: int) -> Shape:
     return said(value)
 
 
-def _items_of(base: Any) -> Callable[[Any, int], Shape]:
-    def view(value: Any, room: int) -> Shape:
-        return Entries(snapshot(lambda: base.__iter__(value), room), False, base.__len__(value))
+def _items_of(base: Any) -> Callable[[Any, int], Entries]:
+    def view(value: Any, room: int) -> Entries:
+        taken = snapshot(lambda: base.__iter__(value), room)
+        return Entries(taken, False, total_of(taken, room, base.__len__(value)))
 
     return view
 
@@ -103,11 +114,10 @@ def _tuple(value: Any, room: int) -> Shape:
 
 
 def _set(value: Any, room: int) -> Shape:
-    base: Any = set if issubclass(type(value), set) else frozenset
-    taken = snapshot(lambda: base.__iter__(value), room)
-    if {*map(type, taken)} in ({str}, {int}):
-        taken.sort()  # so that equal sets look equal
-    return Entries(taken, False, base.__len__(value))
+    seen = _items_of(set if issubclass(type(value), set) else frozenset)(value, room)
+    if {*map(type, seen.taken)} in ({str}, {int}):
+        seen.taken.sort()  # so that equal sets look equal
+    return seen
 
 
 def _moment(value: Any, room: int) -> Shape:
