@@ -185,6 +185,7 @@ class Recorder(Instruments):
             if self.strict:
                 raise problems[0]
             event.flags |= FLAG_INVALID
+            event.type = self._preparer.clean(event.type) or "invalid"  # anything can stand where a type should
             self.bad_calls += 1
 
     def _lost(self, run: Run | None, type_: object, error: Exception) -> str:
