@@ -125,7 +125,10 @@ def test_a_connection_that_turned_read_only_is_replaced(store: SqliteStore) -> N
 def test_a_connection_that_was_given_up_is_replaced_though_its_wal_went_with_it(store: SqliteStore) -> None:
     store.write(put("a"))
     assert store._writer is not None
+    assert store._readers is not None
+    store._readers.dispose()
     store._writer.call(store._session.close, WAIT)
+    assert not store.path.with_name(f"{DATABASE_FILE}-wal").exists()
     store.write(put("b"))
     assert names(store) == {"a", "b"}
 
@@ -225,6 +228,38 @@ def test_a_database_removed_while_a_write_is_under_way_is_noticed_before_the_ans
 
     with pytest.raises(StoreGone):
         store.write(fn)
+
+
+def test_what_was_refused_because_the_file_moved_away_is_not_there_when_it_comes_back(
+    store: SqliteStore, folder: Path
+) -> None:
+    away = folder / "away"
+
+    def fn(tx: Tx) -> None:
+        put("a")(tx)
+        store.path.rename(away)
+
+    with pytest.raises(StoreGone):
+        store.write(fn)
+    away.rename(store.path)
+    store.write(put("b"))
+    assert names(store) == {"b"}
+
+
+def test_a_commit_into_a_file_that_went_away_meanwhile_is_not_called_stored(store: SqliteStore, folder: Path) -> None:
+    file = store._session._file
+    assert file is not None
+    check, calls = file.check, []
+
+    def check_then_remove() -> None:
+        check()
+        calls.append(1)
+        if len(calls) == 2:  # the first was at the beginning, this one is just before the commit
+            shutil.rmtree(folder)
+
+    file.check = check_then_remove  # type: ignore[method-assign]
+    with pytest.raises(StoreGone):
+        store.write(put("a"))
 
 
 def test_a_reader_in_another_process_notices_a_replaced_database(store: SqliteStore, folder: Path) -> None:

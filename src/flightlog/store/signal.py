@@ -33,8 +33,8 @@ class Signal:
 class PolledSignal(Signal):
     """Counts commits of other processes by asking for a version that changes with them.
 
-    However many wait, the version is asked for once per `poll_seconds`. Taking `seen` asks too, so that a commit
-    between `seen` and `wait` is not slept through.
+    However many wait, the version is asked for once per `poll_seconds`. A commit between `seen` and `wait` is not slept
+    through, because the version is compared with the last one asked for, which is older; it may wake for nothing once.
     """
 
     def __init__(self, version: Callable[[], int], poll_seconds: float) -> None:
@@ -44,11 +44,6 @@ class PolledSignal(Signal):
         self._asking = threading.Lock()
         self._asked_at = 0.0
         self._last: int | None = None
-
-    @property
-    def seen(self) -> int:
-        self._ask()
-        return self._seen
 
     def wait(self, seen: int, timeout: float | None = None) -> int:
         deadline = None if timeout is None else time.monotonic() + timeout
