@@ -24,6 +24,7 @@ from flightlog.recorder.redaction.custom import CustomFinder, checked, compile_c
 from flightlog.recorder.redaction.escapes import Level, levels, snap, unescape
 from flightlog.recorder.redaction.finder import Crowded, Finder, Found, places_max
 from flightlog.recorder.rules import RULES, Rule, names
+from flightlog.recorder.rules.rule import ODD_ESCAPE
 
 __all__ = ["RULES", "Redacted", "Redactor", "Rule"]
 
@@ -33,11 +34,12 @@ WITHHELD_TEXT = "[WITHHELD: redaction failed]"
 
 _HARD = frozenset(rule.name for rule in RULES if rule.hard)
 _MARK = re.compile(rb"\[REDACTED:[a-z0-9-]+:[0-9a-f]{8}\]")
-_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_STRING = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"?', re.DOTALL)
 _IDS = b"event_id|run_id|trace_id|span_id|parent_span_id|producer_id|created_at|type"
 _ID_BEFORE = re.compile(rb'"(?:' + _IDS + rb')"\s*:\s*"$')
-# Letters that somebody escaped for no reason in the outermost text. They are read first, as they could hide a key.
-_ESCAPED_LETTER = re.compile(rb"(\\+)u00(2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])")
+# Signs that somebody escaped for no reason in the outermost text. They are read first, as they could hide a key.
+_WRITTEN_ODDLY = re.compile(rb"(?<!\\)(\\+)(" + ODD_ESCAPE.encode() + rb")")
+_RANK = {rule.name: rank for rank, rule in enumerate(RULES)}
 
 
 class Redacted(NamedTuple):
@@ -116,7 +118,7 @@ class Redactor:
             return Redacted(data, 0, ())
         try:
             if b"\\u00" in data:
-                data = _ESCAPED_LETTER.sub(_letter, data)
+                data = _WRITTEN_ODDLY.sub(_read, data)
             return self._replace_all(data, self._in_event)
         except RedactionFailed:
             raise
@@ -225,7 +227,7 @@ class Redactor:
             return self.enabled and any(
                 True
                 for string in _STRING.finditer(data)
-                for level in levels(Level(unescape(string[0][1:-1])))
+                for level in levels(Level(unescape(string[1])))
                 for finder in self._custom
                 for _ in finder.find(level.text)
             )
@@ -237,7 +239,7 @@ class _Strings:
     """The strings of an event: where their contents stand."""
 
     def __init__(self, data: bytes) -> None:
-        self.spans = [(found.start() + 1, found.end() - 1) for found in _STRING.finditer(data)]
+        self.spans = [found.span(1) for found in _STRING.finditer(data)]
         self._starts = [start for start, _ in self.spans]
         self._data = data
 
@@ -271,9 +273,10 @@ class _Strings:
         return depth == 1
 
 
-def _letter(found: re.Match[bytes]) -> bytes:
-    backslashes, code = found[1], found[2]
-    return found[0] if len(backslashes) % 2 == 0 else backslashes[:-1] + bytes.fromhex(code.decode())
+def _read(found: re.Match[bytes]) -> bytes:
+    """The sign that is meant, unless the escape is itself escaped, or the sign has to be."""
+    backslashes, meant = found[1], bytes([int(found[2][3:], 16)])
+    return found[0] if len(backslashes) % 2 == 0 or meant == b"\\" else backslashes[:-1] + meant
 
 
 def _nothing(data: bytes, position: int) -> tuple[int, int]:
@@ -281,15 +284,19 @@ def _nothing(data: bytes, position: int) -> tuple[int, int]:
 
 
 def _merge(findings: Iterable[_Finding], data: bytes) -> list[_Finding]:
-    """Findings that overlap become one, named after the widest; of equal ones after a hard rule, as that says most."""
+    """Findings that overlap become one, named after the widest; of equal ones after the rule that comes first."""
     merged: list[_Finding] = []
     for finding in sorted((f for f in findings if f.start < f.end), key=lambda f: (f.start, -f.end)):
         last = merged[-1] if merged else None
         if last is None or finding.start >= last.end:
             merged.append(finding)
             continue
+        best = max(last, finding, key=lambda found: (found.end - found.start, -_RANK.get(found.rule, 0)))
+        if finding[:2] == last[:2]:
+            # Found again at a deeper level, where it says what it means.
+            merged[-1] = best._replace(secret=finding.secret)
+            continue
         end = max(last.end, finding.end)
-        best = max(last, finding, key=lambda f: (f.end - f.start, f.rule in _HARD))
         whole = best.start == last.start and best.end == end
         merged[-1] = best if whole else _Finding(last.start, end, best.rule, unescape(data[last.start : end]))
     return merged

@@ -133,6 +133,10 @@ _BODY = r"(?:[A-Za-z0-9+/=\s\\]|[A-Za-z]+(?:-[A-Za-z]+)*: [A-Za-z0-9 .,():/-]*[\
 _AUTH = r"(?i:authorization)[\x22']?\s*[:=]\s*[\x22']?"
 _IDENTIFIED = r"(?i:identified\s+(?:with\s+[a-z0-9_]+\s+)?by|(?:^|[^a-z0-9_-])password)\s+"
 
+# name=value of a cookie, quoted or not; the value of a connection string, which may hold spaces.
+_CRUMB, _VALUE = r"[^=;,:\s\x22'\\()\[\]{}<>$]+", r"(?:\x22[^\x22\r\n\\]*\x22|[^\x22'\r\n\\;]*)"
+_SETTING = r"(?:[^;\x22'\r\n\\]|\\+[^\\\s\x22'nrtfu])+"
+
 _STANDARDS = (
     _rule(
         "private-key-block",
@@ -170,7 +174,7 @@ _STANDARDS = (
         "https://www.rfc-editor.org/rfc/rfc9110#name-authorization",
         (
             rf"{_AUTH}(?i:bearer|basic|token|apikey|api-key|bot|ssws|key|negotiate)\s+([^\s\x22'\\,;]+)",
-            rf"{_AUTH}(?i:digest|aws4-hmac-sha256|hawk)\s+([^\r\n{{]+)",
+            rf"{_AUTH}(?i:digest|aws4-hmac-sha256|hawk)\s+((?:=\x22[^\x22\r\n\\]*\x22|[^\x22'\r\n\\{{])+)",
             rf"{_AUTH}([^\s\x22'\\,;(){{}}<>\[\]]+)",
         ),
         like="{alnum 24}",
@@ -201,7 +205,7 @@ _STANDARDS = (
         "cookie-header",
         "Cookie and Set-Cookie header values",
         "https://www.rfc-editor.org/rfc/rfc6265",
-        (r"(?i:cookie)2?[\x22']?\s*[:=]\s*[\x22']?([^=;,:\s\x22'\\()\[\]{}<>$]+=[^\x22'\r\n]+)",),
+        (rf"(?i:cookie)2?[\x22']?\s*[:=]\s*[\x22']?({_CRUMB}={_VALUE}(?:;[^\x22'\r\n\\;=]*(?:={_VALUE})?)*)",),
         like="sid= {alnum 24}",
         around=("Set-Cookie: ", "\r\n"),
     ),
@@ -224,8 +228,8 @@ _STANDARDS = (
         "Password=…; in ODBC, ADO.NET and JDBC connection strings",
         "https://learn.microsoft.com/dotnet/framework/data/adonet/connection-string-syntax",
         (
-            r";\s*(?i:password|pwd)\s*=\s*([^;\x22'\r\n]+)",
-            r"(?i:password|pwd)\s*=\s*([^;\x22'\r\n]+);\s*(?i:server|data source|host|database|user id|uid|encrypt|port)\s*=",
+            rf";\s*(?i:password|pwd)\s*=\s*({_SETTING})",
+            rf"(?i:password|pwd)\s*=\s*({_SETTING});\s*(?i:server|data source|host|database|user id|uid|encrypt|port)\s*=",
         ),
         like="{alnum 8} ! {alnum 8}",
         around=("Server=db.example.com;User Id=app;Password=", ";Encrypt=yes"),

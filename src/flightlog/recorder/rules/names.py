@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from flightlog.recorder.rules.rule import BARE_VALUE, QUOTE, QUOTED_VALUE, SPACE, unmarked
+from flightlog.recorder.rules.rule import BARE_VALUE, ODD_ESCAPE, QUOTE, QUOTED_VALUE, SPACE, unmarked
 
 _KEY_OF = (
     "api|access|private|secret|signing|encryption|decryption|account|auth|ssh|master|storage|shared|consumer|hmac|"
@@ -148,7 +148,7 @@ def triggers(extra: tuple[str, ...] = ()) -> tuple[str, ...]:
     most = any_name(extra, but="authorization")
     # `Authorization: Bearer [REDACTED:…]`: the scheme stays, so it alone must not count as a value.
     scheme = rf"[A-Za-z0-9-]+(?:{SPACE}+{gap}{BARE_VALUE}|[^A-Za-z0-9\s-])"
-    signed = r"(?:[^A-Za-z0-9\s\x22'\x60\\>\[-]|\\+[^nrtf\x22'\x60\\]|" + unmarked(r"\s\x22'\x60\\;") + ")"
+    signed = r"(?:[^A-Za-z0-9\s\x22'\x60\\>\[-]|\\+[^nrtf\x22'\x60\\]|" + unmarked(r"\s\x22'\x60;", "nrtfu") + ")"
     return (
         rf"{most}{assigned}",
         rf"{name}(?:{quoted_key}|{valued})",
@@ -158,6 +158,5 @@ def triggers(extra: tuple[str, ...] = ()) -> tuple[str, ...]:
         rf"(?i:authorization|cookie|api-?key|token|secret){QUOTE}+{SPACE}*,{SPACE}*b?{QUOTE}+{QUOTED_VALUE}",
         rf"(?:{SPACE}|{QUOTE})(?:-u|-U|--user|--proxy-user)(?:{SPACE}|{QUOTE}|[,=])*[^\s\x22':]+(?::|\\+u003[aA])",
         rf"sshpass{SPACE}+-p",
-        # Letters, digits, `-`, `.` and `_` that somebody escaped for no reason hide everything from a scan of bytes.
-        r"\\u00(?:2[dDeE]|3[0-9]|4[1-9a-fA-F]|5[0-9aAfF]|6[1-9a-fA-F]|7[0-9aA])",
+        rf"\\{ODD_ESCAPE}",
     )

@@ -28,6 +28,8 @@ SLASH = r"(?:\\*/|\\+u002[fF])"
 EQUALS = r"(?:=|\\+u003[dD])"
 QUOTE = r"(?:\\*[\x22'\x60]|\\+u00(?:22|27|60))"
 SPACE = r"(?:[ \t\r\n\f]|\\+[nrtf]|\\+u00(?:09|0[aAcCdD]|20))"
+# A sign that no encoder escapes: all but quotes, `&`, `+`, `/`, `<`, `=`, `>`. Escaped, it could hide anything from a scan.
+ODD_ESCAPE = r"u00(?:2[013-589acdeACDE]|3[0-9abfABF]|[46][1-9a-fA-F]|40|5[0-9a-fA-F]|7[0-9a-eA-E])"
 EDGE = r"(?:^|[^A-Za-z0-9_]|\\[bfnrt]|\\u[0-9a-fA-F]{4})"
 
 
@@ -150,12 +152,14 @@ def _trigger(parts: tuple[Part, ...]) -> str:
     return made
 
 
-def unmarked(ends: str) -> str:
-    """A pattern for how a value may begin with `[` and be no earlier redaction, which ends before one of `ends`.
+def unmarked(ends: str, escaped: str = "") -> str:
+    """A pattern for how a value may begin with `[` and be no earlier redaction, which ends before one of `ends`, and
+    before a backslash with one of `ends` or `escaped` behind it.
 
     `[REDACTED:rule:1a2b3c4d]` must not be found again, and nothing may hide behind something that only looks like it.
     """
-    hexes = f"(?:[0-9a-f]{{0,7}}[^0-9a-f]|[0-9a-f]{{8}}(?:[^\\]]|\\][^{ends}]))"
+    behind = rf"[^{ends}\\]|\\+[^{ends}{escaped}\\]"
+    hexes = f"(?:[0-9a-f]{{0,7}}[^0-9a-f]|[0-9a-f]{{8}}(?:[^\\]]|\\](?:{behind})))"
     made = f"(?:[a-z0-9-]*[^a-z0-9:-]|:|[a-z0-9-]+:{hexes})"
     for letter in reversed("REDACTED:"):
         made = f"(?:[^{letter}]|{letter}{made})"
@@ -182,5 +186,5 @@ def _made(part: Part, seed: str) -> str:
 
 # How a value begins that is no earlier redaction: without quotes, and between them.
 _VALUE = r"(?:[^\s\x22'\x60\\>\[]|{}|\\+[^nrtf\x22'\x60\\])"
-BARE_VALUE = _VALUE.format(unmarked(r"\s\x22'\x60\\;"))
-QUOTED_VALUE = _VALUE.format(unmarked(r"\x22'\x60\\"))
+BARE_VALUE = _VALUE.format(unmarked(r"\s\x22'\x60;", "nrtfu"))
+QUOTED_VALUE = _VALUE.format(unmarked(r"\x22'\x60"))
