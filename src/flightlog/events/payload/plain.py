@@ -29,19 +29,18 @@ def is_plain(value: object, *, depth_max: int = DEPTH_MAX, items_max: int | None
     if type(value) is not dict:
         return False
     items_max = NODES_MAX if items_max is None else items_max
-    return budget_left(value, min(depth_max, DEPTH_LIMIT), TEXT_CHARS_MAX, items_max) >= 0
-
-
-def budget_left(container: object, depth: int, budget: int, items_max: int) -> int:
-    """What is left of the budget (in characters) after this exact list or dict; negative if it is not plain."""
     try:
-        return _budget_left(container, depth, budget, items_max)
+        return budget_left(value, min(depth_max, DEPTH_LIMIT), TEXT_CHARS_MAX, items_max) >= 0
     except (RuntimeError, RecursionError):
-        return -1  # another thread is changing it, or the caller is deep in a recursion
+        return False  # another thread is changing it, or the caller is deep in a recursion
 
 
-def _budget_left(container: Any, depth: int, budget: int, items_max: int) -> int:  # noqa: C901
-    """The hot path of every event, written for speed: each helper called here would cost more than what it does."""
+def budget_left(container: Any, depth: int, budget: int, items_max: int) -> int:  # noqa: C901
+    """What is left of the budget (in characters) after this exact list or dict; negative if it is not plain.
+
+    Raises RuntimeError when another thread changes it meanwhile. The hot path of every payload, written for speed: each
+    helper called here would cost more than what it does.
+    """
     size = len(container)
     budget -= (size + CONTAINER_NODES) * ENTRY_COST_CHARS
     if depth < 1 or size > items_max or budget < 0:
@@ -56,7 +55,7 @@ def _budget_left(container: Any, depth: int, budget: int, items_max: int) -> int
         if kind is str:
             budget -= len(value)
         elif kind is dict or kind is list:
-            budget = _budget_left(value, depth - 1, budget, items_max)
+            budget = budget_left(value, depth - 1, budget, items_max)
             if budget < 0:
                 return -1
         elif kind is int:

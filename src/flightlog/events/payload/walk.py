@@ -115,14 +115,14 @@ class Walk:
         """A part of the payload that msgspec can write in one go. Tried on small parts, and not again and again."""
         if (type(value) is not dict and type(value) is not list) or not self._trials_left:
             return None
-        left = budget_left(value, self._depth_max - len(self._frames), TRIAL_COST, self._items_max)
-        spent = self._spent + (TRIAL_COST - left) // ENTRY_COST_CHARS + 1
         try:
+            left = budget_left(value, self._depth_max - len(self._frames), TRIAL_COST, self._items_max)
+            spent = self._spent + (TRIAL_COST - left) // ENTRY_COST_CHARS + 1
             if left >= 0 and spent <= until and self._budget.take(TRIAL_COST - left):
                 written = _encode(value)
                 self._spent = spent
                 return written
-        except Exception:  # noqa: S110  half a surrogate pair: the careful way knows what to do
+        except Exception:  # noqa: S110  half a surrogate pair, another thread: the careful way knows what to do
             pass
         self._trials_left -= 1
         return None
