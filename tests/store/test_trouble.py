@@ -246,7 +246,7 @@ def test_what_was_refused_because_the_file_moved_away_is_not_there_when_it_comes
     assert names(store) == {"b"}
 
 
-def test_a_commit_into_a_file_that_went_away_meanwhile_is_not_called_stored(store: SqliteStore, folder: Path) -> None:
+def test_a_commit_into_a_file_that_went_away_meanwhile_is_not_called_stored(store: SqliteStore) -> None:
     file = store._session._file
     assert file is not None
     check, calls = file.check, []
@@ -255,7 +255,7 @@ def test_a_commit_into_a_file_that_went_away_meanwhile_is_not_called_stored(stor
         check()
         calls.append(1)
         if len(calls) == 2:  # the first was at the beginning, this one is just before the commit
-            shutil.rmtree(folder)
+            store.path.unlink()
 
     file.check = check_then_remove  # type: ignore[method-assign]
     with pytest.raises(StoreGone):
@@ -304,6 +304,20 @@ def test_a_wal_without_its_writer_is_read_by_who_comes_next(store: SqliteStore, 
     writer = open_store(copy, writable=True)
     assert Journal(writer).append([event(9), event(10)]).ids == [10, 11]
     writer.close()
+
+
+def test_a_store_in_a_folder_that_may_only_be_read_is_read(
+    store: SqliteStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Journal(store).append([event(1)])
+    store.close()
+    before = sorted(os.listdir(folder))
+    assert before == [DATABASE_FILE, "writer.lock"]
+    monkeypatch.setattr("flightlog.store.sqlite.os.access", lambda *_: False)
+    reader = open_store(folder)
+    assert numbers(read_events(reader).events) == [1]
+    assert sorted(os.listdir(folder)) == before
+    reader.close()
 
 
 def test_a_forked_child_is_told_to_open_its_own(store: SqliteStore, folder: Path) -> None:

@@ -50,10 +50,9 @@ class WriterLock:
         if not _same_file(fd, self.path):  # the folder was removed and made anew between open and lock
             os.close(fd)
             return False
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"{os.getpid()}\n".encode(), 0)
         self._fd = fd
         _held.add(self)
+        _write_pid(fd, f"{os.getpid()}\n")
         return True
 
     def is_held(self) -> bool:
@@ -65,10 +64,7 @@ class WriterLock:
         fd, self._fd = self._fd, -1
         _held.discard(self)
         if fd >= 0:
-            try:
-                os.ftruncate(fd, 0)
-            except OSError:
-                pass  # the pid only helps a message
+            _write_pid(fd, "")
             os.close(fd)
 
     def _abandon_in_child(self) -> None:
@@ -90,6 +86,14 @@ def holder(folder: Path) -> int | None:
     finally:
         os.close(fd)
     return None
+
+
+def _write_pid(fd: int, text: str) -> None:
+    try:
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, text.encode(), 0)
+    except OSError:
+        pass  # the pid only helps a message; on a full disk the lock holds without it
 
 
 def _read_pid(path: Path) -> int | None:

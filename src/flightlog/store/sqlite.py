@@ -16,9 +16,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from flightlog.config import Settings
 from flightlog.errors import NotFound, StoreGone, StoreUnavailable
-from flightlog.store import migrations, sqlite_errors
+from flightlog.store import sqlite_errors
 from flightlog.store.contract import Dialect, Tx
 from flightlog.store.lock import WriterLock
+from flightlog.store.migrations.run import revision, upgrade
 from flightlog.store.signal import PolledSignal, Signal
 from flightlog.store.sqlite_session import DatabaseFile, SqliteSession
 from flightlog.store.writer import Writer
@@ -92,13 +93,13 @@ class SqliteStore:
 
     def revision(self) -> str | None:
         with self.read() as connection:
-            return migrations.revision(connection)
+            return revision(connection)
 
     def migrate(self) -> list[str]:
         self._check_process()
         if self._writer is None:
             raise StoreUnavailable(reason="it was opened for reading only")
-        return self._writer.write(lambda tx: migrations.upgrade(tx.sql), ADMIN_SECONDS)
+        return self._writer.write(lambda tx: upgrade(tx.sql), ADMIN_SECONDS)
 
     def reopen(self) -> None:
         self._check_process()
