@@ -60,7 +60,7 @@ def demo(
     if not found["ok"]:
         raise typer.Exit(FAILED)
     if serve:
-        _serve(place, settings, port, outcome.run_id)
+        _serve(place, settings, port, outcome.run_id, as_json)
     elif not as_json:
         print(f"\nRead it:  flightlog run show {outcome.run_id} --dir {place}\nServe it: flightlog up --dir {place}")
 
@@ -140,7 +140,7 @@ def _print(found: dict[str, Any]) -> None:
     )
 
 
-def _serve(place: Path, settings: Settings, port: int, run_id: str) -> None:
+def _serve(place: Path, settings: Settings, port: int, run_id: str, as_json: bool) -> None:
     keeper = holder(place)
     if keeper is not None:
         output.hint(f"process {keeper} keeps {place} already; if it is `flightlog up`, the run is in its console")
@@ -150,7 +150,10 @@ def _serve(place: Path, settings: Settings, port: int, run_id: str) -> None:
 
     def ready() -> None:
         output.hint(f"Flightlog serves {place.absolute()} until Ctrl-C")
-        print(f"{url}/runs/{run_id}")
+        if as_json:
+            output.print_json({"url": f"{url}/runs/{run_id}", "folder": str(place.absolute())}, lines=True)
+        else:
+            print(f"{url}/runs/{run_id}")
         output.flush()
 
     serving.serve(place, settings, serving.LOOPBACK, listener, ready)

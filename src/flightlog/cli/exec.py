@@ -6,6 +6,7 @@ import contextlib
 import shlex
 import subprocess
 import sys
+import time
 from typing import Annotated, Any
 
 import typer
@@ -15,10 +16,11 @@ from flightlog.cli import options, output
 from flightlog.cli.problems import USAGE
 from flightlog.cli.words import duration
 from flightlog.errors import BadInput
+from flightlog.recorder.client import Recorder
 from flightlog.store.lock import holder
 
 NAME = "flightlog exec"
-DELIVERY_SECONDS_MAX = 2.0
+LOOK_SECONDS = 0.1
 # As the shell, env and timeout say it.
 NOT_EXECUTABLE, NOT_FOUND, SIGNALED = 126, 127, 128
 
@@ -56,9 +58,7 @@ def exec_(
     recorder = wiring.open(target, project=project, source="cli")
     try:
         found = _run(recorder, command, run_name, actor, task, as_json)
-        # Worth waiting for only where somebody delivers: this process, a server, or the folder's writer.
-        awaited = server is not None or wiring.has_server_extra() or holder(recorder.folder) is not None
-        delivered = recorder.flush(DELIVERY_SECONDS_MAX if awaited else 0)
+        delivered = _await_delivery(recorder, server)
     finally:
         recorder.close()
     lost = recorder.health().dropped_total
@@ -74,8 +74,19 @@ def exec_(
     raise typer.Exit(found["exit_code"])
 
 
+def _await_delivery(recorder: Recorder, server: str | None) -> bool:
+    """Wait for the store where somebody delivers (a server, this process, the folder's writer) and nothing is in the way."""
+    delivered = recorder.flush(0)
+    if server is None and not wiring.has_server_extra() and holder(recorder.folder) is None:
+        return delivered
+    deadline = time.monotonic() + recorder.settings.flush_timeout_seconds
+    while not delivered and time.monotonic() < deadline and recorder.health().drain_error is None:
+        delivered = recorder.flush(LOOK_SECONDS)
+    return delivered
+
+
 def _run(
-    recorder: Any, command: list[str], run_name: str | None, actor: str | None, task: str | None, as_json: bool
+    recorder: Recorder, command: list[str], run_name: str | None, actor: str | None, task: str | None, as_json: bool
 ) -> dict[str, Any]:
     title = run_name or shlex.join(command)
     run = recorder.run(title, actor=actor, task_id=task, attributes={"command": command})
