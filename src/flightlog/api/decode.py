@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -44,6 +44,9 @@ class Given(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     payload: msgspec.Raw | UnsetType = UNSET
 
 
+_Text = TypeVar("_Text", bytes, msgspec.Raw)
+
+
 class _Batch(msgspec.Struct, forbid_unknown_fields=True):
     events: list[msgspec.Raw]
 
@@ -63,10 +66,10 @@ class _Probe(msgspec.Struct):
 
 
 class Read(NamedTuple):
-    """One entry of a body: an event, or why it is none. `event_id` is known for most of what can't be read, too."""
+    """One entry of a body: an event, or why it is none. `named` is the event id that the sender gave, if any."""
 
     found: Event | FlightlogError
-    event_id: str | None
+    named: str | None
 
 
 class Body(NamedTuple):
@@ -97,12 +100,11 @@ def decode(services: Services, body: bytes, media_type: str) -> Body:
     return Body([_entry(text, lambda raw: _from_json(services, raw)) for text in texts], single)
 
 
-def _entry(text: Any, make: Any) -> Read:
+def _entry(text: _Text, make: Callable[[_Text], Read]) -> Read:
     try:
-        event: Event = make(text)
+        return make(text)
     except FlightlogError as error:
         return Read(error, _named(text))
-    return Read(event, event.event_id)
 
 
 def lines(body: bytes, count_max: int) -> Iterator[bytes]:
@@ -120,14 +122,14 @@ def lines(body: bytes, count_max: int) -> Iterator[bytes]:
             yield line
 
 
-def _from_line(line: bytes) -> Event:
+def _from_line(line: bytes) -> Read:
     try:
         event = wire.decode(line)
     except (ValueError, RecursionError) as error:
         raise EventInvalid(reason=str(error)) from None
     if not 0 <= event.flags <= FLAGS_MAX:
         raise EventInvalid(reason=f"flags {event.flags} are not bits of ours")
-    return event
+    return Read(event, event.event_id)
 
 
 def _split(body: bytes, count_max: int) -> tuple[list[msgspec.Raw], bool]:
@@ -147,7 +149,7 @@ def _too_many(count_max: int) -> BodyInvalid:
     return BodyInvalid(reason=f"at most {count_max} events are taken in one batch")
 
 
-def _from_json(services: Services, text: msgspec.Raw) -> Event:
+def _from_json(services: Services, text: msgspec.Raw) -> Read:
     try:
         given = msgspec.json.decode(text, type=Given)
     except (ValueError, RecursionError) as error:
@@ -158,7 +160,7 @@ def _from_json(services: Services, text: msgspec.Raw) -> Event:
     members["event_id"] = given.event_id if given.event_id is not None else services.ids.event_id(now)
     members["project"] = given.project if given.project is not None else services.settings.project
     members["payload"] = EMPTY_PAYLOAD if given.payload is UNSET else given.payload
-    return Event(**members)
+    return Read(Event(**members), given.event_id)
 
 
 def _created_at(given: int | str | None, now: int) -> int:
@@ -179,12 +181,18 @@ def _named(text: bytes | msgspec.Raw) -> str | None:
     return event_id if isinstance(event_id, str) else None
 
 
+def _refuse_constant(name: str) -> None:
+    raise BodyInvalid(reason=f"{name} is not JSON")
+
+
 def position_of(body: bytes, error: Exception) -> str:
     """Where and why reading the JSON stopped: by line and column, as an editor counts."""
     try:
-        json.loads(body)
+        json.loads(body, parse_constant=_refuse_constant)
     except json.JSONDecodeError as found:
         return f"line {found.lineno} column {found.colno}: {found.msg}"
     except (ValueError, RecursionError):
         return "it is nested too deep, or holds a number with too many digits"
+    if not isinstance(error, msgspec.ValidationError):
+        return "a string in it has half a surrogate pair, which is no text"
     return f'send {{"events": [...]}} or one event: {error}'

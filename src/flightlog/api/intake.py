@@ -54,9 +54,7 @@ def take(services: Services, data: bytes, media_type: str) -> Taken:
     outcomes = [admit(services, read, lenient) for read in body.entries]
     receipt = _store(services, body, outcomes)
     if media_type == JSON_TYPE:
-        receipt.event_ids = [
-            read.event_id if id_ is not None else None for read, id_ in zip(body.entries, receipt.ids, strict=True)
-        ]
+        receipt.event_ids = [one.event_id if isinstance(one, Event) else None for one in outcomes]
     nothing = bool(outcomes) and len(receipt.rejected) == len(outcomes)
     return Taken(receipt, _problem(body, outcomes, receipt) if nothing else None)
 
@@ -123,7 +121,7 @@ def _store(services: Services, body: Body, outcomes: list[Event | FlightlogError
     for at, outcome in enumerate(outcomes):
         if isinstance(outcome, FlightlogError):
             kind = kind_of(type(outcome))
-            refusal = Refusal(at, body.entries[at].event_id, kind.code, kind.title, outcome.message)
+            refusal = Refusal(at, body.entries[at].named, kind.code, kind.title, outcome.message)
             receipt.rejected.append(refusal)
     return receipt
 

@@ -36,7 +36,10 @@ class Streams:
 
 
 class EventStream(Response):
-    """An endless answer. It ends with its client, with the server, or with the hub, and lets go of its watcher then."""
+    """An endless answer. It ends with its client or with the hub, and lets go of its watcher then.
+
+    So whoever stops the server closes the hub first; the server itself waits for its answers to end.
+    """
 
     media_type = MEDIA_TYPE
 
@@ -67,6 +70,8 @@ class EventStream(Response):
         failed = results[0]
         if isinstance(failed, Exception) and not isinstance(failed, OSError):
             raise failed
+        # To a client that has gone this goes nowhere; one that is still there learns that the hub was closed.
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _pump(self, watcher: Watcher, send: Send) -> None:
         # The position first: who is cut off before the first event then knows where to go on.
@@ -77,18 +82,18 @@ class EventStream(Response):
             if watcher.closed and not events:
                 break
             text = b"".join(message(event, self._payloads) for event in events) or mark(watcher.position)
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 async def _gone(receive: Receive) -> None:
-    """Return when the client has gone, or the server is about to."""
+    """Return when the client has gone."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 def message(event: StoredEvent, payloads: bool) -> bytes:
-    """One event. JSON on one line has no line's end in it, so it needs no further care."""
-    return b"id: %d\ndata: %b\n\n" % (event.id, encode(event_shape(event, payloads)))
+    """One event, on one line: a line's end in JSON text is only ever white space, because in a string it is escaped."""
+    data = encode(event_shape(event, payloads)).replace(b"\n", b" ").replace(b"\r", b" ")
+    return b"id: %d\ndata: %b\n\n" % (event.id, data)
 
 
 def mark(position: int) -> bytes:

@@ -63,7 +63,7 @@ def _decision(payload: Payload) -> str:
 def _patch(payload: Payload) -> str:
     files = [str(file.get("path", "")) for file in payload.get("files", []) if isinstance(file, dict)]
     more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-    return f"+{payload.get('added', 0)} −{payload.get('deleted', 0)}  {files[0] if files else ''}{more}"
+    return f"+{payload.get('added', 0)} −{payload.get('deleted', 0)} {files[0] if files else ''}{more}"
 
 
 def _tests(payload: Payload) -> str:

@@ -1,0 +1,418 @@
+"""The pages as a browser gets them: what they show, that text stays text, and that they are dataclasses and no more."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import pytest
+from jinja2 import meta, nodes
+
+from flightlog.api.app import DrainHealth, Services
+from flightlog.console.kinds import KINDS
+from flightlog.console.page import Notice, Page
+from flightlog.console.pages.event import EventPage, Fact, Flag, Panel
+from flightlog.console.pages.problem import ProblemPage
+from flightlog.console.pages.run import EventRow, KindChoice, RunPage, Tile
+from flightlog.console.pages.runs import Choice, RunRow, RunsPage
+from flightlog.console.render import STATIC, TEMPLATES, environment
+from flightlog.events.envelope import FLAG_INVALID, FLAG_NAMES, FLAG_TRUNCATED, FLAG_WITHHELD
+from tests.api.serving import SECOND, START, Client, changed, client_of, event, fill
+
+HTML = {"Accept": "text/html"}
+PAGES: list[type[Page]] = [RunsPage, RunPage, EventPage, ProblemPage]
+PARTS: list[Any] = [Notice, RunRow, Choice, EventRow, Tile, KindChoice, Panel, Fact, Flag]
+NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
+
+
+def page(client: Client, path: str, **params: Any) -> str:
+    answer = client.get(path, params=params or None, headers=HTML)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    return answer.text
+
+
+def started(run_id: str, at: int, name: str, **fields: Any) -> Any:
+    return event(at, "run_started", event_id=f"s-{run_id}", run_id=run_id, name=name, payload={"name": name}, **fields)
+
+
+# ── what a page is ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def sources_of(template: str) -> Iterator[nodes.Template]:
+    """A template and those that it extends or imports."""
+    tree = environment.parse((TEMPLATES / template).read_text("utf-8"))
+    yield tree
+    for name in meta.find_referenced_templates(tree):
+        assert name is not None
+        yield from sources_of(name)
+
+
+@pytest.mark.parametrize("page_class", PAGES, ids=lambda cls: cls.__name__)
+def test_a_template_shows_exactly_the_fields_of_its_page(page_class: type[Page]) -> None:
+    used = set().union(*(meta.find_undeclared_variables(tree) for tree in sources_of(page_class.template)))
+    used.discard("parts")  # the macros, which each template imports under this name
+    assert used == {field.name for field in dataclasses.fields(page_class)}
+
+
+def test_templates_ask_for_no_attribute_that_no_part_has_and_every_part_is_shown() -> None:
+    asked: set[str] = set()
+    for file in TEMPLATES.glob("*.html"):
+        tree = environment.parse(file.read_text("utf-8"))
+        asked |= {node.attr for node in tree.find_all(nodes.Getattr)}
+    asked -= {"items", "when", "event_panel"}  # a dict's method, and macros of _parts.html
+    known = {field.name for part in PARTS for field in dataclasses.fields(part)}
+    known |= {"exact", "ago"} | {"key", "x", "width"} | {"text", "mark", "title"}  # Moment, Segment, Piece
+    assert asked == known
+
+
+@pytest.mark.parametrize("part", [*PAGES, *PARTS], ids=lambda cls: cls.__name__)
+def test_every_field_of_a_page_has_a_sentence(part: type) -> None:
+    for name, hint in get_type_hints(part, include_extras=True).items():
+        if name == "template":
+            continue
+        assert get_origin(hint) is Annotated, f"{part.__name__}.{name} has no sentence"
+        assert re.fullmatch(r"[A-Za-z].+\.", get_args(hint)[1])
+
+
+class Careful(HTMLParser):
+    """Collects what the policy forbids, and checks that what was opened is closed."""
+
+    VOID = frozenset({"meta", "link", "input", "br", "img", "rect"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.forbidden: list[str] = []
+        self.links: set[str] = set()
+        self.ids: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.forbidden += [f"{tag} {name}" for name in given if name == "style" or name.startswith("on")]
+        if tag == "style" or (tag == "script" and not given.get("src")):
+            self.forbidden.append(tag)
+        self.links |= {value for name, value in attrs if name in ("href", "src", "action") and value}
+        self.ids += [value for name, value in attrs if name == "id" and value]
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        if tag not in self.VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def parsed(html: str) -> Careful:
+    parser = Careful()
+    parser.feed(html)
+    assert parser.open == []
+    return parser
+
+
+def nasty_store(services: Services) -> None:
+    services.journal.append(
+        [
+            started("r<1>", 1, NASTY, actor=NASTY, project=NASTY[:100]),
+            event(2, run_id="r<1>", event_id="n<2>", payload={"text": NASTY, NASTY: [NASTY]}, name=NASTY, status="<b>"),
+            event(3, "degraded", run_id="r<1>", payload={"reason": "<i>x</i>", "count": 2}, source=NASTY[:100]),
+            event(4, "error", run_id="r<1>", payload={"kind": NASTY, "message": NASTY}, level="error"),
+            event(5, "acme.x", run_id="r<1>", payload={"t": "x"}, flags=63),
+            event(6, "llm_response", run_id="r<1>", name=NASTY, payload={"model": NASTY, "usage": {"input_tokens": 5}}),
+        ]
+    )
+
+
+NASTY_PATHS = ["/", "/?actor=%3Cb%3E", "/?q=%22%3E%3Cscript%3E", "/runs/r%3C1%3E",
+               "/runs/r%3C1%3E?event=n%3C2%3E&types=note",
+               "/events/n%3C2%3E", "/runs/%3Cscript%3E", "/events/%22onload=", "/?cursor=%3Cx%3E", "/?%3Cscript%3E=1"]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", NASTY_PATHS)
+def test_text_stays_text_and_nothing_inline_is_left(client: Client, services: Services, path: str) -> None:
+    nasty_store(services)
+    html = client.get(path, headers=HTML).text
+    assert "<script>alert" not in html
+    assert "<img" not in html
+    found = parsed(html)
+    assert found.forbidden == []
+    assert len(found.ids) == len(set(found.ids))
+    assert all(link.startswith(("/", "#")) for link in found.links), found.links
+
+
+def test_what_a_page_links_to_is_there(client: Client, services: Services) -> None:
+    nasty_store(services)
+    links: set[str] = set()
+    for path in NASTY_PATHS[:6]:
+        links |= parsed(page(client, path)).links
+    for link in sorted(links - {"#main"}):
+        assert client.get(link, headers=HTML).status_code == 200, link
+
+
+# ── the list of runs ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_empty_store_teaches_how_to_fill_it(client: Client) -> None:
+    html = page(client, "/")
+    assert "No runs yet" in html
+    assert 'flightlog.open("http://127.0.0.1:4747")' in html
+    assert "flightlog exec" in html
+
+
+def test_a_run_is_shown_with_its_totals(client: Client, services: Services) -> None:
+    usage = {"input_tokens": 121402, "output_tokens": 1930}
+    services.journal.append(
+        [
+            started("r1", 1, "Fix the login", actor="agent-7"),
+            event(2, "llm_response", name="gpt-x", payload={"model": "gpt-x", "cost_usd": 1.274, "usage": usage}),
+            event(3, "error", payload={"message": "m"}, level="error"),
+            event(4, "degraded", payload={"reason": "spool_full", "count": 312}, level="warn"),
+            event(5, "run_finished", status="failed", payload={}, duration_ns=161 * SECOND),
+        ]
+    )  # fmt: skip
+    html = page(client, "/")
+    for text in (
+        "Fix the login",
+        "agent-7",
+        "gpt-x",
+        "121 k / 1.9 k",
+        "121,402 / 1,930",
+        "$1.27",
+        "2 m 41 s",
+        "312 lost",
+        "st failed",
+    ):
+        assert text in html
+    assert "1 model, 1 errors, 1 losses, 2 other" in html
+
+
+def test_statuses_are_filters_that_are_set_and_cleared_by_links(client: Client, services: Services) -> None:
+    services.journal.append([started("a", 1, "one"), started("b", 2, "two")])
+    services.journal.append([event(3, "run_finished", run_id="a", status="failed", payload={})])
+    html = page(client, "/", status="failed")
+    assert "one" in html
+    assert ">two<" not in html
+    links = parsed(html).links
+    assert "/" in links
+    assert "/?status=failed%2Chung" in links
+    html = page(client, "/", q="TW", actor="")
+    assert ">two<" in html
+    assert ">one<" not in html
+    assert "No run matches" in page(client, "/", q="nothing like it")
+
+
+def test_a_silent_run_is_hung_and_says_for_how_long(client: Client, services: Services) -> None:
+    services.journal.append([started("a", 1, "one")])
+    html = page(client, "/")
+    assert 'class="st hung"' in html
+    assert re.search(r"silent \d+ d", html)
+
+
+def test_older_runs_are_a_link_away_and_every_run_is_met_once(client: Client, services: Services) -> None:
+    services.journal.append([started(f"run-{number}", number, f"name-{number}") for number in range(120)])
+    seen: list[str] = []
+    path: str | None = "/"
+    while path:
+        html = page(client, path)
+        seen += re.findall(r'data-run="([^"]+)"', html)
+        older = re.search(r'rel="next" href="([^"]+)"', html)
+        path = older[1].replace("&amp;", "&") if older else None
+    assert seen == [f"run-{number}" for number in reversed(range(120))]
+
+
+def test_a_filter_that_can_not_be_is_a_page_that_says_so(client: Client) -> None:
+    for path in ("/?status=sleeping", "/?since=soon", "/?cursor=x", "/?stauts=failed"):
+        answer = client.get(path, headers=HTML)
+        assert answer.status_code == 400
+        assert answer.headers["content-type"].startswith("text/html")
+    assert "did you mean &#39;status&#39;?" in client.get("/?stauts=failed", headers=HTML).text
+
+
+def test_recent_losses_and_a_stuck_drain_are_said_over_the_list(services: Services) -> None:
+    services.journal.append(
+        [event(1, "degraded", run_id=None, created_at=services.clock.now_ns(), payload={"reason": "gap", "count": 7})]
+    )
+    assert "7 events were lost in the last 24 hours" in page(client_of(services), "/")
+
+    def stuck() -> DrainHealth:
+        return DrainHealth(state="here", error="the disk is full")
+
+    assert "the disk is full" in page(client_of(changed(services, drain=stuck)), "/")
+
+
+def test_old_losses_are_not_news(client: Client, services: Services) -> None:
+    services.journal.append([event(1, "degraded", run_id=None, payload={"reason": "gap", "count": 7})])
+    assert "were lost" not in page(client, "/")
+
+
+# ── one run ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def shown(html: str) -> list[int]:
+    return [int(found) for found in re.findall(r'data-id="(\d+)"', html)]
+
+
+def link(html: str, rel: str) -> str | None:
+    found = re.search(rf'rel="{rel}"[^>]* href="([^"]+)"', html)
+    return found[1].replace("&amp;", "&") if found else None
+
+
+def test_paging_forwards_and_back_shows_every_event_once(client: Client, services: Services) -> None:
+    services.journal.append([event(0, run_id="other")])
+    fill(services, 250)
+    pages: list[list[int]] = []
+    path: str | None = "/runs/r1"
+    while path:
+        html = page(client, path)
+        pages.append(shown(html))
+        path, last = link(html, "next"), path
+    assert [id_ for one in pages for id_ in one] == list(range(2, 252))
+    back: list[list[int]] = []
+    path = last
+    while path:
+        html = page(client, path)
+        back.append(shown(html))
+        path = link(html, "prev")
+    assert [id_ for one in reversed(back) for id_ in one] == list(range(2, 252))
+    assert shown(page(client, "/runs/r1", latest="true"))[-1] == 251
+
+
+def test_a_page_knows_whether_news_belong_under_it(client: Client, services: Services) -> None:
+    fill(services, 150)
+    assert 'data-at-end="false"' in page(client, "/runs/r1")
+    html = page(client, "/runs/r1", afterId=100)
+    assert 'data-at-end="true"' in html
+    assert 'data-more="/runs/r1?afterId=150"' in html
+    assert 'data-live="/api/runs/r1/stream?afterId=150&amp;payloads=false"' in html
+
+
+def test_rows_say_what_happened_in_words(client: Client, services: Services) -> None:
+    services.journal.append(
+        [
+            started("r1", 1, "n"),
+            event(2, payload={"text": "thinking\nhard"}),
+            event(3, "error", payload={"kind": "ValueError", "message": "no"}, level="error"),
+            event(4, "test_result", payload={"passed": 3, "failed": 1}, status="failed"),
+            event(
+                5,
+                "patch_proposed",
+                payload={"files": [{"path": "a.py", "change": "modified"}], "added": 8, "deleted": 2},
+            ),
+            event(
+                6,
+                "capability_decision",
+                payload={"capability": "write", "decision": "denied", "rule": "repo"},
+                status="denied",
+            ),
+            event(
+                7, "exec_result", payload={"command": ["x"], "exit_code": 2}, status="error", duration_ns=1_500_000_000
+            ),
+            event(8, "degraded", payload={"reason": "spool_full", "count": 4}),
+        ]
+    )
+    html = page(client, "/runs/r1")
+    for text in ("thinking hard", "ValueError: no", "3 passed, 1 failed", "+8 −2 a.py", "denied write (rule repo)", "exit 2",
+                 "1.5 s", "4 lost: spool full", "+2.00 s", "4 events of this run are lost"):  # fmt: skip
+        assert text in html, text
+    assert 'class="ev lost ' in html
+
+
+def test_one_kind_of_events_can_be_shown_alone(client: Client, services: Services) -> None:
+    services.journal.append([event(1), event(2, "error", payload={"message": "m"}), event(3, "acme.x"), event(4)])
+    assert shown(page(client, "/runs/r1", types="error")) == [2]
+    assert "/runs/r1?types=acme.x%2Cnote" in parsed(page(client, "/runs/r1")).links
+
+
+def test_an_event_opens_beside_the_list_and_on_a_page_of_its_own(client: Client, services: Services) -> None:
+    services.journal.append([event(1, payload={"text": "t", "deep": {"list": [1, 2]}}, actor="me", duration_ns=5)])
+    for html in (page(client, "/runs/r1", event="e000001"), page(client, "/events/e000001")):
+        assert "&#34;deep&#34;: {\n    &#34;list&#34;: [" in html
+        assert "2023-11-14 22:13:21.000000000 UTC" in html
+        assert "sha256:" in html
+    assert 'id="panel"' not in page(client, "/runs/r1")
+    assert 'id="panel"' not in page(client, "/runs/r1", event="gone")
+
+
+def test_what_was_done_to_a_payload_is_shown_for_what_it_is(client: Client, services: Services) -> None:
+    cut = "head…[cut 123456 of 130000 bytes, sha256:" + "ab" * 32 + "]…tail"
+    services.journal.append(
+        [
+            event(1, payload={"text": cut, "token": "[REDACTED:github:3f9a1c2b]"}, flags=FLAG_TRUNCATED | 2),
+            event(2, payload={"withheld": "redaction failed"}, flags=FLAG_WITHHELD),
+            event(3, payload={"text": "odd"}, flags=FLAG_INVALID),
+        ]
+    )
+    html = page(client, "/events/e000001")
+    assert '<span class="cut cut" title="Only a preview was kept; the whole is sha256:' in html
+    assert "cut: 123456 of 130000 bytes</span>" in html
+    assert "redacted: github</span>" in html
+    assert "Parts of this payload are previews" in html
+    assert "The payload was not stored" in page(client, "/events/e000002")
+    assert "The caller broke a rule" in page(client, "/events/e000003")
+    listed = page(client, "/runs/r1")
+    for name in ("truncated", "redacted", "withheld", "invalid"):
+        assert f'class="flag {name}"' in listed
+
+
+def test_every_flag_has_a_sentence() -> None:
+    from flightlog.console.pages.event import FLAG_SENTENCES
+
+    assert set(FLAG_SENTENCES) == set(FLAG_NAMES)
+
+
+def test_a_run_that_is_not_there_is_a_page(client: Client) -> None:
+    for path in ("/runs/none", "/events/none", "/nothing/here"):
+        answer = client.get(path, headers=HTML)
+        assert answer.status_code == 404
+        assert parsed(answer.text).forbidden == []
+        assert answer.headers["x-request-id"] in answer.text
+
+
+def test_looking_at_pages_changes_nothing(client: Client, services: Services, tmp_path: Path) -> None:
+    fill(services, 3)
+    with services.store.read() as connection:
+        before = connection.exec_driver_sql("SELECT count(*), max(id) FROM run_events").one()
+    for path in ("/", "/runs/r1", "/runs/r1?event=e000001", "/events/e000002"):
+        page(client, path)
+    with services.store.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*), max(id) FROM run_events").one() == before
+    assert START > 0
+
+
+# ── files ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("file", sorted(STATIC.iterdir()), ids=lambda file: file.name)
+def test_static_files_are_ours_are_served_and_ask_nobody_else(client: Client, file: Path) -> None:
+    answer = client.get(f"/static/{file.name}")
+    assert answer.status_code == 200
+    assert answer.content == file.read_bytes()
+    assert answer.headers["cache-control"] == "no-cache"
+    text = file.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
+    assert not re.search(r"https?://|//cdn|@import|url\(", text)
+    assert client.get(f"/static/{file.name}", headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+
+
+@pytest.mark.parametrize("path", ["/static/../app.py", "/static/%2e%2e/render.py", "/static/", "/static/nothing.js"])
+def test_nothing_else_is_served_from_the_disk(client: Client, path: str) -> None:
+    assert client.get(path).status_code == 404
+
+
+def test_every_kind_has_a_colour_in_the_style_sheet() -> None:
+    css = (STATIC / "flightlog.css").read_text("utf-8")
+    for kind in KINDS:
+        assert re.search(rf"\.{kind.key} {{ --kind:", css)
+
+
+def test_the_first_load_is_small() -> None:
+    import gzip
+
+    size = sum(len(gzip.compress(file.read_bytes())) for file in STATIC.iterdir())
+    assert size < 20 * 1024
