@@ -234,6 +234,8 @@ def test_a_closed_store_says_so(store: Store) -> None:
         store.write(put("a"))
     with pytest.raises(StoreUnavailable, match="closed"), store.read():
         pass
+    with pytest.raises(StoreUnavailable, match="closed"):
+        store.reopen()
 
 
 def test_closing_finishes_what_is_queued(store: Store, backend: Backend) -> None:

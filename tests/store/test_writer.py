@@ -212,9 +212,9 @@ def test_who_waits_for_a_commit_that_has_begun_gets_its_outcome(session: ListSes
 
     session.at_commit = slow_commit
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(writer.write, put("a"), 0.05)
+        answer = pool.submit(writer.write, put("a"), 1.0)
         assert committing.wait(WAIT)
-        threading.Timer(0.3, release.set).start()
+        threading.Timer(1.2, release.set).start()
         assert answer.result(WAIT) == "a"
     assert session.stored == ["a"]
 
@@ -223,7 +223,7 @@ def test_a_commit_that_never_comes_back_is_called_uncertain(session: ListSession
     release = threading.Event()
     session.at_commit = lambda: release.wait(WAIT) and None
     with pytest.raises(StoreUncertain, match="may or may not"):
-        writer.write(put("a"), 0.05)
+        writer.write(put("a"), 1.0)
     session.at_commit = lambda: None
     release.set()
     assert writer.write(put("b"), WAIT) == "b"

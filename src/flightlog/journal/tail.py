@@ -20,6 +20,7 @@ from flightlog.store.contract import Store
 
 # With more new events than this in one go, the hub wakes every watcher instead of asking whom they concern.
 LOOK_EVENTS_MAX = 2_000
+LOOK_SECONDS = 0.02  # commits that come closer together are looked at together
 
 
 class _Reader:
@@ -157,7 +158,7 @@ class TailHub:
         self._lock = threading.Lock()
         self._watchers: set[Watcher] = set()
         self._thread: threading.Thread | None = None
-        self._closed = False
+        self._closed = threading.Event()
 
     def watch(
         self,
@@ -171,7 +172,7 @@ class TailHub:
         limit = check_limit(limit, self._settings)
         watcher = Watcher(_Reader(self.store, filter, after_id, limit, payloads), self._forget)
         with self._lock:
-            if self._closed:
+            if self._closed.is_set():
                 watcher.closed = True
                 return watcher
             self._watchers.add(watcher)
@@ -190,7 +191,7 @@ class TailHub:
     def close(self) -> None:
         """Wake and end every watcher, stop the poller. Safe to call twice."""
         with self._lock:
-            self._closed = True
+            self._closed.set()
             watchers, thread = list(self._watchers), self._thread
         for watcher in watchers:
             watcher.close()
@@ -204,11 +205,11 @@ class TailHub:
 
     def _poll(self) -> None:
         head = 0
-        while not self._closed:
+        while not self._closed.wait(LOOK_SECONDS):
             seen = self._signal.seen
             if self._watchers:
                 head = self._wake_concerned(head)
-            if not self._closed:
+            if not self._closed.is_set():
                 self._signal.wait(seen, 1.0)
 
     def _wake_concerned(self, head: int) -> int:

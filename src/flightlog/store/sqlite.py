@@ -103,6 +103,8 @@ class SqliteStore:
 
     def reopen(self) -> None:
         self._check_process()
+        if self._closed:
+            raise StoreUnavailable(reason="the store is closed")
         if self.writable and not self._lock.is_held():
             self._lock.release()
             _make_folder(self.folder)
