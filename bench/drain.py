@@ -1,6 +1,6 @@
 """How fast does the drain carry the spool into SQLite? Read, decode, digest, index, project and commit: the whole way.
 
-Against the least that any recorder in Python could do: `executemany` of the same rows into the same tables with the same indexes.
+Against the least that a recorder in Python could do: `executemany` of the same rows into the same tables and indexes.
 
     python bench/drain.py [--events 200000]
 """
@@ -13,12 +13,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from emit import PAYLOAD
-from lib.table import print_table
-
 import flightlog
+from emit import PAYLOAD
 from flightlog.config import Settings
 from flightlog.wiring import Keeper, keeper_drain
+from lib.table import print_table
 
 
 def fill(folder: Path, events: int) -> None:
@@ -44,8 +43,13 @@ def drain(folder: Path) -> tuple[int, float]:
 def raw(source: Path, target: Path, batch: int = 2_000) -> tuple[int, float]:
     """Copy the same rows with executemany alone: same schema, same pragmas, same batches."""
     old = sqlite3.connect(source / "flightlog.db")
-    schema = [row[0] for row in old.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")]
-    tables = {name: old.execute(f"SELECT * FROM {name} ORDER BY id").fetchall() for name in ("run_events", "event_payloads")}
+    schema = [
+        row[0]
+        for row in old.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%'")
+    ]
+    tables = {
+        name: old.execute(f"SELECT * FROM {name} ORDER BY id").fetchall() for name in ("run_events", "event_payloads")
+    }
     page_size = old.execute("PRAGMA page_size").fetchone()[0]
     old.close()
     new = sqlite3.connect(target, isolation_level=None)
@@ -80,7 +84,9 @@ def main() -> None:
             count, least = raw(folder, Path(temp) / "raw.db")
             bytes_each = (folder / "flightlog.db").stat().st_size / drained
         rate, raw_rate = drained / taken, count / least
-        rows.append([f"{drained:,}", f"{rate:,.0f}", f"{raw_rate:,.0f}", f"{rate / raw_rate:.2f}", f"{bytes_each:,.0f}"])
+        rows.append(
+            [f"{drained:,}", f"{rate:,.0f}", f"{raw_rate:,.0f}", f"{rate / raw_rate:.2f}", f"{bytes_each:,.0f}"]
+        )
     columns = ["events", "drain events/s", "executemany events/s", "ratio", "bytes an event"]
     print_table("From the spool into SQLite, 1 KB events", columns, rows)
 

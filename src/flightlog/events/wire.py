@@ -31,10 +31,15 @@ def encode(event: Event) -> bytes:
 def decode(data: bytes | memoryview) -> Event:
     """The event in these bytes. Raises msgspec.DecodeError (msgspec.ValidationError where the shape is wrong).
 
+    The payload is found, not looked into: `catalogue.check_type` does that, for events that come from elsewhere.
+
     >>> decode(b'{"event_id":"e1","type":"note","created_at":1,"from_the_future":[]}').type
     'note'
     """
-    return _decoder.decode(data)
+    try:
+        return _decoder.decode(data)
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from error
 
 
 def encode_lines(bodies: Iterable[bytes]) -> bytes:

@@ -25,6 +25,10 @@ from flightlog.recorder.state import ProducerState, look_at_producer
 log = logging.getLogger("flightlog.drain")
 
 LOCK_RETRY_SECONDS = 0.5
+# Inside a host's process batches are small: every emit gives Python's lock away for its write, and gets it back only when
+# the drain comes to the end of what it is doing.
+HOST_BATCH_EVENTS = 100
+BATCH_BYTES_EACH = 4096  # no use in reading much more than a batch will hold
 STORE_RETRY_SECONDS, STORE_RETRY_SECONDS_MAX = 0.1, 2.0
 
 
@@ -220,11 +224,14 @@ class Drain:
             size = os.fstat(fd).st_size
             if writing and size <= offset:
                 return 0, False
+            most = self._settings.drain_batch_events_max
+            if self._share_max < 1.0 and time.monotonic() >= self._hurry_until:
+                most = min(most, HOST_BATCH_EVENTS)
             chunk = segment.read_chunk(
                 fd,
                 offset,
-                bytes_max=self._settings.drain_batch_bytes_max,
-                records_max=self._settings.drain_batch_events_max,
+                bytes_max=min(self._settings.drain_batch_bytes_max, most * BATCH_BYTES_EACH),
+                records_max=most,
             )
             events = self._decode(producer, chunk)
             if chunk.closed_at is not None:

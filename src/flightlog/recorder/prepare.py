@@ -3,9 +3,8 @@ oversized payload take the careful way (redact, then truncate). When redaction f
 
 from __future__ import annotations
 
-import sys
 import threading
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
@@ -18,6 +17,8 @@ from flightlog.events.envelope import (
     Event,
 )
 from flightlog.events.payload import enc_hook, encode_payload
+from flightlog.events.payload.clip import TEXT_CHARS_MAX
+from flightlog.events.payload.plain import DEPTH_LIMIT, NODES_MAX, budget_left
 from flightlog.recorder.redact import Redactor
 from flightlog.recorder.truncate import truncate
 
@@ -28,23 +29,6 @@ _TEXT_FIELDS = ("name", "source", "actor", "task_id", "correlation_id", "status"
 _PAYLOAD = b'"payload":'
 
 _encode = msgspec.json.Encoder(enc_hook=enc_hook).encode
-
-# What msgspec alone writes as encode_payload would: built-in scalars in lists and dicts, to this depth. Whatever else there is
-# (bytes, which msgspec would write as base64, where no search sees a secret; NaN; objects; deeper nesting) is turned down in C,
-# in half the time that looking through the payload in Python takes.
-_PLAIN_DEPTH = 6
-_INT64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-_FINITE = Annotated[float, msgspec.Meta(ge=-sys.float_info.max, le=sys.float_info.max)]
-_Plain: Any = str | _INT64 | _FINITE | bool | None
-for _ in range(_PLAIN_DEPTH):
-    _Plain = str | _INT64 | _FINITE | bool | None | list[_Plain] | dict[str, _Plain]
-
-
-class _PlainPayload(msgspec.Struct, gc=False):
-    payload: dict[str, _Plain]
-
-
-_convert = msgspec.convert
 
 
 class Outgoing(Event, kw_only=True, omit_defaults=True, gc=False):
@@ -63,6 +47,7 @@ class Preparer:
         self.withheld = 0
         self._settings = settings
         self._bytes_max = settings.payload_bytes_max
+        self._depth_max = min(settings.payload_depth_max, DEPTH_LIMIT)
         self._hits = redactor.hits
         self._lock = threading.Lock()
 
@@ -72,13 +57,12 @@ class Preparer:
         `clean_head` says that nothing but the payload can hold a secret: every other text was looked at before.
         """
         payload = event.payload
-        if type(payload) is dict:
+        # What msgspec alone writes as encode_payload does: built-in scalars in lists and dicts. Anything else takes the careful
+        # way, bytes above all: msgspec writes them as base64, where no search sees a secret.
+        if type(payload) is dict and budget_left(payload, self._depth_max, TEXT_CHARS_MAX, NODES_MAX) >= 0:
             try:
-                # A copy: no other thread can change it while it is encoded.
-                event.payload = _convert({"payload": payload}, _PlainPayload).payload
                 body = _encode(event)
             except Exception:
-                event.payload = payload
                 body = self._encode_carefully(event)
         else:
             body = self._encode_carefully(event)
