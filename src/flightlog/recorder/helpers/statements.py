@@ -1,0 +1,79 @@
+"""Payloads of events that stand alone: errors and decisions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from flightlog.events.payload import describe_error, encode_any
+from flightlog.recorder.helpers.base import as_text
+from flightlog.recorder.helpers.reading import text
+
+_ALIASES = {
+    "message": ("message", "error", "detail", "msg", "title"),
+    "kind": ("kind", "type", "name", "code"),
+    "stack": ("stack", "traceback"),
+}
+
+
+def error_payload(error: object, handled: bool, message: str | None, extra: dict[str, Any]) -> dict[str, Any]:
+    """The payload of an `error` event for anything that was raised, returned or said. None is the exception being handled."""
+    if error is None:
+        error = sys.exc_info()[1]
+    if isinstance(error, BaseException):
+        told = describe_error(error)
+    elif isinstance(error, Mapping):
+        told = _from_mapping(error)
+    elif error is None:
+        told = {"message": "an error that nobody described"}
+    else:
+        told = {"message": as_text(error)}
+        if not isinstance(error, str | bytes | bytearray):
+            told["kind"] = type(error).__name__
+    if message is not None:
+        told["message"], told["original_message"] = as_text(message), told["message"]
+    return {**extra, **told, "handled": bool(handled)}
+
+
+def _from_mapping(error: Mapping[Any, Any]) -> dict[str, Any]:
+    """Something like `{kind, message, stack}`, under the names that others use for these."""
+    told: dict[str, Any] = {"value": error}
+    for ours, names in _ALIASES.items():
+        found = next((said for name in names if (said := text(error, name))), None)
+        if found is not None:
+            told[ours] = found
+    if "message" not in told:
+        told["message"] = encode_any(error).decode("utf-8", "replace")
+    return told
+
+
+def decision_word(decision: str | bool) -> str:
+    """`granted` for True, `denied` for False; a word stays what it is."""
+    if isinstance(decision, bool):
+        return "granted" if decision else "denied"
+    return as_text(decision)
+
+
+def action_digest(action: object) -> str:
+    """`sha256:` and the digest of the action as canonical JSON: keys sorted, no spaces, UTF-8.
+
+    Whoever grants an action and whoever carries it out can compare the two without keeping the action itself.
+
+    >>> action_digest({"b": 1, "a": "x"}) == action_digest({"a": "x", "b": 1})
+    True
+    """
+    try:
+        canonical = _canonical(action)
+    except Exception:  # not JSON as it is: then what would be recorded of it
+        canonical = _canonical(msgspec.json.decode(encode_any(action)))
+    return f"sha256:{hashlib.sha256(canonical).hexdigest()}"
+
+
+def _canonical(value: object) -> bytes:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode("utf-8")
