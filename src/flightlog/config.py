@@ -7,7 +7,6 @@ environment (`FLIGHTLOG_` and the name in capitals), `flightlog.toml` in the dat
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -64,6 +63,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         values: dict[str, Any] = {}
         file = folder / "flightlog.toml" if folder else None
         if file and file.is_file():
+            import tomllib  # most folders have no such file, and every import of flightlog would pay for it
+
             try:
                 values.update(tomllib.loads(file.read_text("utf-8")))
             except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:

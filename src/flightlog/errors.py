@@ -44,7 +44,6 @@ in. `flightlog.api.problems` maps each class to an HTTP status and a stable code
 
 from __future__ import annotations
 
-import inspect
 import string
 from typing import Any
 
@@ -66,7 +65,7 @@ class FlightlogError(Exception):
     @property
     def message(self) -> str:
         """The first paragraph of the docstring with this error's facts in it."""
-        text = inspect.cleandoc(type(self).__doc__ or FlightlogError.__doc__ or "")
+        text = type(self).__doc__ or FlightlogError.__doc__ or ""
         first = " ".join(text.split("\n\n")[0].split())
         return string.Formatter().vformat(first, (), _Lenient(self.facts))
 

@@ -19,7 +19,6 @@ from flightlog.events.envelope import Event
 from flightlog.ids import Ids
 from flightlog.recorder.client import Recorder
 from flightlog.recorder.drain import Drain
-from flightlog.recorder.http_sink import HttpSink
 from flightlog.recorder.prepare import Preparer
 from flightlog.recorder.redact import Redactor
 from flightlog.recorder.sinks import Sink
@@ -69,6 +68,8 @@ def open(  # noqa: A001 - flightlog.open is the way in
         chosen = msgspec.structs.replace(chosen, project=project)
     carrier: Drain | None = None
     if is_url:
+        from flightlog.recorder.http_sink import HttpSink  # with it come sockets and TLS
+
         url = str(target)
         carrier = Drain(
             folder / SPOOL_FOLDER, lambda: HttpSink(url, folder / SPOOL_FOLDER, chosen), chosen, chosen.drain_share_max

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
+import sys
 from collections.abc import Mapping
 from contextvars import Token
 from types import TracebackType
@@ -213,9 +213,11 @@ def outcome_of(error: BaseException | None) -> str:
     """The status of a run that ended with this exception, or without one."""
     if error is None or (isinstance(error, SystemExit) and not error.code):
         return "succeeded"
-    if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit | asyncio.CancelledError):
+    if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
         return "canceled"
-    return "failed"
+    # Whoever raised CancelledError has imported asyncio; nobody else should pay for it.
+    asyncio = sys.modules.get("asyncio")
+    return "canceled" if asyncio is not None and isinstance(error, asyncio.CancelledError) else "failed"
 
 
 def current_run() -> Run | None:

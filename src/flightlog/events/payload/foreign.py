@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+import sys
 from collections.abc import Mapping, MappingView, Sequence, Set
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -33,6 +33,7 @@ def foreign_view(kind: type) -> View | None:
 
 
 def _dataclass(value: Any, room: int) -> Shape:
+    dataclasses = sys.modules["dataclasses"]  # whoever has made one has imported it; it is slow to import
     return fields_of(value, [field.name for field in dataclasses.fields(value)], room)
 
 
