@@ -141,7 +141,7 @@ EVERYDAY: list[object] = [
         '-    """Sum."""\n+    """The sum of all items."""\n     result = 0\n     for item in items:\n         result += item\n'
     },
     {
-        "stack": 'Traceback (most recent call last):\n  File "/home/me/main.py", line 42, in run\n    value = parse(row["at"])\n'
+        "stack": 'Traceback (most recent call last):\n  File "/home/me/main.py", line 42, in run\n    at = parse(row["at"])\n'
         "TypeError: can't compare offset-naive and offset-aware datetimes\n"
     },
     {
@@ -446,18 +446,18 @@ def test_time_grows_no_faster_than_the_text(seed: str) -> None:
         data = event({"text": (seed * size)[:size]})
 
         def once() -> float:
-            start = time.perf_counter()
+            start = time.thread_time()
             try:
                 redact.redact(data)
             except RedactionFailed:
                 pass
-            return time.perf_counter() - start
+            return time.thread_time() - start
 
         return min(once() for _ in range(3))
 
     seconds(4_096)
     small, large = seconds(8_192), seconds(65_536)
-    assert large < max(small, 0.000_5) * 8 * 4, "eight times the text may take eight times as long, and some noise"
+    assert large < max(small, 0.001) * 8 * 4, "eight times the text may take eight times as long, and some noise"
 
 
 def test_a_fork_while_other_threads_search_does_not_hang() -> None:

@@ -125,7 +125,21 @@ def test_a_token_is_found_between_any_other_text(before: str, after: str, rule: 
 
 escaped = st.lists(
     st.sampled_from(
-        [*"ab\"'/nu0\\", "\\\\", '\\"', "\\n", "\\u0041", "\\u005c", "\\u00e9", "\\u004", "é", "\\'", "\\/"]
+        [
+            *"ab\"'/nu0\\",
+            "\\\\",
+            '\\"',
+            "\\n",
+            "\\u0041",
+            "\\u005c",
+            "\\u00e9",
+            "\\ud83d\\ude00",
+            "\\ud83d",
+            "\\u004",
+            "é",
+            "\\'",
+            "\\/",
+        ]
     )
 ).map(lambda parts: "".join(parts).encode())
 
@@ -135,9 +149,11 @@ def test_both_ways_to_read_escapes_agree(text: bytes) -> None:
     assert unescape_sparse(text) == unescape_dense(text) == unescape(text)
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_reading_escapes_is_what_json_does(text: str) -> None:
-    assert unescape(json.dumps(text, ensure_ascii=False).encode())[1:-1] == text.encode()
+@given(st.text(st.characters()), st.booleans())
+def test_reading_escapes_is_what_json_does(text: str, ascii_only: bool) -> None:
+    said = text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    written = json.dumps(text, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
+    assert unescape(written)[1:-1] in (text.encode("utf-8", "surrogatepass"), said.encode("utf-8", "surrogatepass"))
 
 
 @given(escaped, st.data())

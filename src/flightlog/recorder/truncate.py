@@ -44,7 +44,7 @@ def truncate(data: bytes, *, bytes_max: int, string_bytes_min: int, items_max: i
     Keys and their order stay, strings stay strings, lists stay lists. Where the size has to shrink, lists and objects keep
     at most `items_max` items, and nesting ends at `depth_max`.
 
-    >>> truncate(b'{"a":1,"b":[' + b"2," * 99 + b"3]}", bytes_max=64, string_bytes_min=9, items_max=4, depth_max=9).decode()
+    >>> truncate(b'{"a":1,"b":[' + b"2," * 99 + b"3]}", bytes_max=110, string_bytes_min=9, items_max=4, depth_max=9).decode()
     '{"a":1,"b":[2,2,"…[cut 96 of 100 items]…",2,3]}'
     """
     if len(data) <= bytes_max:
@@ -63,6 +63,9 @@ def _cut(value: bytes, room: int, limits: Limits, depth: int) -> bytes:
     kind = value[:1]
     if kind == b'"':
         return _cut_string(value, room)
+    if depth > limits.depth_max and kind in b"[{" and len(value) > 2:
+        note = _encode(f"…[cut {len(value)} bytes, nested deeper than {limits.depth_max} levels]…")
+        return _cut_string(note, room)
     if kind == b"{":
         return value if _fits(value, room, limits, depth) else _cut_object(value, room, limits, depth)
     if kind == b"[":
@@ -83,16 +86,17 @@ def _fits(value: bytes, room: int, limits: Limits, depth: int) -> bool:
 
 
 def _cut_object(value: bytes, room: int, limits: Limits, depth: int) -> bytes:
-    if depth > limits.depth_max:
-        return _noted_object(f"[cut {len(value)} bytes, nested deeper than {limits.depth_max} levels]", room)
     opened = _object.decode(value)
     members = [(_cut_string(_encode(key), 192), bytes(raw)) for key, raw in islice(opened.items(), limits.items_max)]
     costs = [len(key) + 2 for key, _ in members]  # with a colon and a comma
     floors = _floors([raw for _, raw in members], limits, room - 2 - sum(costs))
     kept: Sequence[int] = range(len(members))
     if len(members) < len(opened) or 2 + sum(costs) + sum(floors) > room:
-        kept = _smallest([cost + floor for cost, floor in zip(costs, floors, strict=True)], room - 2 - _NOTE_BYTES)
-    note = b"" if len(kept) == len(opened) else _note(REST, f"[cut {len(opened) - len(kept)} of {len(opened)} keys]")
+        kept = _smallest(
+            [cost + floor for cost, floor in zip(costs, floors, strict=True)],
+            room - 2 - len(_cut_keys(opened, len(opened))),
+        )
+    note = b"" if len(kept) == len(opened) else _cut_keys(opened, len(opened) - len(kept))
     left = room - 2 - len(note) - (1 if note else 0) - sum(costs[i] for i in kept)
     made = _shared([members[i][1] for i in kept], [floors[i] for i in kept], left, limits, depth)
     parts = [members[i][0] + b":" + text for i, text in zip(kept, made, strict=True)] + ([note] if note else [])
@@ -101,8 +105,6 @@ def _cut_object(value: bytes, room: int, limits: Limits, depth: int) -> bytes:
 
 
 def _cut_list(value: bytes, room: int, limits: Limits, depth: int) -> bytes:
-    if depth > limits.depth_max:
-        return _noted_list(f"…[cut {len(value)} bytes, nested deeper than {limits.depth_max} levels]…", room)
     opened = _list.decode(value)
     first = (limits.items_max + 1) // 2
     if len(opened) > limits.items_max:
@@ -201,6 +203,10 @@ def _said(raw: bytes) -> bytes:
 
 def _note(key: str, text: str) -> bytes:
     return _encode(key) + b":" + _encode(text)
+
+
+def _cut_keys(opened: dict[str, msgspec.Raw], count: int) -> bytes:
+    return _note(REST, f"[cut {count} of {len(opened)} keys]")
 
 
 def _noted_object(text: str, room: int) -> bytes:

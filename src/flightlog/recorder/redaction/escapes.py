@@ -15,19 +15,23 @@ from flightlog.errors import RedactionFailed
 # Real text nests three or four deep. A run of 2^20 backslashes, or a chain made to nest for ever, does not pass.
 LEVELS_MAX = 20
 
-# The escapes of JSON, and `\'` as Python and JavaScript write it. Letters beyond ASCII stay as they are: no rule needs them.
-_ESCAPE = re.compile(rb"\\(?:u00[0-7][0-9a-fA-F]|[\"\\/bfnrt'`])")
-_UNICODE = re.compile(rb"\\u00([0-7][0-9a-fA-F])")
+# The escapes of JSON, and `\'` as Python and JavaScript write it. Two halves of a surrogate pair are one escape.
+_PAIR = rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_ESCAPE = re.compile(_PAIR + rb"|\\(?:u[0-9a-fA-F]{4}|[\"\\/bfnrt'`])")
+_UNICODE = re.compile(_PAIR + rb"|\\u[0-9a-fA-F]{4}")
 _SHORT = {b"\\" + bytes([code]): bytes([meant]) for code, meant in zip(b"\"/'`nrtbf", b"\"/'`\n\r\t\b\f", strict=True)}
-_MEANT = {
-    **_SHORT,
-    rb"\\": b"\\",
-    **{
-        f"\\u00{high}{low}".encode(): bytes([int(high + low, 16)])
-        for high in "01234567"
-        for low in "0123456789abcdefABCDEF"
-    },
-}
+
+
+class _Meant(dict[bytes, bytes]):
+    """What an escape means, in UTF-8; half of a surrogate pair alone as the three bytes it would have."""
+
+    def __missing__(self, escape: bytes) -> bytes:
+        halves = [int(half, 16) for half in escape.split(b"\\u")[1:]]
+        code = halves[0] if len(halves) == 1 else 0x10000 + ((halves[0] - 0xD800) << 10) + (halves[1] - 0xDC00)
+        return chr(code).encode("utf-8", "surrogatepass")
+
+
+_MEANT = _Meant({**_SHORT, rb"\\": b"\\"})
 _DENSE = 8  # with more than one backslash in so many bytes, replacing each kind at once is quicker than one by one
 
 
@@ -54,7 +58,7 @@ def unescape_dense(text: bytes) -> bytes:
         if b"\\" in piece:
             for written, meant in _SHORT.items():
                 piece = piece.replace(written, meant)
-            pieces[index] = _UNICODE.sub(lambda found: _MEANT[found[0]], piece) if b"\\u00" in piece else piece
+            pieces[index] = _UNICODE.sub(lambda found: _MEANT[found[0]], piece) if b"\\u" in piece else piece
     return b"\\".join(pieces)
 
 
@@ -86,7 +90,7 @@ class Level:
             moved = [0]
             for escape in _ESCAPE.finditer(self._parent.text if self._parent else b""):
                 made.append(escape.start() - moved[-1])
-                moved.append(moved[-1] + len(escape[0]) - 1)
+                moved.append(moved[-1] + len(escape[0]) - len(_MEANT[escape[0]]))
             self._places = made, moved
         made, moved = self._places
         return position + moved[bisect_left(made, position)]
@@ -104,27 +108,28 @@ def levels(outermost: Level) -> Iterator[Level]:
 
 
 def snap(text: bytes, start: int, end: int) -> tuple[int, int]:
-    """The span, moved so that no escape of this text is cut in two: cutting one would break the JSON around it."""
+    """The span, moved so that no letter and no escape of this text is cut in two: that would break the JSON around it."""
     unit = _unit(text, start)
     if unit is not None:
         start = unit[1]
     unit = _unit(text, end)
     if unit is not None:
         end = unit[0] if text[unit[0] + 1 : unit[0] + 2] in (b'"', b"'") else unit[1]
+    while 0 < start < len(text) and text[start] & 0xC0 == 0x80:
+        start -= 1
+    while end < len(text) and text[end] & 0xC0 == 0x80:
+        end += 1
     return start, end
 
 
 def _unit(text: bytes, position: int) -> tuple[int, int] | None:
     """The escape that has this position strictly inside it."""
-    for begin in range(max(position - 5, 0), position):
+    for begin in range(max(position - 11, 0), position):
         if text[begin] == 0x5C and _backslashes_before(text, begin) % 2 == 0:
-            found = _ESCAPE.match(text, begin) or _ANY_UNICODE.match(text, begin)
+            found = _ESCAPE.match(text, begin)
             if found is not None and found.end() > position:
                 return found.span()
     return None
-
-
-_ANY_UNICODE = re.compile(rb"\\u[0-9a-fA-F]{4}")
 
 
 def _backslashes_before(text: bytes, position: int) -> int:
