@@ -13,13 +13,14 @@ import hashlib
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
 
 from msgspec.structs import astuple
 
 from flightlog.events.envelope import Event
 from flightlog.journal.append import Journal
+from flightlog.journal.projector import Projector
 from flightlog.journal.sink import JournalSink
 from flightlog.runs.project import RunProjector
 from flightlog.store import sqlite_session as chosen
@@ -32,57 +33,83 @@ RUN_EVENTS = f"INSERT INTO run_events VALUES ({', '.join('?' * 23)})"
 EVENT_PAYLOADS = "INSERT INTO event_payloads VALUES (?, ?)"
 
 
-def measure(events: int, batch: int, take: Callable[[list[Event]], float]) -> float:
-    """Seconds that `take` reports for all batches; making the events is not counted."""
-    return sum(take(made) for made in Flights().batches(events, batch))
+class Raw:
+    """The reference: finished rows, executemany, COMMIT."""
 
+    name = "raw executemany"
 
-def raw(folder: Path, events: int, batch: int) -> float:
-    open_store(folder, writable=True).close()
-    database = sqlite3.connect(folder / DATABASE_FILE, isolation_level=None)
-    database.execute("PRAGMA synchronous = NORMAL")
-    database.execute("PRAGMA temp_store = MEMORY")
-    database.execute(f"PRAGMA cache_size = -{chosen.CACHE_KIB}")
-    database.execute(f"PRAGMA wal_autocheckpoint = {chosen.CHECKPOINT_PAGES}")
-    last_id = 0
+    def __init__(self, folder: Path) -> None:
+        open_store(folder, writable=True).close()
+        self._database = sqlite3.connect(folder / DATABASE_FILE, isolation_level=None)
+        self._database.execute("PRAGMA synchronous = NORMAL")
+        self._database.execute("PRAGMA temp_store = MEMORY")
+        self._database.execute(f"PRAGMA cache_size = -{chosen.CACHE_KIB}")
+        self._database.execute(f"PRAGMA wal_autocheckpoint = {chosen.CHECKPOINT_PAGES}")
+        self._last_id = 0
 
-    def take(made: list[Event]) -> float:
-        nonlocal last_id
-        first, last_id = last_id + 1, last_id + len(made)
+    def take(self, made: list[Event]) -> float:
+        first, self._last_id = self._last_id + 1, self._last_id + len(made)
         envelopes = [
             (row_id, *astuple(event)[:-1], event.created_at, len(event.payload), hashlib.sha256(event.payload).digest())
             for row_id, event in enumerate(made, first)
         ]
         payloads = [(row_id, str(event.payload, "utf-8")) for row_id, event in enumerate(made, first)]
         started = time.perf_counter()
-        database.execute("BEGIN IMMEDIATE")
-        database.executemany(RUN_EVENTS, envelopes)
-        database.executemany(EVENT_PAYLOADS, payloads)
-        database.execute("COMMIT")
+        self._database.execute("BEGIN IMMEDIATE")
+        self._database.executemany(RUN_EVENTS, envelopes)
+        self._database.executemany(EVENT_PAYLOADS, payloads)
+        self._database.execute("COMMIT")
         return time.perf_counter() - started
 
-    taken = measure(events, batch, take)
-    database.close()
-    return taken
+    def close(self) -> None:
+        self._database.close()
 
 
-def ours(folder: Path, events: int, batch: int, *, projections: bool) -> float:
-    store = open_store(folder, writable=True)
-    sink = JournalSink(Journal(store, [RunProjector()] if projections else []))
-    offset = 0
+class Ours:
+    """What the drain calls."""
 
-    def take(made: list[Event]) -> float:
-        nonlocal offset
-        offset += len(made)
+    def __init__(self, folder: Path, name: str, projectors: Sequence[Projector]) -> None:
+        self.name = name
+        self._store = open_store(folder, writable=True)
+        self._sink = JournalSink(Journal(self._store, projectors))
+        self._offset = 0
+
+    def take(self, made: list[Event]) -> float:
+        self._offset += len(made)
         started = time.perf_counter()
-        rejected = sink.write(made, "segment", offset)
+        rejected = self._sink.write(made, "segment", self._offset)
         taken = time.perf_counter() - started
         assert not rejected
         return taken
 
-    taken = measure(events, batch, take)
-    store.close()
-    return taken
+    def close(self) -> None:
+        self._store.close()
+
+
+def compare(temp: Path, events: int, batch: int) -> list[list[str]]:
+    """Each batch goes to all in turn, so that whatever else the machine does meets them alike."""
+    folders = [temp / str(number) for number in range(3)]
+    contenders: list[Raw | Ours] = [
+        Raw(folders[0]),
+        Ours(folders[1], "journal alone", []),
+        Ours(folders[2], "journal, runs, positions", [RunProjector()]),
+    ]
+    taken = [0.0] * len(contenders)
+    for made in Flights().batches(events, batch):
+        for place, contender in enumerate(contenders):
+            taken[place] += contender.take(made)
+    for contender in contenders:
+        contender.close()
+    sizes = [(folder / DATABASE_FILE).stat().st_size for folder in folders]
+    return [
+        [
+            f"{events:,} × {contender.name}",
+            f"{events / seconds:,.0f}",
+            f"{taken[0] / seconds:.2f}",
+            f"{size / events:,.0f}",
+        ]
+        for contender, seconds, size in zip(contenders, taken, sizes, strict=True)
+    ]
 
 
 def main() -> None:
@@ -92,20 +119,8 @@ def main() -> None:
     given = parser.parse_args()
     rows = []
     for events in given.events:
-        base = 0.0
-        for name, run in (
-            ("raw executemany", raw),
-            ("journal alone", lambda folder, n, size: ours(folder, n, size, projections=False)),
-            ("journal, runs, positions", lambda folder, n, size: ours(folder, n, size, projections=True)),
-        ):
-            with tempfile.TemporaryDirectory() as temp:
-                folder = Path(temp) / "flight"
-                taken = run(folder, events, given.batch)
-                size = (folder / DATABASE_FILE).stat().st_size
-            base = base or taken
-            rows.append(
-                [f"{events:,} × {name}", f"{events / taken:,.0f}", f"{base / taken:.2f}", f"{size / events:,.0f}"]
-            )
+        with tempfile.TemporaryDirectory() as temp:
+            rows += compare(Path(temp), events, given.batch)
     notes = [f"1 KB payloads, {given.batch:,} events a transaction, WAL, synchronous=NORMAL, ten indexes"]
     print_table("Appending to the journal", ["events", "events/s", "of raw", "bytes/event"], rows, notes)
 
