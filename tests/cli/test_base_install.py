@@ -62,7 +62,7 @@ def test_what_needs_the_extra_says_how_to_get_it(folder: Path, args: list[str]) 
 def test_commands_are_recorded_and_wait_for_somebody_who_delivers(folder: Path) -> None:
     said = without_extra("exec", "--dir", folder, "--", "sh", "-c", "echo hello; exit 4")
     assert (said.code, said.out) == (4, "hello\n")
-    assert "recorded in the spool" in said.err
+    assert "wait in the spool" in said.err
     assert flightlog("drain", "--dir", folder, "--json").json["delivered"] == 4
     assert flightlog("run", "show", "--dir", folder, "--json").json["run"]["status"] == "failed"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -147,7 +148,7 @@ def test_a_server_that_is_down_costs_the_command_nothing_and_gets_it_later(tmp_p
         url, port = server.url, server.url.rsplit(":", 1)[1]
     said = flightlog_process("exec", "--server", url, "--", "sh", "-c", "exit 3", **env)
     assert said.code == 3
-    assert "recorded in the spool" in said.err
+    assert "wait in the spool" in said.err
     with Process(["up", "--dir", tmp_path / "flight", "--port", port, "--json"]) as again:
         again.line()
         drained = flightlog_process("drain", "--server", url, "--json", **env)
@@ -162,3 +163,11 @@ def test_secrets_on_the_command_line_stay_out_of_the_folder(folder: Path) -> Non
     flightlog_process("exec", "--dir", folder, "--", "echo", f"token={secret}")
     assert show(folder)["run"]["event_count"] == 4
     assert not [path for path in folder.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
+
+
+def test_commands_side_by_side_all_arrive(folder: Path) -> None:
+    with contextlib.ExitStack() as stack:
+        running = [stack.enter_context(Process(["exec", "--dir", folder, "--", "sleep", "0.2"])) for _ in range(4)]
+        assert [process.wait() for process in running] == [0] * 4
+    runs = flightlog("run", "list", "--dir", folder, "--json").json["runs"]
+    assert [(run["status"], run["event_count"]) for run in runs] == [("succeeded", 4)] * 4

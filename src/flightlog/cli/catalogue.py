@@ -22,7 +22,10 @@ def catalogue(
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """List the built-in event types, or show one with its schema and an example."""
+    """List the built-in event types, or show one of them.
+
+    One type comes with its JSON Schema and a worked example.
+    """
     types = published()
     if type_ is not None:
         name = event_type(type_).type

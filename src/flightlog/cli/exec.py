@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import shlex
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from flightlog.cli.problems import USAGE
 from flightlog.cli.words import duration
 from flightlog.errors import BadInput
 from flightlog.recorder.client import Recorder
+from flightlog.recorder.health import Health
 from flightlog.store.lock import holder
 
 NAME = "flightlog exec"
@@ -53,35 +55,40 @@ def exec_(
     command = [str(word) for word in ctx.args]
     if not command:
         raise BadInput(reason="there is no command; write it after --, as in `flightlog exec -- make test`")
-    target = server if server is not None else options.chosen_folder(folder)
-    options.chosen_folder(folder, server)
-    recorder = wiring.open(target, project=project, source="cli")
+    place = options.chosen_folder(folder, server)
+    logging.getLogger("flightlog").addHandler(logging.NullHandler())  # what there is to say is said at the end
+    recorder = wiring.open(place if server is None else server, project=project, source="cli")
     try:
         found = _run(recorder, command, run_name, actor, task, as_json)
-        delivered = _await_delivery(recorder, server)
+        # Worth waiting for only where somebody delivers: a server, this process, or the folder's writer.
+        awaited = server is not None or wiring.has_server_extra() or holder(place) is not None
+        delivered = _await_delivery(recorder) if awaited else recorder.flush(0)
+        health = recorder.health()
     finally:
-        recorder.close()
-    lost = recorder.health().dropped_total
+        recorder.close(timeout=0)
     if as_json:
-        output.print_json({**found, "delivered": delivered, "events_lost": lost})
+        output.print_json({**found, "delivered": delivered, "events_lost": health.dropped_total})
     elif not quiet:
-        place = "recorded" if delivered else "recorded in the spool"
-        output.hint(
-            f"{place} as run {found['run_id']}: exit {found['exit_code']} after {duration(found['duration_ns'])}"
-        )
-    if lost and not quiet:
-        output.hint(f"{lost} events could not be recorded; `flightlog doctor` says why")
+        _say(found, delivered, health, server)
     raise typer.Exit(found["exit_code"])
 
 
-def _await_delivery(recorder: Recorder, server: str | None) -> bool:
-    """Wait for the store where somebody delivers (a server, this process, the folder's writer) and nothing is in the way."""
-    delivered = recorder.flush(0)
-    if server is None and not wiring.has_server_extra() and holder(recorder.folder) is None:
-        return delivered
+def _say(found: dict[str, Any], delivered: bool, health: Health, server: str | None) -> None:
+    output.hint(f"recorded as run {found['run_id']}: exit {found['exit_code']} after {duration(found['duration_ns'])}")
+    if not delivered:
+        why = f" ({health.drain_error})" if health.drain_error else ""
+        verb = "`flightlog drain` or `flightlog up`" if server is None else f"`flightlog drain --server {server}`"
+        output.hint(f"its events wait in the spool{why}; {verb} delivers them")
+    if health.dropped_total:
+        output.hint(f"{health.dropped_total} events could not be recorded; `flightlog doctor` says why")
+
+
+def _await_delivery(recorder: Recorder) -> bool:
+    """Wait until everything is in the store, for as long as a flush may take, unless something is in the way."""
     deadline = time.monotonic() + recorder.settings.flush_timeout_seconds
-    while not delivered and time.monotonic() < deadline and recorder.health().drain_error is None:
-        delivered = recorder.flush(LOOK_SECONDS)
+    while not (delivered := recorder.flush(LOOK_SECONDS)):
+        if time.monotonic() >= deadline or recorder.health().drain_error is not None:
+            break
     return delivered
 
 
