@@ -12,7 +12,7 @@ from flightlog.recorder.helpers.commands import Command, ExecResult, Folder, Opt
 from flightlog.recorder.helpers.decorate import decorator
 from flightlog.recorder.helpers.llm import LLMCall, llm_call
 from flightlog.recorder.helpers.patches import patch_name, patch_payload
-from flightlog.recorder.helpers.statements import action_digest, decision_word, error_payload
+from flightlog.recorder.helpers.statements import decision_fields, decision_payload, error_payload
 from flightlog.recorder.helpers.testruns import (
     OUTPUT_BYTES_MAX,
     TestBlock,
@@ -209,20 +209,8 @@ class Instruments:
     ) -> str:
         """Record that permission is asked for; gives the correlation id to hand to `decision`."""
         correlation_id = self.ids.span_id()
-        payload = {
-            "capability": as_text(capability),
-            "decision": "requested",
-            "resource": resource,
-            "reason": reason,
-            "action_digest": None if action is None else action_digest(action),
-        }
-        self.emit(
-            "capability_decision",
-            {**extra, **without_nones(payload)},
-            name=as_text(capability),
-            status="requested",
-            correlation_id=correlation_id,
-        )
+        payload = decision_payload(capability, "requested", action, extra, resource=resource, reason=reason)
+        self.emit("capability_decision", payload, correlation_id=correlation_id, **decision_fields(payload))
         return correlation_id
 
     def decision(
@@ -243,24 +231,18 @@ class Instruments:
 
         Of `action`, what exactly was decided on, only the digest is kept. Gives the event's id.
         """
-        word = decision_word(decision)
-        payload = {
-            "capability": as_text(capability),
-            "decision": word,
-            "rule": rule,
-            "approver": approver,
-            "reason": reason,
-            "resource": resource,
-            "expires_at": expires_at,
-            "action_digest": None if action is None else action_digest(action),
-        }
-        return self.emit(
-            "capability_decision",
-            {**extra, **without_nones(payload)},
-            name=as_text(capability),
-            status=word,
-            correlation_id=correlation_id,
+        payload = decision_payload(
+            capability,
+            decision,
+            action,
+            extra,
+            rule=rule,
+            approver=approver,
+            reason=reason,
+            resource=resource,
+            expires_at=expires_at,
         )
+        return self.emit("capability_decision", payload, correlation_id=correlation_id, **decision_fields(payload))
 
     def note(self: Emits, text: str, *, level: str = "info", **extra: Any) -> str:
         """Record a remark; gives the event's id."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterable, Iterable, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -53,8 +53,13 @@ class Streamed:
         early = None if self.whole or self.error else True
         self._call = None  # whatever comes now is not recorded
         whole, _ = attempt(self.assembly.response)
-        fields = {"chunks": self.assembly.chunks, "time_to_first_chunk_ns": self.first_chunk_ns}
-        return without_nones({**read_safely(whole), **fields, "stopped_early": early, "error": self.error})
+        fields = {
+            "chunks": self.assembly.chunks,
+            "time_to_first_chunk_ns": self.first_chunk_ns,
+            "stopped_early": early,
+            "error": self.error,
+        }
+        return {**read_safely(whole), **without_nones(fields)}
 
 
 class LLMCall:
@@ -195,5 +200,9 @@ def llm_call(
         messages = [{"role": "user", "content": messages}]
     elif messages is not None and not isinstance(messages, list | tuple):
         messages = [messages]
-    request = {"operation": operation, "messages": messages, "parameters": parameters, "tools": tools}
-    return LLMCall(emits, model, provider, request)
+    if parameters is not None and not isinstance(parameters, Mapping):
+        parameters = {"value": parameters}
+    if tools is not None and not isinstance(tools, list | tuple):
+        tools = [tools]
+    request = {"operation": as_text(operation), "messages": messages, "parameters": parameters, "tools": tools}
+    return LLMCall(emits, model, None if provider is None else as_text(provider), request)

@@ -79,8 +79,8 @@ class Captured:
 def whole_lines_before(data: bytes) -> bytes:
     """The start of an output without the line (or the key) that the cut goes through.
 
-    >>> whole_lines_before(b"first line\\npassword: hunt")
-    b'first line\\n'
+    >>> whole_lines_before(b"first line\\nsecond line\\npassword: hunt")
+    b'first line\\nsecond line\\n'
     """
     opened = data.rfind(_KEY_BEGIN)
     if opened > data.rfind(_KEY_END):

@@ -6,13 +6,17 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from flightlog.events.envelope import FLAG_INVALID
 from flightlog.events.payload import describe_error, encode_any
 from flightlog.recorder.helpers.base import as_text
 from flightlog.recorder.helpers.reading import text
+
+DECISIONS = ("requested", "granted", "denied")
 
 _ALIASES = {
     "message": ("message", "error", "detail", "msg", "title"),
@@ -52,11 +56,24 @@ def _from_mapping(error: Mapping[Any, Any]) -> dict[str, Any]:
     return told
 
 
-def decision_word(decision: str | bool) -> str:
-    """`granted` for True, `denied` for False; a word stays what it is."""
-    if isinstance(decision, bool):
-        return "granted" if decision else "denied"
-    return as_text(decision)
+def decision_payload(
+    capability: str, decision: str | bool, action: object, extra: dict[str, Any], **said: object
+) -> dict[str, Any]:
+    """The payload of a `capability_decision` event."""
+    word = ("granted" if decision else "denied") if isinstance(decision, bool) else as_text(decision)
+    payload: dict[str, Any] = {"capability": as_text(capability), "decision": word}
+    for key, value in said.items():
+        if value is not None:
+            payload[key] = value.isoformat() if isinstance(value, datetime) else as_text(value)
+    if action is not None:
+        payload["action_digest"] = action_digest(action)
+    return {**extra, **payload}
+
+
+def decision_fields(payload: dict[str, Any]) -> dict[str, Any]:
+    """The envelope's part of a `capability_decision`. A word that is no decision stays, and is flagged."""
+    flags = 0 if payload["decision"] in DECISIONS else FLAG_INVALID
+    return {"name": payload["capability"], "status": payload["decision"], "flags": flags}
 
 
 def action_digest(action: object) -> str:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from flightlog.events.payload import describe_error
-from flightlog.recorder.helpers.base import Emits, Pair, as_text, without_nones
+from flightlog.recorder.helpers.base import Emits, Pair, as_text, attempt, without_nones
 from flightlog.recorder.helpers.commands import Command, ExecResult, Options, command_words, execute, title
 from flightlog.recorder.helpers.output import Captured
 from flightlog.recorder.helpers.summaries import Totals, framework_of, read_totals
@@ -53,7 +53,7 @@ class TestBlock:
     def __init__(self, emits: Emits, name: str, framework: str | None) -> None:
         self.name = as_text(name)
         self._pair = Pair(emits)
-        self._framework = framework
+        self._framework = None if framework is None else as_text(framework)
         self._totals: dict[str, Any] = {}
         self._output: object = None
 
@@ -124,10 +124,18 @@ def totals_payload(
     failures: Sequence[object] | None = None,
 ) -> dict[str, Any]:
     """The totals as a test_result payload has them. A failure that is a text is its name."""
-    told = [{"name": entry} if isinstance(entry, str) else entry for entry in failures or ()]
     counts = {"passed": passed, "failed": failed, "errors": errors, "skipped": skipped}
-    whole = {"total": sum(number for number in counts.values() if isinstance(number, int)), **counts}
-    return {**whole, "failures": told} if told else whole
+    counts = {name: _whole(number) for name, number in counts.items()}
+    totals: dict[str, Any] = {"total": sum(counts.values()), **counts}
+    if failures:
+        told = failures if isinstance(failures, list | tuple) else [failures]
+        totals["failures"] = [{"name": entry} if isinstance(entry, str) else entry for entry in told]
+    return totals
+
+
+def _whole(number: object) -> int:
+    value, _ = attempt(int, number)
+    return max(value or 0, 0)
 
 
 def verdict(totals: dict[str, Any]) -> str:

@@ -25,7 +25,7 @@ class ToolCall:
         self.tool = as_text(tool)
         self._pair = Pair(emits)
         self._arguments = arguments
-        self._call_id = call_id
+        self._call_id = None if call_id is None else as_text(call_id)
         self._result: object = _NOTHING
         self._items: list[object] = []
         self._yielded = 0
