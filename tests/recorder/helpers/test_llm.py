@@ -239,7 +239,8 @@ def test_an_answer_whose_fields_raise_is_kept_and_nothing_is_raised(rec, only):
 
 def test_request_and_response_are_a_pair_with_model_duration_and_usage(rec, only):
     with (
-        rec.run("r") as run, run.span("think") as span,
+        rec.run("r") as run,
+        run.span("think") as span,
         run.llm(
             "gpt-4o-mini",
             provider="openai",
