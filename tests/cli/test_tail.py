@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from flightlog import wiring
-from flightlog.cli.source import Doc, EventQuery
+from flightlog.cli.query import Doc, EventQuery
 from flightlog.cli.tail import _follow
 from flightlog.recorder.client import Recorder
 from tests.cli.terminal import Process, Server, flightlog

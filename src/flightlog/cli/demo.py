@@ -13,7 +13,7 @@ from flightlog import wiring
 from flightlog.cli import lines, options, output, serving
 from flightlog.cli.local import FolderSource
 from flightlog.cli.problems import FAILED
-from flightlog.cli.source import Doc, EventQuery, Source
+from flightlog.cli.query import Doc, EventQuery, Source
 from flightlog.cli.words import count, duration
 from flightlog.config import Settings
 from flightlog.demo.agent import Outcome, fly

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from flightlog.cli import lines, options, output
-from flightlog.cli.source import Doc, EventQuery, Source, open_source
+from flightlog.cli.query import Doc, EventQuery, Source
+from flightlog.cli.source import open_source
 from flightlog.cli.words import moment
 from flightlog.errors import BadInput
 

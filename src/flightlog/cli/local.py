@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from flightlog.cli.output import hint
-from flightlog.cli.source import Doc, EventQuery, RunQuery
+from flightlog.cli.query import Doc, EventQuery, RunQuery
 from flightlog.cli.words import count
 from flightlog.config import Settings
 from flightlog.errors import FlightlogError

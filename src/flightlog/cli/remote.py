@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from flightlog.cli.problems import from_problem
-from flightlog.cli.source import Doc, EventQuery, RunQuery
+from flightlog.cli.query import Doc, EventQuery, RunQuery
 from flightlog.config import MIB, Settings
 from flightlog.errors import (
     EventIdConflict,

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from flightlog.cli import lines, options, output
-from flightlog.cli.source import Doc, EventQuery, RunQuery, Source, open_source
+from flightlog.cli.query import Doc, EventQuery, RunQuery, Source
+from flightlog.cli.source import open_source
 from flightlog.cli.words import count, duration, moment, short_time
 from flightlog.errors import NotFound
 

@@ -1,78 +1,11 @@
-"""Where reading verbs read: a folder's store or a running server. Both give the documents of the HTTP API."""
+"""Where reading verbs read: a folder's store, or a running server."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Protocol
-
-import msgspec
 
 from flightlog.cli.options import chosen_folder
-
-Doc = dict[str, Any]
-
-
-class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which events: every field that is given has to hold. Named as in the journal's own filter."""
-
-    project: str | None = None
-    run_id: str | None = None
-    types: tuple[str, ...] = ()
-    levels: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
-    actors: tuple[str, ...] = ()
-    statuses: tuple[str, ...] = ()
-    trace_id: str | None = None
-    span_id: str | None = None
-    task_id: str | None = None
-    correlation_id: str | None = None
-    name: str | None = None
-    since: int | None = None
-    until: int | None = None
-
-
-class RunQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which runs. `name` is a part of the name."""
-
-    project: str | None = None
-    statuses: tuple[str, ...] = ()
-    actor: str | None = None
-    task_id: str | None = None
-    trace_id: str | None = None
-    name: str | None = None
-    since: int | None = None
-    until: int | None = None
-
-
-class Source(Protocol):
-    """Something that can be asked for runs and events."""
-
-    def runs(self, query: RunQuery, limit: int | None = None, cursor: str | None = None) -> Doc:
-        """`{runs, nextCursor}`, newest first."""
-
-    def run(self, run_id: str) -> Doc:
-        """One run's summary. Raises RunNotFound."""
-
-    def events(
-        self,
-        query: EventQuery,
-        *,
-        after_id: int | None = None,
-        before_id: int | None = None,
-        limit: int | None = None,
-        latest: bool = False,
-    ) -> Doc:
-        """`{events, nextAfterId, nextBeforeId, more}`, oldest first."""
-
-    def head(self) -> int:
-        """The id of the newest event; 0 when there is none."""
-
-    def follow(self, query: EventQuery, after_id: int) -> Iterator[list[Doc]]:
-        """What comes after this id, for ever. Empty lists are moments without news."""
-
-    def close(self) -> None:
-        """Let go of it."""
+from flightlog.cli.query import Source
 
 
 def open_source(folder: Path | None, server: str | None) -> Source:
