@@ -262,6 +262,24 @@ def test_a_key_written_with_escapes_is_recognised() -> None:
     assert b"hunter2" not in redactor().redact(data).data
 
 
+def test_json_inside_a_string_stays_json() -> None:
+    token = next(rule for rule in RULES if rule.name == "replicate").secret()
+    for text in (
+        "a\\" + token,
+        "\r" + token[1:],
+        f"'{token}'",
+        f'"{token}"',
+        "\\\\" + token + "\\",
+        f"\t{token}\n",
+        f"é {token}é",
+    ):
+        for levels in range(1, 4):
+            said = shown(nested(text, levels))
+            for _ in range(levels):
+                said = json.loads(said)["arguments"]
+            assert token[2:] not in said
+
+
 def test_nesting_has_no_limit() -> None:
     deep = b'{"payload":' + b'{"a":[' * 50_000 + b'{"password":"hunter2"}' + b"]}" * 50_000 + b"}"
     assert redactor().hits(deep)
@@ -473,9 +491,10 @@ def test_a_fork_while_other_threads_search_does_not_hang() -> None:
     threads = [threading.Thread(target=search) for _ in range(2)]
     for thread in threads:
         thread.start()
+    parents = redact._engine
     try:
         for _ in range(10):
-            _in_child(lambda: redact.hits(data) and redact.redact(data).count == 1)
+            _in_child(lambda: redact.hits(data) and redact.redact(data).count == 1 and redact._engine is not parents)
     finally:
         stop.set()
         for thread in threads:

@@ -141,6 +141,16 @@ def test_a_redaction_is_never_cut_in_two() -> None:
         assert kept.replace(mark, "").strip("|") == ""
 
 
+def test_no_letter_is_cut_in_two() -> None:
+    for bytes_max in range(150, 190):
+        for text in ("é" * 500, "😀" * 500, "aé😀" * 200, "\n" * 500, '\\"' * 300, "\x01é" * 300):
+            for data in (json.dumps({"t": text}).encode(), json.dumps({"t": text}, ensure_ascii=False).encode()):
+                found = CUT.match(cut(data, bytes_max)["t"])
+                assert found is not None
+                assert text.startswith(found[1])
+                assert text.endswith(found[5])
+
+
 def test_a_secret_is_gone_before_its_string_is_cut() -> None:
     secret = next(rule for rule in RULES if rule.name == "github").secret()
     data = event({"text": "x" * 50_000 + secret + "y" * 50_000})
