@@ -117,7 +117,8 @@ def main() -> None:
         cells.append(f"{tight[-1] / 1000:.1f}")
         rows.append(cells)
     columns = [
-        "µs a call", "tight p50", "ratio", "tight p99", "ratio", "1,000/s p50", "ratio", "1,000/s p99", "ratio", "tight p99.9", "max ms",
+        "µs a call", "tight p50", "ratio", "tight p99", "ratio", "1,000/s p50", "ratio", "1,000/s p99", "ratio", "tight p99.9",
+        "max ms",
     ]  # fmt: skip
     print_table(
         "What recording one event costs the host",

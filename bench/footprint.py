@@ -1,6 +1,6 @@
 """What does the base install weigh? Bytes on disk, time to import, memory: in a new virtual environment, beside a common tracer.
 
-    python bench/footprint.py [--runs 15]
+python bench/footprint.py [--runs 15]
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ def measured(python: Path, code: str, runs: int) -> tuple[float, float]:
     """Median milliseconds and MB that this code takes in a fresh process."""
     times, sizes = [], []
     for _ in range(runs):
-        done = subprocess.run([python, "-c", MEASURE.format(code=code)], capture_output=True, text=True, check=True, cwd="/")
+        done = subprocess.run(
+            [python, "-c", MEASURE.format(code=code)], capture_output=True, text=True, check=True, cwd="/"
+        )
         seconds, kib = done.stdout.split()
         times.append(float(seconds) * 1_000)
         sizes.append(int(kib) / 1024)

@@ -286,9 +286,9 @@ def test_unpacking_anything_at_all_gives_bytes_or_a_problem(data: bytes, coding:
     ("body", "coding", "word"),
     [
         (b"not packed at all", "gzip", "not valid gzip"),
-        (gzip.compress(b"{}")[:-3], "gzip", "cut short"),
+        (gzip.compress(b"{}", mtime=0)[:-3], "gzip", "cut short"),
         (b"", "gzip", "cut short"),
-        (gzip.compress(b"{}") + b"tail", "gzip", "not valid gzip"),
+        (gzip.compress(b"{}", mtime=0) + b"tail", "gzip", "not valid gzip"),
         (zlib.compress(b"{}") + b"tail", "deflate", "bytes follow"),
     ],
 )

@@ -89,7 +89,8 @@ def test_a_full_disk_is_survived_counted_and_recovered_from(tmp_path: Path) -> N
         pytest.skip("this machine does not let a test mount a small disk (unshare -rm)")
     disk, out = tmp_path / "disk", tmp_path / "out"
     disk.mkdir()
-    script = f"mount -t tmpfs -o size=8m tmpfs {disk} && {sys.executable} -m tests.crash.hostile disk_full {disk}/flight && cp -r {disk}/flight {out}"
+    fly_there = f"{sys.executable} -m tests.crash.hostile disk_full {disk}/flight"
+    script = f"mount -t tmpfs -o size=8m tmpfs {disk} && {fly_there} && cp -r {disk}/flight {out}"
     done = subprocess.run(
         ["unshare", "-rm", "sh", "-c", script], cwd=ROOT, env=ENVIRON, capture_output=True, text=True, timeout=110
     )

@@ -72,7 +72,7 @@ def test_a_torn_tail_is_left_unread_at_every_length(tmp_path: Path) -> None:
 def test_a_torn_tail_can_be_finished_later(tmp_path: Path) -> None:
     data = whole()
     fd = write(tmp_path / "s", data[:-5])
-    records, chunk = read_all(fd)
+    _, chunk = read_all(fd)
     with (tmp_path / "s").open("ab") as file:
         file.write(data[-5:])
     assert [seq for seq, _ in read_chunk(fd, chunk.offset, bytes_max=1000, records_max=9).records] == [20]
