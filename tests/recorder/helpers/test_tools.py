@@ -126,7 +126,7 @@ def test_a_call_with_wrong_arguments_raises_its_own_type_error_and_is_recorded(r
     def read(path):
         return path
 
-    with rec.run("r"), pytest.raises(TypeError, match="unexpected keyword argument .wrong."):
+    with rec.run("r"), pytest.raises(TypeError, match="unexpected keyword argument"):
         read(wrong=1)
     assert only("tool_call")[1]["arguments"] == {"args": [], "kwargs": {"wrong": 1}}
     assert only("tool_result")[0].status == "error"
