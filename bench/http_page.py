@@ -40,7 +40,7 @@ RUNS_KEPT = 2_000  # run ids that are asked for
 class NoCare:
     """Nothing is appended over HTTP here."""
 
-    def event(self, event: Event) -> Event:
+    def prepare(self, event: Event) -> Event:
         return event
 
 

@@ -19,11 +19,11 @@ from flightlog.events.envelope import Event
 from flightlog.ids import Ids
 from flightlog.recorder.client import Recorder
 from flightlog.recorder.drain import Drain
-from flightlog.recorder.prepare import Preparer
 from flightlog.recorder.redact import Redactor
 from flightlog.recorder.sinks import Sink
 
 if TYPE_CHECKING:
+    from flightlog.ingest.batch import Intake
     from flightlog.journal.append import Journal
     from flightlog.journal.tail import TailHub
     from flightlog.store.contract import Store
@@ -61,7 +61,7 @@ def open(  # noqa: A001 - flightlog.open is the way in
     True
     """
     is_url = isinstance(target, str) and target.startswith(("http://", "https://"))
-    folder = (Path(spool_dir) if spool_dir else _state_folder(str(target))) if is_url else Path(target)
+    folder = (Path(spool_dir) if spool_dir else state_folder(str(target))) if is_url else Path(target)
     # A given Settings is the whole truth; the environment and flightlog.toml fill in only when there is none.
     chosen = Settings.load(folder) if settings is None else settings
     if project is not None:
@@ -89,7 +89,8 @@ def open(  # noqa: A001 - flightlog.open is the way in
     )
 
 
-def _state_folder(url: str) -> Path:
+def state_folder(url: str) -> Path:
+    """Where this user keeps what waits for the server at `url`."""
     base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
     return Path(base) / "flightlog" / hashlib.sha256(url.rstrip("/").encode()).hexdigest()[:16]
 
@@ -99,9 +100,11 @@ def has_server_extra() -> bool:
     return all(importlib.util.find_spec(name) is not None for name in ("sqlalchemy", "alembic"))
 
 
-def make_preparer(folder: Path, settings: Settings) -> Preparer:
-    """The care that every producer's events get before they touch a disk."""
-    return Preparer(settings, Redactor.from_settings(settings, digest_key(folder)))
+def make_intake(folder: Path, settings: Settings) -> Intake:
+    """The care that events get which did not come from our recorder, with the folder's own key for redaction marks."""
+    from flightlog.ingest.batch import Intake
+
+    return Intake(Redactor.from_settings(settings, digest_key(folder)), settings)
 
 
 def digest_key(folder: Path) -> bytes | None:

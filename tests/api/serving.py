@@ -32,12 +32,6 @@ START = 1_700_000_000_000_000_000
 SECOND = 1_000_000_000
 
 
-class Care(Intake):
-    """The ingest room's care under the name that the doors know, as `flightlog up` wires it."""
-
-    event = Intake.prepare
-
-
 @contextmanager
 def open_services(folder: Path, **settings: Any) -> Iterator[Services]:
     """Services over the store in `folder`."""
@@ -49,7 +43,7 @@ def open_services(folder: Path, **settings: Any) -> Iterator[Services]:
             store=store,
             journal=Journal(store, [RunProjector()], settings=chosen),
             hub=hub,
-            intake=Care(Redactor(digest_key=b"for tests"), chosen),
+            intake=Intake(Redactor(digest_key=b"for tests"), chosen),
             settings=chosen,
         )
     finally:

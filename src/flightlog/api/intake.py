@@ -72,7 +72,7 @@ def admit(services: Services, read: Read, lenient: bool) -> Event | FlightlogErr
             check_event(event)
     except FlightlogError as error:
         return error
-    return services.intake.event(event)
+    return services.intake.prepare(event)
 
 
 def make_readable(event: Event, depth_max: int) -> None:

@@ -20,7 +20,7 @@ from flightlog.store.contract import Store
 class Intake(Protocol):
     """The care that every producer's events get before they touch a disk: redaction, then truncation."""
 
-    def event(self, event: Event) -> Event:
+    def prepare(self, event: Event) -> Event:
         """The event as it may be stored, with `flags` that say what was done. Never raises for anything in the event."""
 
 

@@ -18,8 +18,7 @@ from flightlog.errors import ServerExtraMissing
 from flightlog.events.envelope import Event
 from flightlog.ingest.batch import Intake
 from flightlog.ingest.files import ImportReport, Progress, import_files
-from flightlog.recorder.redact import Redactor
-from flightlog.wiring import Keeper, has_server_extra
+from flightlog.wiring import Keeper, has_server_extra, make_intake, state_folder
 
 PROBLEMS_SHOWN_MAX = 20
 RUNS_SHOWN_MAX = 3
@@ -55,9 +54,11 @@ def import_(
     """
     place = options.chosen_folder(folder, server)
     settings = Settings.load(None if server is not None else place)
+    # The key of the redaction marks has to stay, or the same file would look changed when it is imported again.
+    intake = make_intake(place if server is None else state_folder(server), settings)
     append, close = _way_in(place, server, settings)
     try:
-        report = _import(append, settings, files, format_, project or settings.project, as_json)
+        report = _import(append, intake, files, format_, project or settings.project, as_json)
     finally:
         close()
     if as_json:
@@ -86,13 +87,12 @@ def _way_in(
 
 def _import(
     append: Callable[[list[Event]], Any],
-    settings: Settings,
+    intake: Intake,
     files: list[Path],
     format_: Format,
     project: str,
     as_json: bool,
 ) -> ImportReport:
-    intake = Intake(Redactor.from_settings(settings), settings)
     with output.progress("reading", None, as_json) as update:
 
         def on_progress(progress: Progress) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from flightlog.config import Settings
 from flightlog.errors import FlightlogError, ServerExtraMissing, Unavailable
-from flightlog.wiring import SPOOL_FOLDER, Keeper, has_server_extra, keeper_drain
+from flightlog.wiring import SPOOL_FOLDER, Keeper, has_server_extra, keeper_drain, make_intake
 
 LOOPBACK = "127.0.0.1"
 PORT = 4747
@@ -113,8 +113,6 @@ def _make_server(keeper: Keeper, drain: Any, host: str, on_ready: Callable[[], N
 
     from flightlog.api.app import create_app
     from flightlog.api.services import DrainHealth, Services
-    from flightlog.ingest.batch import Intake
-    from flightlog.recorder.redact import Redactor
 
     spool = keeper.folder / SPOOL_FOLDER
 
@@ -127,11 +125,6 @@ def _make_server(keeper: Keeper, drain: Any, host: str, on_ready: Callable[[], N
             backlog_bytes=sum(sizes),
             backlog_segments=len(sizes),
         )
-
-    class Care(Intake):
-        """The ingest room's care under the name that the doors know."""
-
-        event = Intake.prepare
 
     class Server(uvicorn.Server):
         """Says when it is ready, and ends the streams first when it is told to stop."""
@@ -153,7 +146,7 @@ def _make_server(keeper: Keeper, drain: Any, host: str, on_ready: Callable[[], N
         store=keeper.store,
         journal=keeper.journal,
         hub=keeper.hub,
-        intake=Care(Redactor.from_settings(keeper.settings), keeper.settings),
+        intake=make_intake(keeper.folder, keeper.settings),
         settings=keeper.settings,
         drain=drain_health,
     )
