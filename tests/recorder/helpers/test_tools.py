@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -167,7 +168,7 @@ def test_a_generator_stays_one_and_its_items_are_recorded(rec, only):
         with pytest.raises(StopIteration) as stop:
             next(running)
         assert stop.value.value == "end"
-    assert only("tool_result")[1] == {"tool": "lines", "result": ["a", "b"], "yielded": 2, "returned": "end"}
+    assert only("tool_result")[1] == {"tool": "lines", "result": "ab", "yielded": 2, "returned": "end"}
 
 
 def test_exceptions_thrown_into_a_generator_reach_it(rec, only):
@@ -217,6 +218,36 @@ def test_only_the_first_hundred_items_of_a_generator_are_kept(rec, only):
     assert (payload["result"], payload["yielded"]) == (list(range(100)), 250)
 
 
+def test_a_secret_that_a_generator_gives_piece_by_piece_is_redacted(rec):
+    token = "ghp_Ab3dEf6hIj9kLm2nOp5qRs8tUv1wXy4z0Q7e"
+
+    @rec.tool
+    def read(before):
+        yield before
+        yield from token
+        yield from itertools.repeat("x" * 999 + "\n", 70)
+
+    with rec.run("r"):
+        for length in (0, 64 * 1024 - 20):
+            assert token in "".join(read("y" * length + "\n"))
+    stored = b"".join(rec.memory.bodies).decode()
+    assert "[REDACTED:github:" in stored
+    for at in range(len(token) - 8):
+        assert token[at : at + 8] not in stored
+
+
+def test_texts_among_other_items_stay_items(rec):
+    @rec.tool
+    def mixed():
+        yield from ["a"] * 150
+        yield 1
+
+    with rec.run("r"):
+        list(mixed())
+    (payload,) = results(rec)
+    assert (payload["result"], payload["yielded"]) == (["a"] * 100, 151)
+
+
 def test_an_async_generator_stays_one_with_everything_that_is_sent_into_it(rec, only):
     @rec.tool
     async def talk():
@@ -237,7 +268,7 @@ def test_an_async_generator_stays_one_with_everything_that_is_sent_into_it(rec, 
             assert [item async for item in running] == []
 
     asyncio.run(main())
-    assert only("tool_result")[1] == {"tool": "talk", "result": ["a", "b", "caught"], "yielded": 3}
+    assert only("tool_result")[1] == {"tool": "talk", "result": "abcaught", "yielded": 3}
 
 
 def test_an_async_generator_that_raises_or_is_closed_is_recorded(rec):
