@@ -37,8 +37,11 @@ class Engine:
     def text(self) -> tuple[Finder, ...]:
         contexts = [pattern for rule in CONTEXTS for pattern in _of_context(rule)]
         # A JWT may go on for long before it turns out to be none, so it has a search of its own.
+        # Formats that begin with letters of any kind keep a search busy at every word, so they have theirs as well.
+        loose = [rule for rule in TOKENS if isinstance(rule.parts[0], Run)]
         return (
-            Finder([_of_token(rule) for rule in TOKENS]),
+            Finder([_of_token(rule) for rule in TOKENS if rule not in loose]),
+            Finder([_of_token(rule) for rule in loose]),
             Finder([pattern for pattern in contexts if pattern.rule == "jwt"]),
             Finder([pattern for pattern in contexts if pattern.rule != "jwt"]),
             self.structure,
@@ -69,7 +72,7 @@ def _of_token(rule: Rule) -> Pattern:
 
 def _first_look(rule: Rule) -> str:
     """The beginning of a token, up to a run that is long enough."""
-    made = r"\b" if rule.patterns[0].startswith(r"\b") else ""
+    made = ""
     for part, pattern in rule.spelled():
         if isinstance(part, Run) and part.least > _FIRST_LOOK:
             return f"{made}[{part.letters}]{{{_FIRST_LOOK}}}"

@@ -112,7 +112,7 @@ def snap(text: bytes, start: int, end: int) -> tuple[int, int]:
     unit = _unit(text, start)
     if unit is not None:
         start = unit[1]
-    elif text[start - 1 : start] == b"\\" and (escape := _ESCAPE.match(text, start - 1)):
+    elif text[start - 1 : start] == b"\\" != text[start : start + 1] and (escape := _ESCAPE.match(text, start - 1)):
         start = escape.end()  # the backslash is escaped itself, but at a deeper level it will not be
     unit = _unit(text, end)
     if unit is not None:

@@ -16,6 +16,10 @@ WINDOW = 256  # bytes of a value that its judge sees
 # Places of one text that are looked at closely: one in so many bytes. A text with more is not worth the host's time.
 PLACES_MIN, BYTES_A_PLACE = 500, 64
 
+# RE2 gives a sixth of this to the states that a search remembers. When they run out it starts anew, at fifty times the cost;
+# a day's text of all kinds takes 2 to 4 MB, and what is not needed is not taken.
+SEARCHER_BYTES_MAX, MATCHER_BYTES_MAX = 64 << 20, 2 << 20
+
 Span = tuple[int, int]
 
 # (text, where the match begins, where the secret starts, where it ends) -> whether it is one
@@ -51,8 +55,9 @@ class Found(NamedTuple):
 
 
 def options(*, captures: bool) -> Any:
-    """RE2 over bytes."""
+    """RE2 over bytes. What it remembers of a pattern is bounded, and most of it is never needed."""
     made = re2.Options()
+    made.max_mem = MATCHER_BYTES_MAX if captures else SEARCHER_BYTES_MAX
     made.encoding = re2.Options.Encoding.LATIN1
     made.never_capture = not captures
     made.log_errors = False

@@ -30,6 +30,9 @@ QUOTE = r"(?:\\*[\x22'\x60]|\\+u00(?:22|27|60))"
 SPACE = r"(?:[ \t\r\n\f]|\\+[nrtf]|\\+u00(?:09|0[aAcCdD]|20))"
 # A sign that no encoder escapes: all but quotes, `&`, `+`, `/`, `<`, `=`, `>`. Escaped, it could hide anything from a scan.
 ODD_ESCAPE = r"u00(?:2[013-589acdeACDE]|3[0-9abfABF]|[46][1-9a-fA-F]|40|5[0-9a-fA-F]|7[0-9a-eA-E])"
+
+
+# Where a word begins. Few triggers can afford it: it doubles what a scan has to remember.
 EDGE = r"(?:^|[^A-Za-z0-9_]|\\[bfnrt]|\\u[0-9a-fA-F]{4})"
 
 
@@ -112,9 +115,9 @@ def _parse_token(block: str) -> Rule:
         raise ValueError(f"not the first line of a rule: {head}")
     name, finds, flags = found[1], found[2], (found[3] or "").split()
     source = rest.pop()
-    parts = parse_parts(rest[0])
+    scans = [line.removeprefix("scan ") for line in rest if line.startswith("scan ")]
+    parts = parse_parts(" ".join(line for line in rest if not line.startswith("scan ")))
     edge = "edge" in flags
-    scan = rest[1].removeprefix("scan ") if len(rest) > 1 else ("edge " if edge else "") + _trigger(parts)
     last = parts[-1]
     ends = r"\b" if isinstance(last, Run) and last.most is not None else ""
     return Rule(
@@ -122,7 +125,7 @@ def _parse_token(block: str) -> Rule:
         finds,
         source,
         patterns=((r"\b" if edge else "") + "(" + "".join(_pattern(part) for part in parts) + ")" + ends,),
-        triggers=(EDGE + scan[5:] if scan.startswith("edge ") else scan,),
+        triggers=tuple(EDGE + scan[5:] if scan.startswith("edge ") else scan for scan in scans) or (_trigger(parts),),
         parts=parts,
         hard="soft" not in flags,
         judge=next((flag for flag in flags if flag not in ("edge", "soft")), ""),

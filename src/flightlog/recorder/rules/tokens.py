@@ -1,12 +1,12 @@
 """Credentials that are known by how they begin: one block of three lines each.
 
     name: what it finds [flags]
-      the format
+      the format, on one line or more
       where its owner documents it
 
 In a format, `|` parts alternatives and `{hex 32+}` is a run of at least 32 letters of a class. Flags: `edge`, the
 beginning is short and must also begin a word; `soft`, common enough to be left alone in ids; any other names a judge.
-A line `scan …` replaces the trigger that would be made from the format.
+Lines `scan …` replace the trigger that would be made from the format; `scan edge …` must begin a word.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ vault: HashiCorp Vault service, batch and recovery tokens [edge]
   https://developer.hashicorp.com/vault/docs/concepts/tokens
 vault-legacy: HashiCorp Vault tokens before 1.10 [edge soft mixed]
   s.|b. {alnum 24-26}
-  scan edge [sb]\.[A-Za-z0-9]{24}
+  scan [sb]\.[A-Za-z0-9]{24}
   https://developer.hashicorp.com/vault/docs/concepts/tokens
 terraform: HCP Terraform and Terraform Enterprise API tokens
   {alnum 14} .atlasv1. {url 60+}
@@ -139,7 +139,7 @@ langfuse: Langfuse secret key
   https://langfuse.com/docs/api-and-data-platform/features/public-api
 openai: OpenAI user, project, service account and admin keys; DeepSeek, Moonshot and others [edge mixed]
   sk-proj-|sk-svcacct-|sk-admin-|sk-None-|sk- {url 24+}
-  scan edge sk-[A-Za-z0-9_-]{20}
+  scan sk-[A-Za-z0-9_-]{20}
   https://platform.openai.com/docs/api-reference/authentication
 huggingface: Hugging Face user and organisation tokens [edge]
   hf_|api_org_ {alpha 34+}
@@ -191,6 +191,8 @@ stripe-webhook: Stripe (and Svix) webhook signing secret [edge]
   https://docs.stripe.com/webhooks/signature
 square: Square access token and application secret [edge mixed]
   EAAA|sq0atp-|sq0csp- {url 22+}
+  scan edge EAAA[A-Za-z0-9_-]{8}
+  scan sq0(?:atp|csp)\-[A-Za-z0-9_-]{8}
   https://developer.squareup.com/docs/build-basics/access-tokens
 braintree: PayPal Braintree access token
   access_token$production$|access_token$sandbox$ {lower 16+} $ {hex 32+}
@@ -208,8 +210,10 @@ slack: Slack bot, user, app, refresh and configuration tokens
   xoxa-|xoxb-|xoxe-|xoxo-|xoxp-|xoxr-|xoxs-|xoxc-|xoxe.xoxp-|xoxe.xoxb-|xapp- {url 20+}
   https://docs.slack.dev/authentication/tokens
 discord: Discord bot token [edge soft]
-  {MNO 1} {url 23-27} . {url 6} . {url 27+}
-  scan [A-Za-z0-9_-]\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27}
+  {MNO 1} {DTjz 1} {AEIMQUYcgk 1} {w-z0-5 1} {MNO 1} {DTjz 1} {AEIMQUYcgk 1} {w-z0-5 1}
+  {MNO 1} {DTjz 1} {AEIMQUYcgk 1} {w-z0-5 1} {MNO 1} {DTjz 1} {AEIMQUYcgk 1} {w-z0-5 1}
+  {url 7-11} . {url 6} . {url 27+}
+  scan (?:[MNO][DTjz][AEIMQUYcgk][w-z0-5]){4}
   https://discord.com/developers/docs/reference#authentication
 telegram: Telegram bot token [edge soft]
   {digit 8-10} :A {url 34+}
@@ -217,7 +221,7 @@ telegram: Telegram bot token [edge soft]
   https://core.telegram.org/bots/api#authorizing-your-bot
 twilio: Twilio API key and account SID [edge]
   SK|AC {hex 32+}
-  scan edge (?:SK|AC)[0-9a-f]{16}
+  scan (?:SK|AC)[0-9a-f]{16}
   https://www.twilio.com/docs/glossary/what-is-a-sid
 sendgrid: SendGrid API key
   SG. {url 16-32} . {url 32+}
@@ -227,7 +231,7 @@ mailgun: Mailgun private API key [edge]
   https://documentation.mailgun.com/docs/mailgun/api-reference/mg-auth
 mailchimp: Mailchimp API key [edge soft]
   {hex 32} -us {digit 1-2}
-  scan [0-9a-f]{6}-us[0-9]
+  scan [0-9a-f]-us[0-9]
   https://mailchimp.com/developer/marketing/guides/quick-start/
 brevo: Brevo API key
   xkeysib-|xsmtpsib- {hex 64+} - {alnum 16+}
@@ -261,7 +265,7 @@ grafana-cloud: Grafana Cloud access policy token
   https://grafana.com/docs/grafana-cloud/security-and-account-management/authentication-and-permissions/access-policies/
 airtable: Airtable personal access token [edge]
   pat {alnum 14} . {hex 64+}
-  scan edge pat[A-Za-z0-9]{14}\.[0-9a-f]{8}
+  scan pat[A-Za-z0-9]{14}\.[0-9a-f]{8}
   https://airtable.com/developers/web/guides/personal-access-tokens
 hubspot: HubSpot private app token
   pat-na1-|pat-na2-|pat-eu1-|pat-ap1- {hex 8+} - {hex 4+} - {hex 4+} - {hex 4+} - {hex 12+}
