@@ -6,24 +6,27 @@ import gzip
 import http.client
 import json
 import resource
+import threading
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flightlog.api.app import Services
+from flightlog.api.app import APPENDERS, Services
 from flightlog.api.body import unpack
 from flightlog.config import MIB, Settings
-from flightlog.errors import BodyInvalid, BodyTooLarge, FlightlogError
+from flightlog.errors import BodyInvalid, BodyTooLarge, FlightlogError, StoreBusy
 from flightlog.events import wire
 from flightlog.events.envelope import FLAG_INVALID, FLAG_TRUNCATED, Event
 from flightlog.recorder.http_sink import HttpSink
-from tests.api.serving import START, Client, Server, changed, client_of, event, open_services
+from tests.api.serving import START, Client, Server, changed, client_of, event, fill, open_services
 
 NOTE = {"type": "note", "run_id": "r1", "payload": {"text": "hi"}}
 LINES = {"Content-Type": wire.MEDIA_TYPE}
@@ -439,3 +442,27 @@ def test_what_the_journal_itself_refuses_has_its_place_in_the_batch(services: Se
     assert [(one["index"], one["event_id"]) for one in receipt["rejected"]] == [(0, None), (2, "two")]
     assert receipt["ids"] == [None, 1, None, 2]
     assert receipt["event_ids"] == [None, "one", None, "three"]
+
+
+class Stuck:
+    """A journal whose store hangs until it is let go."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+        self.waiting = threading.Semaphore(0)
+
+    def append(self, *_: object, **__: object) -> None:
+        self.waiting.release()
+        assert self.go.wait(30)
+        raise StoreBusy(timeout_seconds=5)
+
+
+def test_a_store_that_hangs_does_not_take_the_readers_with_it(services: Services) -> None:
+    fill(services, 3)
+    stuck = Stuck()
+    with Server(changed(services, journal=stuck)) as server, ThreadPoolExecutor(60) as pool:
+        posts = [pool.submit(httpx.post, server.url + "/api/events", json=NOTE, timeout=60) for _ in range(60)]
+        assert all(stuck.waiting.acquire(timeout=30) for _ in range(APPENDERS))
+        assert len(httpx.get(server.url + "/api/events").json()["events"]) == 3
+        stuck.go.set()
+        assert {post.result().status_code for post in posts} == {503}

@@ -60,7 +60,7 @@ def test_the_header_of_a_broken_stream_counts_more_than_the_parameter_it_began_w
 
 def test_who_is_cut_off_before_the_first_event_still_knows_where_to_go_on(server: Server, services: Services) -> None:
     fill(services, 5)
-    with Stream(server.url + EVERYTHING) as stream:
+    with Stream(server.url + EVERYTHING, timeout=5) as stream:  # well before the first sign of life
         position = stream.next_line("id: ").removeprefix("id: ")
     assert position == "5"
     fill(services, 2, first=6)

@@ -318,7 +318,7 @@ def test_rows_say_what_happened_in_words(client: Client, services: Services) -> 
         ]
     )
     html = page(client, "/runs/r1")
-    for text in ("thinking hard", "ValueError: no", "3 passed, 1 failed", "+8 −2 a.py", "denied write (rule repo)", "exit 2",
+    for text in ("thinking hard", "ValueError: no", "3 passed, 1 failed", "+8 −2 a.py", "(rule repo)", "exit 2",
                  "1.5 s", "4 lost: spool full", "+2.00 s", "4 events of this run are lost"):  # fmt: skip
         assert text in html, text
     assert 'class="ev lost ' in html
@@ -328,6 +328,21 @@ def test_one_kind_of_events_can_be_shown_alone(client: Client, services: Service
     services.journal.append([event(1), event(2, "error", payload={"message": "m"}), event(3, "acme.x"), event(4)])
     assert shown(page(client, "/runs/r1", types="error")) == [2]
     assert "/runs/r1?types=acme.x%2Cnote" in parsed(page(client, "/runs/r1")).links
+
+
+def test_what_went_wrong_is_one_link_away(client: Client, services: Services) -> None:
+    services.journal.append(
+        [event(1), event(2, level="error"), event(3, "error", payload={"message": "m"}, level="error")]
+    )
+    assert "/runs/r1?level=error" in parsed(page(client, "/runs/r1")).links
+    assert shown(page(client, "/runs/r1", level="error")) == [2, 3]
+
+
+def test_lines_of_text_in_a_payload_are_lines_on_the_page(client: Client, services: Services) -> None:
+    services.journal.append([event(1, payload={"text": "one\ntwo", "path": "C:\\new"})])
+    html = page(client, "/events/e000001")
+    assert '<span class="eol">\\n\n</span>two' in html
+    assert "C:\\\\new&#34;" in html
 
 
 def test_an_event_opens_beside_the_list_and_on_a_page_of_its_own(client: Client, services: Services) -> None:
@@ -350,7 +365,7 @@ def test_what_was_done_to_a_payload_is_shown_for_what_it_is(client: Client, serv
         ]
     )
     html = page(client, "/events/e000001")
-    assert '<span class="cut cut" title="Only a preview was kept; the whole is sha256:' in html
+    assert '<span class="cut" title="Only a preview was kept; the whole is sha256:' in html
     assert "cut: 123456 of 130000 bytes</span>" in html
     assert "redacted: github</span>" in html
     assert "Parts of this payload are previews" in html

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from anyio import CapacityLimiter
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -25,6 +26,8 @@ from flightlog.console.pages.problem import problem_page
 from flightlog.console.render import render
 from flightlog.errors import BadInput, FlightlogError
 from flightlog.version import __version__
+
+APPENDERS = 4  # bodies decoded and stored at once; more wait
 
 DESCRIPTION = """
 Flightlog keeps a durable, append-only journal of what AI systems did. This is its door for programs.
@@ -76,6 +79,8 @@ def create_app(services: Services) -> FastAPI:
         },
     )
     app.state.services = services
+    # A store that takes its time must not take the readers' threads.
+    app.state.appenders = CapacityLimiter(APPENDERS)
     app.state.streams = Streams(services.settings.sse_watchers_max)
     # Streams first: the path of a single event or run would take theirs for an id.
     for router in (stream.router, events.router, runs.router, catalogue.router, health.router, problems.router):

@@ -11,7 +11,7 @@ from flightlog.api.decode import JSON_TYPE, Body, Read, decode
 from flightlog.api.problems import Problem, kind_of, problem_of
 from flightlog.api.services import Services
 from flightlog.errors import EventInvalid, FlightlogError
-from flightlog.events.catalogue import check_event
+from flightlog.events.catalogue import check_type
 from flightlog.events.envelope import FLAG_INVALID, Event, check_envelope
 from flightlog.events.payload import encode_payload
 
@@ -66,12 +66,16 @@ def admit(services: Services, read: Read, lenient: bool) -> Event | FlightlogErr
         return event
     try:
         make_readable(event, services.settings.payload_depth_max)
-        if lenient and event.flags & FLAG_INVALID:
-            check_envelope(event)
-        else:
-            check_event(event)
+        check_envelope(event)
     except FlightlogError as error:
         return error
+    try:
+        check_type(event)
+    except EventInvalid as error:
+        # A recorder keeps what breaks a rule of its type, and flags it. What its host was told is recorded is not refused.
+        if not lenient:
+            return error
+        event.flags |= FLAG_INVALID
     return services.intake.prepare(event)
 
 

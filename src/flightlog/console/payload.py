@@ -10,12 +10,13 @@ import msgspec
 # As the recorder writes them in place of a secret and of the middle of a long string.
 _MARKS = re.compile(
     r"\[REDACTED:(?P<rule>[a-z0-9_.-]+)(?::(?P<digest>[0-9a-f]+))?\]"
+    r"|(?P<eol>(?<!\\)(?:\\\\)*\\n)"
     r"|…?\[cut (?P<cut>(?:after )?[0-9][^\[\]\"\\]{0,120}?)(?:, (?P<sum>sha256:[0-9a-f]+))?\]…?"
 )
 
 
 class Piece(NamedTuple):
-    """A stretch of the text. `mark` is empty for plain text, else redacted or cut; `title` then tells more."""
+    """A stretch of the text. `mark` is empty for plain text, else redacted, cut or eol; `title` may tell more."""
 
     text: str
     mark: str = ""
@@ -36,7 +37,7 @@ def pretty(data: bytes) -> list[Piece]:
 
 
 def pieces(text: str) -> list[Piece]:
-    """The text, split at the marks that redaction and truncation leave."""
+    """The text, split at the marks that redaction and truncation leave, and with each `\\n` at the end of a line."""
     made: list[Piece] = []
     at = 0
     for found in _MARKS.finditer(text):
@@ -50,6 +51,8 @@ def pieces(text: str) -> list[Piece]:
 
 
 def _mark(found: re.Match[str]) -> Piece:
+    if found["eol"]:
+        return Piece(found["eol"] + "\n", "eol")
     if found["rule"]:
         same = f"; equal secrets have the same digest, {found['digest']}" if found["digest"] else ""
         return Piece(f"redacted: {found['rule']}", "redacted", f"A secret was taken out before it touched a disk{same}")

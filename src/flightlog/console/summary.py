@@ -50,14 +50,14 @@ def _lost(payload: Payload) -> str:
 
 
 def _decision(payload: Payload) -> str:
-    said = [str(payload.get("decision", "")), str(payload.get("capability", ""))]
-    if payload.get("resource"):
-        said.append(f"on {payload['resource']}")
+    said = [f"on {payload['resource']}"] if payload.get("resource") else []
     if payload.get("approver"):
         said.append(f"by {payload['approver']}")
     if payload.get("rule"):
         said.append(f"(rule {payload['rule']})")
-    return " ".join(filter(None, said))
+    if payload.get("reason"):
+        said.append(f"because {payload['reason']}")
+    return " ".join(said)
 
 
 def _patch(payload: Payload) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from anyio import to_thread
 from fastapi import APIRouter, Request
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from flightlog.api.body import coding_of, read_body, unpack
@@ -44,7 +44,7 @@ async def append(request: Request, here: Here) -> Response:
     def work() -> Taken:
         return take(here, unpack(body, coding, bytes_max), media_type)
 
-    taken = await run_in_threadpool(work)
+    taken = await to_thread.run_sync(work, limiter=request.app.state.appenders)
     if taken.problem is not None:
         return taken.problem.response(request.url.path, request_id_of(request.scope))
     return json_response(taken.receipt)

@@ -118,10 +118,11 @@ def panel_of(event: StoredEvent, started_at: int | None = None) -> Panel:
 
 
 def _facts(event: StoredEvent, started_at: int | None) -> list[Fact]:
-    since = f" ({fmt.offset(event.created_at, started_at)})" if started_at is not None else ""
+    into_run = fmt.offset(event.created_at, started_at) if started_at is not None else ""
     run_href = href(f"/runs/{event.run_id}") if event.run_id else None
     told = [
-        Fact(word="Happened", value=fmt.in_full(event.created_at) + since),
+        Fact(word="Happened", value=fmt.in_full(event.created_at)),
+        Fact(word="Into the run", value=into_run),
         Fact(word="Stored", value=fmt.in_full(event.received_at)),
         Fact(word="Name", value=event.name or ""),
         Fact(word="Status", value=event.status or ""),

@@ -22,8 +22,10 @@ from flightlog.runs.status import RUNNING
 from flightlog.runs.summary import RunSummary, get_run
 from flightlog.version import __version__
 
-PARAMETERS = frozenset({"afterId", "beforeId", "latest", "types", "event"})
+PARAMETERS = frozenset({"afterId", "beforeId", "latest", "types", "level", "event"})
 EVENTS_SHOWN = 100
+ALARMING = frozenset({"warn", "error"})
+BAD_STATUSES = frozenset({"error", "failed", "denied"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,7 @@ class EventRow:
     name: Annotated[str, "Its name; may be empty."]
     summary: Annotated[str, "What it says, in one line; may be empty."]
     level: Annotated[str, "Its level."]
+    alarm: Annotated[str, "warn or error where the level says so and the status does not; else empty."]
     status: Annotated[str, "Its status; may be empty."]
     flags: Annotated[list[str], "What was done to it on its way in, as far as something is missing."]
     offset: Annotated[str, "When it happened, from the start of the run."]
@@ -62,7 +65,7 @@ class KindChoice:
 
     key: Annotated[str, "The class of its colour; empty for all kinds."]
     word: Annotated[str, "What it is called."]
-    count: Annotated[str, "How many there are."]
+    count: Annotated[str, "How many there are; empty when that is not known."]
     href: Annotated[str, "The list of that kind."]
     is_set: Annotated[bool, "Whether it is what is shown."]
 
@@ -97,7 +100,8 @@ def run_page(services: Services, run_id: str, params: Mapping[str, str]) -> RunP
     """The page for these parameters. Raises RunNotFound, CursorInvalid, FilterInvalid."""
     run = get_run(services.store, run_id, clock=services.clock, settings=services.settings)
     types = words([params.get("types", "")])
-    wanted = EventFilter(run_id=run_id, types=types)
+    levels = words([params.get("level", "")])
+    wanted = EventFilter(run_id=run_id, types=types, levels=levels)
     after, before = parse_id(params.get("afterId") or None), parse_id(params.get("beforeId") or None)
     latest = parse_flag("latest", params.get("latest") or None, False)
     page = read_events(
@@ -105,7 +109,7 @@ def run_page(services: Services, run_id: str, params: Mapping[str, str]) -> RunP
     )
     neighbours = _Neighbours.of(page, after, before, latest)
     now = services.clock.now_ns()
-    path, kept = f"/runs/{run_id}", {"types": ",".join(types)}
+    path, kept = f"/runs/{run_id}", {"types": ",".join(types), "level": ",".join(levels)}
     here = {**kept, **{name: params.get(name) for name in ("afterId", "beforeId", "latest")}}
     opened = _opened(services, params.get("event"))
     said = _said(services, wanted, page)
@@ -124,7 +128,7 @@ def run_page(services: Services, run_id: str, params: Mapping[str, str]) -> RunP
         tiles=_tiles(run, now),
         bar=bar(run.counts),
         kinds_text=in_words(run.counts),
-        kinds=_kinds(run, path, types),
+        kinds=_kinds(run, path, wanted),
         rows=[
             _row(event, run, href(path, {**here, "event": event.event_id}), said.get(event.id, ""), opened)
             for event in page.events
@@ -189,6 +193,7 @@ def _row(event: StoredEvent, run: RunSummary, link: str, said: str, opened: Stor
         name=event.name or "",
         summary=said,
         level=event.level,
+        alarm=event.level if event.level in ALARMING and event.status not in BAD_STATUSES else "",
         status=event.status or "",
         flags=flag_names(event.flags & ~FLAG_IMPORTED),
         offset=fmt.offset(event.created_at, run.started_at),
@@ -198,10 +203,21 @@ def _row(event: StoredEvent, run: RunSummary, link: str, said: str, opened: Stor
     )
 
 
-def _kinds(run: RunSummary, path: str, types: tuple[str, ...]) -> list[KindChoice]:
-    everything = KindChoice(key="", word="all", count=fmt.count(run.event_count), href=href(path), is_set=not types)
+def _kinds(run: RunSummary, path: str, wanted: EventFilter) -> list[KindChoice]:
+    types, levels = wanted.types, wanted.levels
+    everything = KindChoice(
+        key="", word="all", count=fmt.count(run.event_count), href=href(path), is_set=not types + levels
+    )
+    errors = KindChoice(
+        key="err",
+        word="at level error",
+        count="",  # the summary counts events of type error with them, whatever their level
+        href=href(path, {"level": "error"}),
+        is_set=levels == ("error",),
+    )
     return [
         everything,
+        *([errors] if run.error_count else []),
         *(
             KindChoice(
                 key=share.kind.key,

@@ -6,7 +6,7 @@ const STATES = { live: "Live", lost: "Reconnecting", off: "Paused" };
 
 /** Call `onNews` soon after something new is in the journal, never twice at once, as long as the tab is looked at. */
 export function follow(onNews) {
-  const url = document.body.dataset.live;
+  let url = document.body.dataset.live;
   if (!url) return;
   const sign = document.getElementById("live");
   let source = null, lastId = null, timer = null, busy = false, again = false;
@@ -51,12 +51,23 @@ export function follow(onNews) {
     };
     source.onerror = () => {
       show("lost");
-      // The browser gives up after an answer that is no stream, such as 503: there are too many, or the server restarts.
+      // The browser gives up after an answer that is no stream: too many are open, or the journal is another one by now.
       if (source.readyState === EventSource.CLOSED) {
         close();
-        setTimeout(() => document.visibilityState === "visible" && source === null && reopen(), CLOSED_RETRY_MS);
+        setTimeout(beginAnew, CLOSED_RETRY_MS);
       }
     };
+  }
+
+  async function beginAnew() {
+    if (source !== null || document.visibilityState !== "visible") return;
+    try {
+      url = (await fetchPage(location.href)).body.dataset.live ?? url;
+      lastId = null;
+      reopen();
+    } catch {
+      setTimeout(beginAnew, CLOSED_RETRY_MS);
+    }
   }
 
   function close() {
