@@ -214,6 +214,12 @@ def test_what_the_recorder_flagged_is_taken_as_it_is(client: Client) -> None:
     assert client.post("/api/events", json={"type": "made up type"}).status_code == 422
 
 
+def test_what_breaks_a_rule_of_its_type_is_taken_from_a_recorder_and_flagged(client: Client) -> None:
+    lines = b"\n".join(wire.encode(one) for one in (event(1, "tool_call", run_id=None), event(2, payload={"text": 5})))
+    assert client.post("/api/events", content=lines, headers=LINES).json()["accepted"] == 2
+    assert [found["flags"] for found in stored(client)] == [["invalid"], ["invalid"]]
+
+
 def test_a_line_that_can_not_be_read_is_rejected_by_its_place(client: Client) -> None:
     good = wire.encode(event(1))
     bad = [
@@ -234,7 +240,7 @@ def test_a_line_that_can_not_be_read_is_rejected_by_its_place(client: Client) ->
 def test_the_recorders_sink_delivers_and_learns_what_was_refused(server: Server, tmp_path: Path) -> None:
     sink = HttpSink(server.url, tmp_path / "spool", Settings())
     try:
-        batch = [event(1), event(2, "nonsense"), event(3, payload={"text": "x" * 5_000})]
+        batch = [event(1), event(2, level="loud"), event(3, payload={"text": "x" * 5_000})]
         refused = sink.write(batch, "segment", 9)
         assert [index for index, _ in refused] == [1]
         assert sink.position("segment") == 9

@@ -32,8 +32,15 @@ def test_a_run_records_its_start_its_events_and_its_end() -> None:
         event_id = run.emit("note", {"text": "starting"})
         rec.clock.advance(2)  # type: ignore[attr-defined]
     start, note, end = rec.events
-    assert (start.type, start.name, start.actor, start.run_id) == ("run_started", "fix the login bug", "agent-7", run.id)
-    assert rec.payloads("run_started") == [{"name": "fix the login bug", "attributes": {"ticket": 12}, "input": "please"}]
+    assert (start.type, start.name, start.actor, start.run_id) == (
+        "run_started",
+        "fix the login bug",
+        "agent-7",
+        run.id,
+    )
+    assert rec.payloads("run_started") == [
+        {"name": "fix the login bug", "attributes": {"ticket": 12}, "input": "please"}
+    ]
     assert note.event_id == event_id
     assert (end.type, end.status, end.duration_ns) == ("run_finished", "succeeded", 2 * 10**9)
     assert len({event.trace_id for event in rec.events}) == 1
@@ -70,7 +77,10 @@ def test_a_failing_span_says_so_and_its_run_too() -> None:
     rec = MemoryRecorder()
     with pytest.raises(RuntimeError), rec.run("r") as run, run.span("plan", model="m"):
         raise RuntimeError("broken")
-    assert [(event.type, event.status) for event in rec.events][-2:] == [("span_finished", "error"), ("run_finished", "failed")]
+    assert [(event.type, event.status) for event in rec.events][-2:] == [
+        ("span_finished", "error"),
+        ("run_finished", "failed"),
+    ]
     assert rec.payloads("span_started") == [{"attributes": {"model": "m"}}]
 
 
@@ -98,7 +108,9 @@ BAD_CALLS: list[tuple[str, Any, dict[str, Any], type[Exception]]] = [
 
 
 @pytest.mark.parametrize(("type_", "payload", "fields", "error"), BAD_CALLS)
-def test_a_bad_call_raises_when_strict(type_: str, payload: object, fields: dict[str, Any], error: type[Exception]) -> None:
+def test_a_bad_call_raises_when_strict(
+    type_: str, payload: object, fields: dict[str, Any], error: type[Exception]
+) -> None:
     rec = MemoryRecorder(strict=True)
     with pytest.raises(error):
         rec.emit(type_, payload, **fields)

@@ -18,7 +18,9 @@ from tests.recorder.spools import drain as drain_of
 
 
 def spans_of(recorder: MemoryRecorder) -> dict[str | None, tuple[str | None, str | None]]:
-    return {event.name: (event.span_id, event.parent_span_id) for event in recorder.events if event.type == "span_started"}
+    return {
+        event.name: (event.span_id, event.parent_span_id) for event in recorder.events if event.type == "span_started"
+    }
 
 
 def test_spans_nest_under_the_run_and_each_other() -> None:

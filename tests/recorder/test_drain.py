@@ -150,6 +150,22 @@ def test_losses_that_a_dead_producer_could_not_report_are_reported_for_it(tmp_pa
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_crash_between_the_report_and_its_note_in_the_state_counts_nothing_twice(tmp_path: Path) -> None:
+    spool = writer(tmp_path, spool_bytes_max=1_000)
+    kept = [spool.append(body(number), "info", "r1", number) for number in range(50)]
+    before = (tmp_path / "p1.state").read_bytes()
+    sink = ListSink()
+    carrier = drain(tmp_path, sink)
+    spool.cut()
+    drain_all(carrier)
+    spool.tend()
+    assert spool.append(body(99), "info", "r1", 99)
+    spool.close()
+    (tmp_path / "p1.state").write_bytes(before)  # as if the process had died right after its report
+    drain_all(carrier)
+    assert sink.lost() == {"spool_full": 50 - sum(kept)}
+
+
 def test_reporting_for_the_dead_is_repeated_word_for_word_after_a_crash_of_the_drain(tmp_path: Path) -> None:
     spool = writer(tmp_path, spool_bytes_max=1_000)
     for number in range(50):

@@ -89,6 +89,7 @@ class Recorder(Instruments):
         self._prepare, self._append = self._preparer.body, self._spool.append
         self._runs: dict[str, Run] = {}
         self._degraded_since: int | None = None
+        self._lost_before = 0  # losses of earlier episodes
         self._degraded_reason = ""
         self._stop = threading.Event()
         self._tender: threading.Thread | None = None
@@ -263,7 +264,7 @@ class Recorder(Instruments):
         if reason is None:
             return None
         since = self._degraded_since or self.clock.now_ns()
-        return Degradation(PERSISTENCE_DEGRADED, reason, self._spool.tally.open_total, format_ns(since))
+        return Degradation(PERSISTENCE_DEGRADED, reason, self._spool.tally.total - self._lost_before, format_ns(since))
 
     def _trouble(self) -> str | None:
         spool = self._spool
@@ -271,8 +272,9 @@ class Recorder(Instruments):
             return spool.trouble
         if spool.rung >= SHED_DEBUG:
             return RUNGS[spool.rung].name.replace(" ", "_")
-        if spool.tally:
-            return next(iter(spool.tally.losses())).reason
+        losses = spool.tally.losses()
+        if losses:
+            return losses[0].reason
         if self._drain is not None and self._drain.error is not None:
             return "store_unavailable"
         return None
@@ -331,6 +333,7 @@ class Recorder(Instruments):
             )
             self._say_degraded("ended")
             self._degraded_since = None
+            self._lost_before = self._spool.tally.total
 
     def _say_degraded(self, status: str) -> None:
         assert self._degraded_since is not None

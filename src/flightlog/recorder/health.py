@@ -61,7 +61,7 @@ class Loss(msgspec.Struct):
 class Degradation(msgspec.Struct, frozen=True):
     """The signal that a result carries while persistence is degraded (`code` never changes).
 
-    `lost` counts events that are gone for good; it is 0 while events are only waiting in the spool.
+    `lost` counts the events that are gone for good since then; it is 0 while events are only waiting in the spool.
     """
 
     code: str
@@ -127,11 +127,6 @@ class Tally:
         loss.until = max(now_ns, loss.since)
         self.total += count
         self.by_reason[reason] = self.by_reason.get(reason, 0) + count
-
-    @property
-    def open_total(self) -> int:
-        """How many losses have not been reported yet."""
-        return sum(loss.count for loss in self.losses())
 
     def losses(self) -> list[Loss]:
         """What has not been reported yet."""

@@ -34,6 +34,13 @@ class _Answer(msgspec.Struct):
     rejected: list[_Refusal] = []
 
 
+def _answer(body: bytes) -> _Answer | None:
+    try:
+        return msgspec.json.decode(body, type=_Answer)
+    except msgspec.DecodeError:
+        return None
+
+
 class HttpSink:
     """Delivers to `POST {url}/api/events`. One process at a time delivers one spool folder.
 
@@ -80,13 +87,11 @@ class HttpSink:
         if not events:
             return []
         status, answer = self._post(wire.encode_lines(wire.encode(event) for event in events))
-        if status in (200, 202, 422):
-            try:
-                found = msgspec.json.decode(answer, type=_Answer)
-            except msgspec.DecodeError:
-                raise self._unavailable(f"it answered {status} with something else than Flightlog's JSON") from None
-            if status == 200 or found.rejected:
-                return [(first + item.index, EventInvalid(reason=item.detail or item.title)) for item in found.rejected]
+        found = _answer(answer)
+        if found is not None and (status == 200 or (status == 422 and found.rejected)):
+            return [(first + item.index, EventInvalid(reason=item.detail or item.title)) for item in found.rejected]
+        if status == 200:
+            raise self._unavailable("it answered 200 with something else than Flightlog's JSON")
         if status in (400, 413, 422):
             # One event, or the batch's size, is not to the server's liking: halves find it without losing the others.
             if len(events) == 1:
