@@ -25,7 +25,7 @@ from flightlog.recorder import segment
 from flightlog.recorder.health import DROPPING, LEVEL_NUMBERS, OK, RUNGS, SHED_DEBUG, SHED_INFO, Loss, Tally, rung_for
 from flightlog.recorder.room import look
 from flightlog.recorder.segment import HEAD_BYTES, MARK, PRIME
-from flightlog.recorder.state import StateFile
+from flightlog.recorder.state import StateFile, is_unlinked
 
 # Losses become events at most this often, so that a long outage makes a handful of them.
 REPORT_SECONDS = 1.0
@@ -300,7 +300,7 @@ class SpoolWriter:
         """Look after the files: let go of what was delivered, write again what somebody deleted, report losses."""
         with self._lock:
             self._release_delivered()
-            if self._fd >= 0 and _is_unlinked(self._fd):
+            if self._fd >= 0 and is_unlinked(self._fd):
                 self._cut()
             self._salvage_unlinked()
             if self._fd >= 0 or self._closed or self.tally:
@@ -329,7 +329,7 @@ class SpoolWriter:
 
     def _salvage_unlinked(self) -> None:
         """Write the records of deleted segments again. Those that were delivered already are recognised by their id."""
-        lost = [closed for closed in self._closed if _is_unlinked(closed.fd)]
+        lost = [closed for closed in self._closed if is_unlinked(closed.fd)]
         if not lost:
             return
         if self._state is not None and self._state.is_unlinked():
@@ -389,10 +389,6 @@ class SpoolWriter:
         self._stalled = False
         self._number = 0
         self._forget_files()
-
-
-def _is_unlinked(fd: int) -> bool:
-    return os.fstat(fd).st_nlink == 0
 
 
 def _unlink(path: Path) -> None:

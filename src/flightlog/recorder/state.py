@@ -64,11 +64,16 @@ class StateFile:
 
     def is_unlinked(self) -> bool:
         """Whether somebody removed the file."""
-        return os.fstat(self.fd).st_nlink == 0
+        return is_unlinked(self.fd)
 
     def close(self) -> None:
         """Let go of the lock: this producer is done."""
         os.close(self.fd)
+
+
+def is_unlinked(fd: int) -> bool:
+    """Whether an open file has no name any more."""
+    return os.fstat(fd).st_nlink == 0
 
 
 def look_at_producer(folder: Path, producer_id: str) -> tuple[bool, ProducerState | None]:

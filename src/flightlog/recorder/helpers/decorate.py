@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import AsyncGenerator, Callable, Generator
 from types import TracebackType
-from typing import Any, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from flightlog.recorder.context import current_scope
 from flightlog.recorder.helpers.base import Emits, attempt
 from flightlog.recorder.helpers.tools import ToolCall
+
+if TYPE_CHECKING:
+    from inspect import Signature
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -56,7 +58,9 @@ def record_calls(function: Any, name: str | None, emits: Callable[[], Emits | No
     if not callable(function):
         raise TypeError(f"a tool is a function, not {type(function).__name__}")
     called = name or getattr(function, "__name__", None) or type(function).__name__
-    signature, _ = attempt(inspect.signature, function)
+    from inspect import signature as signature_of  # slow to import, and most hosts decorate nothing
+
+    signature, _ = attempt(signature_of, function)
 
     def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Calls:
         through = emits()
@@ -67,11 +71,10 @@ def record_calls(function: Any, name: str | None, emits: Callable[[], Emits | No
     return functools.wraps(function)(_wrapper(function, begin))
 
 
-def named_arguments(
-    signature: inspect.Signature | None, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> dict[str, Any]:
+def named_arguments(signature: Signature | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
     """The arguments under the names that the function gives them, with defaults, without `self` and `cls`.
 
+    >>> import inspect
     >>> def search(self, query, *, limit=10): ...
     >>> named_arguments(inspect.signature(search), (None, "x"), {})
     {'query': 'x', 'limit': 10}
@@ -92,6 +95,8 @@ def named_arguments(
 
 def _wrapper(function: Callable[..., Any], begin: Begins) -> Callable[..., Any]:
     """A wrapper of the function's own kind, so that whoever looks at it sees a coroutine function, a generator, …"""
+    import inspect
+
     for is_kind, wrap in (
         (inspect.iscoroutinefunction, _coroutine),
         (inspect.isgeneratorfunction, _generator),
