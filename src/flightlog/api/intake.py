@@ -49,7 +49,6 @@ def take(services: Services, data: bytes, media_type: str) -> Taken:
     Raises BodyInvalid where no events can be told apart, Unavailable or StoreBroken where the store did not take them.
     """
     body = decode(services, data, media_type)
-    # What the recorder flagged, it kept as well as it could; refusing it here would lose it.
     lenient = media_type != JSON_TYPE
     outcomes = [admit(services, read, lenient) for read in body.entries]
     receipt = _store(services, body, outcomes)
