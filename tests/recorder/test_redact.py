@@ -404,7 +404,7 @@ def test_an_error_on_the_way_fails_closed(monkeypatch: pytest.MonkeyPatch) -> No
     def broken(*_: object) -> None:
         raise ValueError("hunter2 in a message")
 
-    monkeypatch.setattr("flightlog.recorder.redact._merge", broken)
+    monkeypatch.setattr("flightlog.recorder.redact.merge", broken)
     with pytest.raises(RedactionFailed) as caught:
         redactor().redact(event({"password": "hunter2"}))
     assert "hunter2" not in str(caught.value)

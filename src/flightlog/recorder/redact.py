@@ -13,7 +13,6 @@ import os
 import re
 import secrets
 import weakref
-from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
@@ -23,6 +22,7 @@ from flightlog.recorder.redaction.compiled import Engine, engine
 from flightlog.recorder.redaction.custom import CustomFinder, checked, compile_custom, is_plain
 from flightlog.recorder.redaction.escapes import Level, levels, snap, unescape
 from flightlog.recorder.redaction.finder import Crowded, Finder, Found, places_max
+from flightlog.recorder.redaction.findings import STRING, Finding, Strings, marks, merge
 from flightlog.recorder.rules import RULES, Rule, names
 from flightlog.recorder.rules.rule import ODD_ESCAPE
 
@@ -33,13 +33,8 @@ CROWDED = "crowded"
 WITHHELD_TEXT = "[WITHHELD: redaction failed]"
 
 _HARD = frozenset(rule.name for rule in RULES if rule.hard)
-_MARK = re.compile(rb"\[REDACTED:[a-z0-9-]+:[0-9a-f]{8}\]")
-_STRING = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*)*)"?', re.DOTALL)
-_IDS = b"event_id|run_id|trace_id|span_id|parent_span_id|producer_id|created_at|type"
-_ID_BEFORE = re.compile(rb'"(?:' + _IDS + rb')"\s*:\s*"$')
 # Signs that somebody escaped for no reason in the outermost text. They are read first, as they could hide a key.
 _WRITTEN_ODDLY = re.compile(rb"(?<!\\)(\\+)(" + ODD_ESCAPE.encode() + rb")")
-_RANK = {rule.name: rank for rank, rule in enumerate(RULES)}
 
 
 class Redacted(NamedTuple):
@@ -48,15 +43,6 @@ class Redacted(NamedTuple):
     data: bytes
     count: int  # type: ignore[assignment]  # tuple.count is not missed here
     rules: tuple[str, ...]
-
-
-class _Finding(NamedTuple):
-    """A secret at its place in the outermost bytes. `secret` is what it says once escapes are read."""
-
-    start: int
-    end: int
-    rule: str
-    secret: bytes
 
 
 class Redactor:
@@ -137,7 +123,7 @@ class Redactor:
 
     def clean(self, data: bytes) -> bool:
         """Whether no rule finds a secret in this event. Exact where `hits` is quick. Raises RedactionFailed as `redact`."""
-        return not self.enabled or not _merge(self._in_event(data), data)
+        return not self.enabled or not merge(self._in_event(data), data)
 
     def _bind(self) -> None:
         self._engine = engine(self._keys, self._plain)
@@ -145,11 +131,11 @@ class Redactor:
 
     # From findings to bytes
 
-    def _replace_all(self, data: bytes, look: Callable[[bytes], Iterable[_Finding]]) -> Redacted:
+    def _replace_all(self, data: bytes, look: Callable[[bytes], Iterable[Finding]]) -> Redacted:
         """Replace until nothing is found any more: what comes out has been checked by the same rules."""
         count, rules = 0, set[str]()
         for _ in range(PASSES_MAX):
-            found = _merge(look(data), data)
+            found = merge(look(data), data)
             if not found:
                 return Redacted(data, count, tuple(sorted(rules)))
             pieces: list[bytes] = []
@@ -162,23 +148,23 @@ class Redactor:
             rules.update(finding.rule for finding in found)
         raise RedactionFailed(reason=f"secrets were still found after {PASSES_MAX} passes")
 
-    def _mark(self, finding: _Finding) -> bytes:
+    def _mark(self, finding: Finding) -> bytes:
         digest = hmac.digest(self._digest_key, finding.secret, "sha256").hex()[:8]
         return f"[REDACTED:{finding.rule}:{digest}]".encode()
 
     # Where to look
 
-    def _in_event(self, data: bytes) -> Iterator[_Finding]:
-        strings = _Strings(data)
+    def _in_event(self, data: bytes) -> Iterator[Finding]:
+        strings = Strings(data)
         for finding in self._everywhere(data, strings):
             if finding.rule in _HARD or not strings.is_id(finding.start):
                 yield finding
 
-    def _everywhere(self, data: bytes, strings: _Strings) -> Iterator[_Finding]:
+    def _everywhere(self, data: bytes, strings: Strings) -> Iterator[Finding]:
         """Findings across the strings as JSON shows them, then in each string that the first scan hits."""
         for rule, start, end in self._in_text((self._engine.structure,), data):
             start, end = snap(data, start, end)
-            yield _Finding(start, end, rule, unescape(data[start:end]))
+            yield Finding(start, end, rule, unescape(data[start:end]))
         every = range(len(strings.spans))
         for index in every if self._looks_into_all else strings.hit_by(self._engine.first):
             begin, finish = strings.spans[index]
@@ -186,24 +172,24 @@ class Redactor:
             for finding in self._in_string(written.inner() or written):
                 yield finding._replace(start=begin + finding.start, end=begin + finding.end)
 
-    def _in_plain_text(self, data: bytes) -> Iterable[_Finding]:
+    def _in_plain_text(self, data: bytes) -> Iterable[Finding]:
         return self._in_string(Level(data))
 
-    def _in_string(self, said: Level) -> Iterable[_Finding]:
+    def _in_string(self, said: Level) -> Iterable[Finding]:
         """Findings in what a string says, at every level of escaping. A string too full to look at all is one finding."""
         try:
             return self._at_every_level(said)
         except Crowded:
-            return (_Finding(*said.outer(0, len(said.text)), CROWDED, said.text),)
+            return (Finding(*said.outer(0, len(said.text)), CROWDED, said.text),)
 
-    def _at_every_level(self, said: Level) -> list[_Finding]:
-        found: list[_Finding] = []
+    def _at_every_level(self, said: Level) -> list[Finding]:
+        found: list[Finding] = []
         most = places_max(said.text)
         for level in levels(said):
             if self._engine.first(level.text + b'"', 0)[0] < 0 and not self._looks_into_all:
                 continue
             for rule, start, end in self._in_text((*self._engine.text, *self._custom), level.text, most):
-                found.append(_Finding(*level.outer(start, end), rule, level.text[start:end]))
+                found.append(Finding(*level.outer(start, end), rule, level.text[start:end]))
                 if len(found) > most:
                     raise Crowded
         return found
@@ -212,7 +198,7 @@ class Redactor:
         self, finders: Iterable[Finder | CustomFinder], text: bytes, most: int | None = None
     ) -> Iterator[Found]:
         """Findings in one level of a text, without earlier redactions and what is allowed."""
-        marked = _marks(text)
+        marked = marks(text)
         for finder in finders:
             for found in finder.find(text, most):
                 if not marked(found.start, found.end) and not self._allowed(text[found.start : found.end]):
@@ -226,51 +212,13 @@ class Redactor:
         try:
             return self.enabled and any(
                 True
-                for string in _STRING.finditer(data)
+                for string in STRING.finditer(data)
                 for level in levels(Level(unescape(string[1])))
                 for finder in self._custom
                 for _ in finder.find(level.text)
             )
         except Exception:
             return True
-
-
-class _Strings:
-    """The strings of an event: where their contents stand."""
-
-    def __init__(self, data: bytes) -> None:
-        self.spans = [found.span(1) for found in _STRING.finditer(data)]
-        self._starts = [start for start, _ in self.spans]
-        self._data = data
-
-    def hit_by(self, first: Callable[[bytes, int], tuple[int, int]]) -> Iterator[int]:
-        """The strings that a scan hits, each once."""
-        position = index = 0
-        while True:
-            begin, end = first(self._data, position)
-            if begin < 0:
-                return
-            index = max(bisect_right(self._starts, begin) - 1, index)
-            if index < len(self.spans) and self.spans[index][1] < begin:
-                index += 1
-            position = max(end, begin + 1)
-            while index < len(self.spans) and self._starts[index] - 1 < end:
-                yield index
-                position = self.spans[index][1]
-                index += 1
-
-    def is_id(self, position: int) -> bool:
-        """Whether the value of one of the event's own ids stands here, at its top level."""
-        index = bisect_right(self._starts, position) - 1
-        start = self._starts[index] if index >= 0 else 0
-        if not _ID_BEFORE.search(self._data[max(start - 64, 0) : start]):
-            return False
-        depth = behind = 0
-        for begin, end in self.spans[:index]:
-            between = self._data[behind : begin - 1]
-            depth += between.count(b"{") + between.count(b"[") - between.count(b"}") - between.count(b"]")
-            behind = end + 1
-        return depth == 1
 
 
 def _read(found: re.Match[bytes]) -> bytes:
@@ -281,37 +229,6 @@ def _read(found: re.Match[bytes]) -> bytes:
 
 def _nothing(data: bytes, position: int) -> tuple[int, int]:
     return -1, -1
-
-
-def _merge(findings: Iterable[_Finding], data: bytes) -> list[_Finding]:
-    """Findings that overlap become one, named after the widest; of equal ones after the rule that comes first."""
-    merged: list[_Finding] = []
-    for finding in sorted((f for f in findings if f.start < f.end), key=lambda f: (f.start, -f.end)):
-        last = merged[-1] if merged else None
-        if last is None or finding.start >= last.end:
-            merged.append(finding)
-            continue
-        best = max(last, finding, key=lambda found: (found.end - found.start, -_RANK.get(found.rule, 0)))
-        if finding[:2] == last[:2]:
-            # Found again at a deeper level, where it says what it means.
-            merged[-1] = best._replace(secret=finding.secret)
-            continue
-        end = max(last.end, finding.end)
-        whole = best.start == last.start and best.end == end
-        merged[-1] = best if whole else _Finding(last.start, end, best.rule, unescape(data[last.start : end]))
-    return merged
-
-
-def _marks(text: bytes) -> Callable[[int, int], bool]:
-    """A function that tells whether a span lies in an earlier redaction."""
-    spans = [found.span() for found in _MARK.finditer(text)] if b"[REDACTED:" in text else []
-    starts = [start for start, _ in spans]
-
-    def marked(start: int, end: int) -> bool:
-        index = bisect_right(starts, start) - 1
-        return index >= 0 and end <= spans[index][1]
-
-    return marked
 
 
 # RE2 keeps what it learns about a pattern behind locks, and searches without the GIL: a child forked meanwhile inherits a
