@@ -37,7 +37,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drain_batch_events_max: int = 2_000
     drain_batch_bytes_max: int = 4 * MIB
     drain_poll_seconds: float = 0.05
-    drain_share_max: float = 0.25
+    drain_share_max: float = 0.1
     flush_timeout_seconds: float = 5.0
     heartbeat_seconds: float = 10.0
     hung_seconds: float = 60.0

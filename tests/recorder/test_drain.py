@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from flightlog.config import Settings
 from flightlog.errors import StoreUnavailable, WriterLocked
 from flightlog.recorder.drain import Drain
 from flightlog.recorder.segment import HEAD_BYTES, HEADER, frame
@@ -250,3 +251,20 @@ def test_many_producers_are_delivered_each_in_its_own_order(tmp_path: Path) -> N
     for producer in range(5):
         mine = [event.seq for event in sink.events.values() if event.producer_id == f"p{producer}"]
         assert mine == list(range(1, 21))
+
+
+def test_inside_a_host_the_drain_is_unhurried_until_somebody_waits_or_the_spool_fills_up(tmp_path: Path) -> None:
+    fill(tmp_path, *range(1, 400))
+    sink = ListSink()
+    guest = Drain(tmp_path, lambda: sink, Settings(), share_max=0.1)
+    guest.drain_once()
+    assert len(sink.events) == 100
+    guest.hurry(60)
+    guest.drain_once()
+    assert len(sink.events) == 399
+    (tmp_path / "more").mkdir()
+    fill(tmp_path / "more", *range(1, 400))
+    pressed = Drain(tmp_path / "more", lambda: sink, Settings(spool_bytes_max=100_000), share_max=0.1)
+    sink.events.clear()
+    pressed.drain_once()
+    assert len(sink.events) == 399

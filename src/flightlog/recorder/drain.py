@@ -19,6 +19,7 @@ from flightlog.events.envelope import Event
 from flightlog.recorder import segment
 from flightlog.recorder.health import Draining, Loss
 from flightlog.recorder.losses import degraded, degraded_for, explains, keep_aside
+from flightlog.recorder.room import folder_bytes
 from flightlog.recorder.sinks import Sink
 from flightlog.recorder.state import ProducerState, look_at_producer
 
@@ -28,6 +29,8 @@ LOCK_RETRY_SECONDS = 0.5
 # Inside a host's process batches are small: every emit gives Python's lock away for its write, and gets it back only when
 # the drain comes to the end of what it is doing.
 HOST_BATCH_EVENTS = 100
+# A host that records faster than its drain may deliver gets a faster drain once its spool is so full.
+HEAVY_SHARE, WEIGH_SECONDS = 1 / 16, 0.5
 BATCH_BYTES_EACH = 4096  # no use in reading much more than a batch will hold
 STORE_RETRY_SECONDS, STORE_RETRY_SECONDS_MAX = 0.1, 2.0
 
@@ -63,6 +66,8 @@ class Drain:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._hurry_until = 0.0
+        self._weighed_at = 0.0
+        self._is_heavy = False
         self._failures = 0
         self.progress = threading.Condition()
 
@@ -89,13 +94,26 @@ class Drain:
         self._hurry_until = time.monotonic() + seconds
         self._wake.set()
 
+    def _is_pressed(self) -> bool:
+        """Whether to work at full speed: nobody else needs the time, somebody waits, or the spool is filling up."""
+        now = time.monotonic()
+        if self._share_max >= 1.0 or now < self._hurry_until:
+            return True
+        if now - self._weighed_at >= WEIGH_SECONDS:
+            self._weighed_at = now
+            try:
+                self._is_heavy = folder_bytes(self.spool) > self._settings.spool_bytes_max * HEAVY_SHARE
+            except OSError:
+                self._is_heavy = False
+        return self._is_heavy
+
     def _loop(self) -> None:
         while not self._stop.is_set():
             started = time.monotonic()
             wait = self._step()
             if wait is None:
                 return
-            if wait == 0.0 and time.monotonic() >= self._hurry_until and self._share_max < 1.0:
+            if wait == 0.0 and not self._is_pressed():
                 wait = (time.monotonic() - started) * (1.0 / self._share_max - 1.0)
             if wait > 0.0:
                 self._wake.wait(wait)
@@ -225,7 +243,7 @@ class Drain:
             if writing and size <= offset:
                 return 0, False
             most = self._settings.drain_batch_events_max
-            if self._share_max < 1.0 and time.monotonic() >= self._hurry_until:
+            if not self._is_pressed():
                 most = min(most, HOST_BATCH_EVENTS)
             chunk = segment.read_chunk(
                 fd,
