@@ -4,7 +4,7 @@ The event has a 1 KB payload; its cost includes the search for secrets and the a
 SIGKILL. The span has 12 attributes (the same text among them) and goes to a BatchSpanProcessor whose exporter throws it away, so
 that only the host's side is timed; a killed process loses what the processor still holds.
 
-    python bench/emit.py [--events 50000] [--paced-seconds 5]
+    python bench/emit.py [--events 60000] [--paced-seconds 4]
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
@@ -24,6 +25,7 @@ from lib.table import print_table, quantile
 TEXT = ("The agent read the failing test, found that the parser drops the last row, and proposes to keep it. " * 9)[
     :860
 ]
+ONE_TEXT = {"text": (TEXT * 2)[:1_000]}
 PAYLOAD = {
     "text": TEXT,
     "step": 7,
@@ -54,19 +56,27 @@ def timed(call: Callable[[], object], count: int, gap_seconds: float = 0.0) -> l
     return sorted(taken)
 
 
-def measure_flightlog(folder: Path, drain: bool, events: int, paced: int) -> tuple[list[float], list[float]]:
+class Contender(NamedTuple):
+    """Something to time: `call` is one recording, `settle` lets its background work come to rest, untimed."""
+
+    name: str
+    call: Callable[[], object]
+    settle: Callable[[], object]
+    close: Callable[[], object]
+
+
+def flightlog_emit(name: str, folder: Path, payload: object, drain: bool) -> Contender:
     recorder = flightlog.open(folder, drain=drain)
-    with recorder.run("bench") as run:
-        timed(lambda: run.emit("note", PAYLOAD), 2_000)
-        tight = timed(lambda: run.emit("note", PAYLOAD), events)
-        slow = timed(lambda: run.emit("note", PAYLOAD), paced, 0.001)
-    health = recorder.health()
-    assert health.dropped_total == 0, health
-    recorder.close()
-    return tight, slow
+    run = recorder.run("bench").start()
+
+    def close() -> None:
+        assert recorder.health().dropped_total == 0, recorder.health()
+        recorder.close()
+
+    return Contender(name, lambda: run.emit("note", payload), lambda: recorder.flush(60) if drain else None, close)
 
 
-def measure_opentelemetry(events: int, paced: int, one_by_one: bool) -> tuple[list[float], list[float]]:
+def opentelemetry_span(name: str, one_by_one: bool) -> Contender:
     provider = TracerProvider()
     provider.add_span_processor(BatchSpanProcessor(Nowhere()))
     tracer = provider.get_tracer("bench")
@@ -82,50 +92,66 @@ def measure_opentelemetry(events: int, paced: int, one_by_one: bool) -> tuple[li
             for key, value in attributes.items():
                 current.set_attribute(key, value)
 
-    call = span_one_by_one if one_by_one else span
-    timed(call, 2_000)
-    tight = timed(call, events)
-    slow = timed(call, paced, 0.001)
-    provider.shutdown()
-    return tight, slow
+    return Contender(name, span_one_by_one if one_by_one else span, provider.force_flush, provider.shutdown)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--events", type=int, default=50_000)
-    parser.add_argument("--paced-seconds", type=int, default=5)
+    parser.add_argument("--events", type=int, default=60_000)
+    parser.add_argument("--paced-seconds", type=int, default=4)
+    parser.add_argument("--turns", type=int, default=12)
     given = parser.parse_args()
-    paced = given.paced_seconds * 1_000
     with tempfile.TemporaryDirectory() as temp:
-        base = measure_opentelemetry(given.events, paced, one_by_one=True)
-        found = {
-            "OpenTelemetry span, set_attribute one by one": base,
-            "OpenTelemetry span, all attributes at its start": measure_opentelemetry(
-                given.events, paced, one_by_one=False
-            ),
-            "Flightlog emit, another process drains": measure_flightlog(Path(temp) / "a", False, given.events, paced),
-            "Flightlog emit, this process drains": measure_flightlog(Path(temp) / "b", True, given.events, paced),
-        }
+        contenders = [
+            opentelemetry_span("OpenTelemetry span, set_attribute one by one", one_by_one=True),
+            opentelemetry_span("OpenTelemetry span, all attributes at its start", one_by_one=False),
+            flightlog_emit("Flightlog emit, one text of 1 KB", Path(temp) / "a", ONE_TEXT, drain=False),
+            flightlog_emit("Flightlog emit, nested payload of 1 KB", Path(temp) / "b", PAYLOAD, drain=False),
+            flightlog_emit("Flightlog emit, nested, this process drains", Path(temp) / "c", PAYLOAD, drain=True),
+        ]
+        tight: dict[str, list[float]] = {contender.name: [] for contender in contenders}
+        paced: dict[str, list[float]] = {contender.name: [] for contender in contenders}
+        for contender in contenders:
+            timed(contender.call, 2_000)
+            contender.settle()
+        # In turns, because the machine's speed drifts: what is compared is timed within the same second.
+        for _ in range(given.turns):
+            for contender in contenders:
+                tight[contender.name] += timed(contender.call, given.events // given.turns)
+                contender.settle()
+        for contender in contenders:
+            paced[contender.name] += timed(contender.call, given.paced_seconds * 1_000, 0.001)
+            contender.settle()
+        for contender in contenders:
+            contender.close()
+    base = contenders[0].name
     rows = []
-    for name, (tight, slow) in found.items():
-        cells: list[object] = [name]
-        for values, reference in ((tight, base[0]), (slow, base[1])):
+    for contender in contenders:
+        cells: list[object] = [contender.name]
+        for values in (tight, paced):
+            mine, reference = sorted(values[contender.name]), sorted(values[base])
             for share in (0.5, 0.99):
-                value, other = quantile(values, share), quantile(reference, share)
+                value, other = quantile(mine, share), quantile(reference, share)
                 cells += [f"{value:.1f}", f"{value / other:.2f}"]
-        cells.append(f"{quantile(tight, 0.999):.0f}")
-        cells.append(f"{tight[-1] / 1000:.1f}")
-        rows.append(cells)
+        mine = sorted(tight[contender.name])
+        rows.append([*cells, f"{quantile(mine, 0.999):.0f}", f"{mine[-1] / 1000:.1f}"])
     columns = [
-        "µs a call", "tight p50", "ratio", "tight p99", "ratio", "1,000/s p50", "ratio", "1,000/s p99", "ratio", "tight p99.9",
+        "µs a call",
+        "tight p50",
+        "ratio",
+        "p99",
+        "ratio",
+        "1,000/s p50",
+        "ratio",
+        "p99",
+        "ratio",
+        "p99.9",
         "max ms",
-    ]  # fmt: skip
-    print_table(
-        "What recording one event costs the host",
-        columns,
-        rows,
-        ["ratio: to the first row, which is how instrumentations set attributes"],
-    )
+    ]
+    notes = [
+        "ratio: to the first row, which is how instrumentations set attributes; p99.9 and max are of the tight loop"
+    ]
+    print_table("What recording one event costs the host", columns, rows, notes)
 
 
 if __name__ == "__main__":

@@ -170,7 +170,9 @@ class Recorder(Instruments):
             keys = self._keys(type_) if type_.__class__ is str else None
             if fields or keys is None or type(payload) is not dict or not keys <= payload.keys():
                 self._check(event, fields, keys)
-            self._append(self._prepare(event, not fields), event.level, event.run_id, now)
+                self._append(self._prepare(event, not fields), event.level, event.run_id, now)
+            else:
+                self._append(self._prepare(event, True), "info", event.run_id, now)
             return event_id
         except EventInvalid:
             if self.strict:

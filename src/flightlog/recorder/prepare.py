@@ -59,12 +59,12 @@ class Preparer:
         payload = event.payload
         # What msgspec alone writes as encode_payload does: built-in scalars in lists and dicts. Anything else takes the careful
         # way, bytes above all: msgspec writes them as base64, where no search sees a secret.
-        if type(payload) is dict and budget_left(payload, self._depth_max, TEXT_CHARS_MAX, NODES_MAX) >= 0:
-            try:
+        try:
+            if type(payload) is dict and budget_left(payload, self._depth_max, TEXT_CHARS_MAX, NODES_MAX) >= 0:
                 body = _encode(event)
-            except Exception:
+            else:
                 body = self._encode_carefully(event)
-        else:
+        except Exception:
             body = self._encode_carefully(event)
         if len(body) <= self._bytes_max and not self._hits(body, body.find(_PAYLOAD) if clean_head else 0):
             return body
