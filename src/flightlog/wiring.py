@@ -19,6 +19,7 @@ from flightlog.events.envelope import Event
 from flightlog.ids import Ids
 from flightlog.recorder.client import Recorder
 from flightlog.recorder.drain import Drain
+from flightlog.recorder.handover import is_wanted, take_over
 from flightlog.recorder.redact import Redactor
 from flightlog.recorder.sinks import Sink
 
@@ -75,7 +76,13 @@ def open(  # noqa: A001 - flightlog.open is the way in
             folder / SPOOL_FOLDER, lambda: HttpSink(url, folder / SPOOL_FOLDER, chosen), chosen, chosen.drain_share_max
         )
     elif has_server_extra():
-        carrier = Drain(folder / SPOOL_FOLDER, lambda: StoreSink(folder, chosen), chosen, chosen.drain_share_max)
+        carrier = Drain(
+            folder / SPOOL_FOLDER,
+            lambda: StoreSink(folder, chosen),
+            chosen,
+            chosen.drain_share_max,
+            gives_way=lambda: is_wanted(folder),
+        )
     return Recorder(
         folder,
         settings=chosen,
@@ -135,14 +142,17 @@ def digest_key(folder: Path) -> bytes | None:
 class Keeper:
     """The store of a data folder with everything that stands on it: the journal with its projections, and its followers.
 
-    A writable keeper is the folder's one writer (WriterLocked when another process is); a read-only one works beside it.
+    A writable keeper is the folder's one writer; a read-only one works beside it. With `take_lock`, a recorder that drains
+    inside its host hands the lock over; WriterLocked is raised when the holder keeps it, as another `flightlog up` does.
     """
 
     store: Store
     journal: Journal
     hub: TailHub
 
-    def __init__(self, folder: Path, settings: Settings, *, writable: bool, migrate: bool = True) -> None:
+    def __init__(
+        self, folder: Path, settings: Settings, *, writable: bool, migrate: bool = True, take_lock: bool = False
+    ) -> None:
         if not has_server_extra():
             raise ServerExtraMissing(what=f"Reading or keeping the store in {folder}")
         from flightlog.journal.append import Journal
@@ -152,7 +162,11 @@ class Keeper:
 
         self.folder = folder
         self.settings = settings
-        self.store = open_store(folder, settings=settings, writable=writable, migrate=migrate)
+
+        def opened() -> Store:
+            return open_store(folder, settings=settings, writable=writable, migrate=migrate)
+
+        self.store = take_over(folder, opened) if take_lock else opened()
         self.journal = Journal(self.store, [RunProjector()], settings=settings)
         self.hub = TailHub(self.store, settings=settings)
 

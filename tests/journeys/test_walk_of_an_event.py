@@ -92,6 +92,29 @@ def test_a_waiting_reader_gets_an_event_within_moments_and_goes_on_where_it_stop
         assert len({place for place, _ in got}) == 4
 
 
+def test_a_server_started_later_takes_over_from_a_recorder_and_gives_back_when_it_is_gone(tmp_path: Path) -> None:
+    with flightlog.open(tmp_path) as rec, rec.run("long") as run:
+        assert rec.flush(timeout=30)
+        assert rec.health().draining == "here"
+        with serve(tmp_path) as served:
+            run.emit("note", {"text": "carried by the server"})
+            assert rec.flush(timeout=30)
+            assert rec.health().draining == "elsewhere"
+            assert len(events_of(served.url, run.id, types="note")) == 1
+        run.emit("note", {"text": "carried by the host again"})
+        assert rec.flush(timeout=30)
+        assert rec.health().draining == "here"
+    listed = json.loads(cli("events", "--dir", str(tmp_path), "--type", "note", "--json").stdout)["events"]
+    assert len({item["event_id"] for item in listed}) == 2
+
+
+def test_two_servers_on_one_folder_are_one_too_many(tmp_path: Path) -> None:
+    with serve(tmp_path):
+        second = cli("up", "--dir", str(tmp_path), "--port", "0")
+        assert second.returncode == 5
+        assert "is the writer" in second.stderr
+
+
 def test_a_recorder_with_a_server_address_delivers_over_http(tmp_path: Path) -> None:
     with serve(tmp_path / "server") as served:
         with flightlog.open(served.url, spool_dir=tmp_path / "local") as rec:

@@ -54,7 +54,7 @@ def drain(folder: options.Folder = None, server: options.Server = None, as_json:
 
 
 def _to_store(place: Path, as_json: bool) -> Delivery:
-    keeper = Keeper(place, Settings.load(place), writable=True)
+    keeper = Keeper(place, Settings.load(place), writable=True, take_lock=True)
     try:
         return deliver(str(place), keeper_drain(keeper), place / SPOOL_FOLDER, keeper.journal.position, as_json)
     finally:

@@ -54,9 +54,9 @@ def import_(
     """
     place = options.chosen_folder(folder, server)
     settings = Settings.load(None if server is not None else place)
+    append, close = _way_in(place, server, settings)
     # The key of the redaction marks has to stay, or the same file would look changed when it is imported again.
     intake = make_intake(place if server is None else state_folder(server), settings)
-    append, close = _way_in(place, server, settings)
     try:
         report = _import(append, intake, files, format_, project or settings.project, as_json)
     finally:
@@ -81,7 +81,7 @@ def _way_in(
         return source.append, source.close
     if not has_server_extra():
         raise ServerExtraMissing(what="Importing into a folder (--server URL works without it)")
-    keeper = Keeper(place, settings, writable=True)
+    keeper = Keeper(place, settings, writable=True, take_lock=True)
     return lambda events: keeper.journal.append(events, rejects="return"), keeper.close
 
 

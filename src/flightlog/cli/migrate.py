@@ -20,7 +20,7 @@ def migrate(folder: options.Folder = None, as_json: options.AsJson = False) -> N
     `flightlog up` does it too. It is one transaction, forwards only.
     """
     place = options.chosen_folder(folder)
-    keeper = Keeper(place, Settings.load(place), writable=True, migrate=False)
+    keeper = Keeper(place, Settings.load(place), writable=True, migrate=False, take_lock=True)
     try:
         before = keeper.store.revision()
         ran = keeper.store.migrate()

@@ -77,7 +77,7 @@ def serve(
     leaves at once: what was acknowledged is in the spool or the store, and the next writer goes on from there.
     """
     logging.basicConfig(level=logging.WARNING, format="flightlog: %(message)s", stream=sys.stderr)
-    keeper = Keeper(folder, settings, writable=True)
+    keeper = Keeper(folder, settings, writable=True, take_lock=True)
     try:
         drain = keeper_drain(keeper)
         drain.start()

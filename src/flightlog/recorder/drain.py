@@ -50,14 +50,23 @@ class Drain:
 
     `open_sink` raises WriterLocked while another process drains; then this one waits for its turn. `share_max` bounds the
     part of one core's time that is taken while nobody is waiting (see `hurry`); a process whose only job is to drain gives 1.
+    When `gives_way` says so, the sink is let go for another process to take.
     """
 
-    def __init__(self, spool: Path, open_sink: Callable[[], Sink], settings: Settings, share_max: float = 1.0) -> None:
+    def __init__(
+        self,
+        spool: Path,
+        open_sink: Callable[[], Sink],
+        settings: Settings,
+        share_max: float = 1.0,
+        gives_way: Callable[[], bool] = lambda: False,
+    ) -> None:
         self.spool = spool
         self.state: Draining = "nobody"
         self.error: str | None = None
         self.drained = 0
         self._open_sink = open_sink
+        self._gives_way = gives_way
         self._settings = settings
         self._share_max = min(max(share_max, 0.01), 1.0)
         self._producers: dict[str, _Producer] = {}
@@ -177,6 +186,9 @@ class Drain:
 
     def drain_once(self) -> int:
         """Hand over what is in the spool now, at most one batch a segment; the number of events. Raises as the sink does."""
+        if self._gives_way():
+            self._close_sink()
+            raise WriterLocked(pid="asking for it", folder=str(self.spool.parent))
         if self._sink is None:
             self._sink = self._open_sink()
             self._producers.clear()
