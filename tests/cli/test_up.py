@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import urllib.request
@@ -94,12 +93,13 @@ def test_a_second_writer_is_told_who_the_first_is(folder: Path) -> None:
             assert flightlog(*verb, "--dir", folder).code == 5
 
 
-def test_a_recorder_that_delivers_is_a_writer_too(folder: Path) -> None:
+def test_a_recorder_that_delivers_hands_the_lock_to_a_verb_that_needs_it(folder: Path) -> None:
     with wiring.open(folder) as recorder:
         recorder.note("here")
         assert recorder.flush(30)
-        said = flightlog_process("up", "--dir", folder, "--port", "0", "--json")
-        assert said.problem["facts"]["pid"] == os.getpid()
+        assert flightlog_process("drain", "--dir", folder).code == 0
+        recorder.note("still here")
+        assert recorder.flush(30)
 
 
 def test_a_port_that_is_taken_is_named(folder: Path) -> None:
