@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -149,6 +150,20 @@ def test_one_process_delivers_a_spool_at_a_time(server: Server, sink: HttpSink, 
         HttpSink(server.url, tmp_path / "spool", Settings())
     sink.close()
     HttpSink(server.url, tmp_path / "spool", Settings()).close()
+
+
+def test_a_forked_child_does_not_keep_the_delivery_locked(server: Server, sink: HttpSink, tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    if not (child := os.fork()):  # it outlives the parent's sink
+        os.close(writing)
+        os.read(reading, 1)
+        os._exit(0)
+    try:
+        sink.close()
+        HttpSink(server.url, tmp_path / "spool", Settings()).close()
+    finally:
+        os.write(writing, b"x")
+        os.waitpid(child, 0)
 
 
 @pytest.mark.parametrize("url", ["ftp://host", "http://", "host:80"])

@@ -35,6 +35,10 @@ BATCH_BYTES_EACH = 4096  # no use in reading much more than a batch will hold
 STORE_RETRY_SECONDS, STORE_RETRY_SECONDS_MAX = 0.1, 2.0
 
 
+# What a forked child got from its parent and must neither use nor take down: the parent's open database above all.
+_inherited: list[Sink | None] = []
+
+
 class _Producer:
     """What the drain knows of one producer: where it stands in each segment, and the last seq it saw."""
 
@@ -175,6 +179,7 @@ class Drain:
 
     def after_fork_in_child(self) -> None:
         """The parent drains; a child starts with nothing open and takes its turn when it gets the lock."""
+        _inherited.append(self._sink)
         self._sink = None
         self._thread = None
         self._producers = {}

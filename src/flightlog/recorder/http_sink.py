@@ -7,6 +7,7 @@ import gzip
 import http.client
 import os
 import ssl
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -61,6 +62,7 @@ class HttpSink:
         self._timeout = settings.http_timeout_seconds
         self._connection: http.client.HTTPConnection | None = None
         self._lock_fd = self._lock()
+        _living.add(self)
 
     def _lock(self) -> int:
         self._spool.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -149,5 +151,26 @@ class HttpSink:
     def close(self) -> None:
         self._disconnect()
         if self._lock_fd >= 0:
+            # Closing alone would not unlock while a child that was forked this moment still has its copy.
+            fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
             os.close(self._lock_fd)
             self._lock_fd = -1
+
+    def _abandon_in_child(self) -> None:
+        """The parent delivers: a forked child keeps neither its lock nor its connection."""
+        self._connection = None
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+            self._lock_fd = -1
+
+
+_living: weakref.WeakSet[HttpSink] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for sink in list(_living):
+        sink._abandon_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)

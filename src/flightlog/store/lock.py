@@ -65,6 +65,8 @@ class WriterLock:
         _held.discard(self)
         if fd >= 0:
             _write_pid(fd, "")
+            # Closing alone would not unlock while a child that was forked this moment still has its copy.
+            fcntl.flock(fd, fcntl.LOCK_UN)
             os.close(fd)
 
     def _abandon_in_child(self) -> None:
