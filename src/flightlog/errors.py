@@ -35,8 +35,7 @@
     │   ├── StoreTooNew
     │   └── StoreGone
     ├── ServerExtraMissing
-    ├── RedactionFailed               the payload can't be shown to be free of secrets, so it is withheld
-    └── RecorderClosed
+    └── RedactionFailed               the payload can't be shown to be free of secrets, so it is withheld
 
 The docstring of a class is its message: the first paragraph says what happened, in one sentence, with the facts filled
 in. `flightlog.api.problems` maps each class to an HTTP status and a stable code, and a test holds that map complete.
@@ -211,7 +210,3 @@ class ServerExtraMissing(FlightlogError):
 
 class RedactionFailed(FlightlogError):
     """The text can't be shown to be free of secrets ({reason}), so it is withheld."""
-
-
-class RecorderClosed(FlightlogError):
-    """The recorder is closed; open a new one."""

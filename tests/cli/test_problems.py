@@ -31,7 +31,6 @@ CODES = {
     "StoreUnavailable": 5,
     "StoreTooNew": 6,
     "StoreGone": 6,
-    "RecorderClosed": 1,
 }
 
 

@@ -155,7 +155,6 @@ KINDS: dict[type[FlightlogError], Kind] = {
         "The event could not be shown to be free of secrets",
         "Its payload is withheld.",
     ),
-    errors.RecorderClosed: Kind(50006, "recorder-closed", "The recorder is closed", "Open a new one."),
     errors.Unavailable: Kind(50300, "unavailable", "Not possible right now", "Try again after `Retry-After` seconds."),
     errors.StoreBusy: Kind(
         50301, "store-busy", "The store is busy", "Nothing was stored; send the same again after `Retry-After` seconds."
