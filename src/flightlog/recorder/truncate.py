@@ -26,7 +26,6 @@ _string = msgspec.json.Decoder(str)
 _encode = msgspec.json.Encoder().encode
 
 _ERRORS = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
-_LEVEL = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]]', re.DOTALL)
 _MARK_BYTES_MAX = 80  # the longest `[REDACTED:rule:digest]`
 
 
