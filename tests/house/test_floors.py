@@ -10,7 +10,7 @@ SRC = Path(__file__).parents[2] / "src" / "flightlog"
 
 FLOORS: dict[int, set[str]] = {
     6: {"api", "console", "cli", "ops", "demo"},
-    5: {"wiring", "testing"},
+    5: {"wiring", "testing", "services", "filters"},
     4: {"ingest", "runs"},
     3: {"journal"},
     2: {"recorder", "store"},
@@ -28,7 +28,6 @@ NEIGHBOURS: set[tuple[str, str]] = {
     ("cli", "ops"),
     ("cli", "demo"),
     ("api", "console"),
-    ("console", "api"),
 }
 
 

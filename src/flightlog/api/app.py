@@ -17,14 +17,14 @@ from flightlog.api.problems import HTTP_KINDS, Kind, Problem, kind_of, problem_o
 from flightlog.api.routes import catalogue, events, health, problems, runs, stream
 from flightlog.api.schemas import make_openapi
 from flightlog.api.security import check_bind as check_bind
-from flightlog.api.services import DrainHealth as DrainHealth
-from flightlog.api.services import Intake as Intake
-from flightlog.api.services import Services as Services
 from flightlog.api.sse import Streams
 from flightlog.console import routes as pages
 from flightlog.console.pages.problem import problem_page
 from flightlog.console.render import render
 from flightlog.errors import BadInput, FlightlogError
+from flightlog.services import DrainHealth as DrainHealth
+from flightlog.services import Intake as Intake
+from flightlog.services import Services as Services
 from flightlog.version import __version__
 
 APPENDERS = 4  # bodies decoded and stored at once; more wait

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from flightlog.api.services import Services
 from flightlog.clock import parse_ns
 from flightlog.errors import BodyInvalid, EventInvalid, FlightlogError, MediaTypeUnsupported
 from flightlog.events import wire
 from flightlog.events.envelope import EMPTY_PAYLOAD, Event
+from flightlog.services import Services
 
 JSON_TYPE = "application/json"
 MEDIA_TYPES = (JSON_TYPE, wire.MEDIA_TYPE)

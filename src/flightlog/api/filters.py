@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import Depends, Query
 from msgspec.structs import replace
 
 from flightlog.api.paging import MomentText
-from flightlog.clock import parse_ns
-from flightlog.errors import FilterInvalid
+from flightlog.filters.params import moment, words
 from flightlog.journal.read import EventFilter
 from flightlog.runs.status import STATUSES
 from flightlog.runs.summary import HUNG, RunFilter
@@ -106,26 +104,3 @@ async def runs_anywhere(
         since=moment("since", since),
         until=moment("until", until),
     )
-
-
-def words(values: Sequence[str] | None) -> tuple[str, ...]:
-    """The words of a list parameter, given once with commas or several times.
-
-    >>> words(["a,b", " c "]), words(None)
-    (('a', 'b', 'c'), ())
-    """
-    return tuple(word.strip() for value in values or () for word in value.split(",") if word.strip())
-
-
-def moment(name: str, text: str | None) -> int | None:
-    """Nanoseconds since 1970. Raises FilterInvalid."""
-    if text is None:
-        return None
-    try:
-        ns = parse_ns(text)
-    except (ValueError, OverflowError):
-        hint = " (write the plus sign of a zone as %2B)" if " " in text.strip() else ""
-        raise FilterInvalid(
-            reason=f"{name}={text!r} is neither an RFC 3339 time nor nanoseconds since 1970{hint}"
-        ) from None
-    return ns

@@ -9,11 +9,11 @@ from msgspec import UNSET, UnsetType
 
 from flightlog.api.decode import JSON_TYPE, Body, Read, decode
 from flightlog.api.problems import Problem, kind_of, problem_of
-from flightlog.api.services import Services
 from flightlog.errors import EventInvalid, FlightlogError
 from flightlog.events.catalogue import check_type
 from flightlog.events.envelope import FLAG_INVALID, Event, check_envelope
 from flightlog.events.payload import encode_payload
+from flightlog.services import Services
 
 
 class Refusal(msgspec.Struct):

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import FastAPI, Query, Request
 from pydantic import WithJsonSchema
 
-from flightlog.errors import CursorInvalid, FilterInvalid, LimitInvalid, ParameterUnknown
-
-ID_MAX = 2**63 - 1
+from flightlog.filters.params import check_known, parse_flag, parse_id, parse_limit
 
 # Read by ourselves, so that every refusal is a problem of ours; the schema tells what they hold.
 LimitText = Annotated[str, WithJsonSchema({"type": "integer", "minimum": 1})]
@@ -61,44 +58,6 @@ async def event_page(
     )
 
 
-def parse_limit(text: str | None, cap: int) -> int | None:
-    """A number of rows from 1 to `cap`, or None when none is given. Raises LimitInvalid.
-
-    >>> parse_limit("20", 1000), parse_limit(None, 1000)
-    (20, None)
-    """
-    if text is None:
-        return None
-    number = _whole(text)
-    if number is None or not 1 <= number <= cap:
-        raise LimitInvalid(limit=text, limit_max=cap)
-    return number
-
-
-def parse_id(text: str | None) -> int | None:
-    """A journal id as a cursor; 0 is before the first event. Raises CursorInvalid."""
-    if text is None:
-        return None
-    number = _whole(text)
-    if number is None or not 0 <= number <= ID_MAX:
-        raise CursorInvalid(cursor=text)
-    return number
-
-
-def parse_flag(name: str, text: str | None, default: bool) -> bool:
-    """`true` or `false`. Raises FilterInvalid."""
-    if text is None:
-        return default
-    if text not in ("true", "false"):
-        raise FilterInvalid(reason=f"{name} is true or false, not {text!r}")
-    return text == "true"
-
-
-def _whole(text: str) -> int | None:
-    digits = text.removeprefix("-")
-    return int(text) if digits.isascii() and digits.isdigit() and len(digits) <= 20 else None
-
-
 def documented_parameters(app: FastAPI) -> dict[tuple[str, str], frozenset[str]]:
     """The query parameters of each (method, path template), as the OpenAPI document has them."""
     return {
@@ -115,12 +74,3 @@ async def only_known_parameters(request: Request) -> None:
     """
     known: frozenset[str] = request.app.state.parameters[request.method, request.scope["route"].path_format]
     check_known(request.query_params, known)
-
-
-def check_known(given: Any, known: frozenset[str]) -> None:
-    """Raise ParameterUnknown for the first name in `given` that is not `known`."""
-    for name in given:
-        if name not in known:
-            near = difflib.get_close_matches(name, known, 1)
-            hint = f" (did you mean {near[0]!r}?)" if near else ""
-            raise ParameterUnknown(parameter=name, hint=hint, known=", ".join(sorted(known)) or "none")

@@ -112,7 +112,7 @@ def _make_server(keeper: Keeper, drain: Any, host: str, on_ready: Callable[[], N
     import uvicorn
 
     from flightlog.api.app import create_app
-    from flightlog.api.services import DrainHealth, Services
+    from flightlog.services import DrainHealth, Services
 
     spool = keeper.folder / SPOOL_FOLDER
 

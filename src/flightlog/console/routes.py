@@ -6,10 +6,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from flightlog.api.paging import check_known
-from flightlog.api.services import Services
 from flightlog.console.pages import event, run, runs
 from flightlog.console.render import STATIC, render
+from flightlog.filters.params import check_known
+from flightlog.services import Services
 
 router = APIRouter(include_in_schema=False)
 

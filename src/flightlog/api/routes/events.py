@@ -13,9 +13,9 @@ from flightlog.api.intake import Receipt, Taken, take
 from flightlog.api.paging import Page
 from flightlog.api.routes.deps import AnyEvents, Here, PageAsked
 from flightlog.api.schemas import answers, event_bodies
-from flightlog.api.services import Services
 from flightlog.api.shapes import EventPageShape, EventShape, event_page_shape, event_shape, json_response
 from flightlog.journal.read import EventFilter, EventPage, get_event, read_events
+from flightlog.services import Services
 
 router = APIRouter(prefix="/api/events", tags=["events"])
 

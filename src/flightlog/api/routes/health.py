@@ -10,11 +10,11 @@ from starlette.responses import PlainTextResponse, Response
 
 from flightlog.api.routes.deps import Here
 from flightlog.api.schemas import answers, text_answers
-from flightlog.api.services import Services
 from flightlog.api.shapes import DrainShape, HealthShape, StoreShape, StreamsShape, json_response
 from flightlog.errors import FlightlogError
 from flightlog.events import wire
 from flightlog.journal.read import head_id
+from flightlog.services import Services
 from flightlog.version import __version__
 
 router = APIRouter(tags=["system"])

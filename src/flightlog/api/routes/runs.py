@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from flightlog.api.paging import LimitText, parse_limit
+from flightlog.api.paging import LimitText
 from flightlog.api.routes.deps import AnyRuns, Here, PageAsked, RunsEvents
 from flightlog.api.routes.events import read_page
 from flightlog.api.schemas import answers
@@ -20,6 +20,7 @@ from flightlog.api.shapes import (
     run_page_shape,
     run_shape,
 )
+from flightlog.filters.params import parse_limit
 from flightlog.runs.summary import get_run, list_runs
 
 # An id is any text, slashes too; so the longer paths come first.

@@ -8,12 +8,13 @@ from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
 from flightlog.api import security
-from flightlog.api.paging import FlagText, IdText, parse_flag, parse_id
+from flightlog.api.paging import FlagText, IdText
 from flightlog.api.routes.deps import AnyEvents, Here, RunsEvents
 from flightlog.api.schemas import stream_answers
-from flightlog.api.services import Services
 from flightlog.api.sse import EventStream
+from flightlog.filters.params import parse_flag, parse_id
 from flightlog.journal.read import EventFilter
+from flightlog.services import Services
 
 router = APIRouter(tags=["events"])
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from flightlog.api.services import Services
 from flightlog.console import format as fmt
 from flightlog.console.kinds import kind_of
 from flightlog.console.page import Page, href
@@ -22,6 +21,7 @@ from flightlog.events.envelope import (
     StoredEvent,
 )
 from flightlog.journal.read import get_event
+from flightlog.services import Services
 from flightlog.version import __version__
 
 # What was done to an event on its way in, as a sentence.

@@ -6,12 +6,12 @@ from typing import Any
 
 import msgspec
 
-from flightlog.api.services import Services
 from flightlog.clock import NS_PER_SECOND
 from flightlog.console.format import DAY, count
 from flightlog.console.page import Notice, href
 from flightlog.events.envelope import StoredEvent
 from flightlog.journal.read import EventFilter, read_events
+from flightlog.services import Services
 
 # Newest first; more losses than this in a day are said to be "at least".
 LOSSES_MAX = 50

@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from flightlog.api.filters import words
-from flightlog.api.paging import parse_flag, parse_id
-from flightlog.api.services import Services
 from flightlog.console import format as fmt
 from flightlog.console.kinds import Segment, bar, in_words, kind_of, shares
 from flightlog.console.page import Notice, Page, href
@@ -17,9 +14,11 @@ from flightlog.console.pages.runs import run_time, status_of
 from flightlog.console.summary import SPOKEN, summarize
 from flightlog.errors import EventNotFound
 from flightlog.events.envelope import FLAG_IMPORTED, StoredEvent, flag_names
+from flightlog.filters.params import parse_flag, parse_id, words
 from flightlog.journal.read import EventFilter, EventPage, get_event, read_events
 from flightlog.runs.status import RUNNING
 from flightlog.runs.summary import RunSummary, get_run
+from flightlog.services import Services
 from flightlog.version import __version__
 
 PARAMETERS = frozenset({"afterId", "beforeId", "latest", "types", "level", "event"})

@@ -6,16 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from flightlog.api.filters import moment as parse_moment
-from flightlog.api.filters import words
-from flightlog.api.services import Services
 from flightlog.console import format as fmt
 from flightlog.console.kinds import Segment, bar, in_words
 from flightlog.console.page import Page, href
 from flightlog.console.pages.frame import notice_for
+from flightlog.filters.params import moment as parse_moment
+from flightlog.filters.params import words
 from flightlog.journal.read import head_id
 from flightlog.runs.status import STATUSES
 from flightlog.runs.summary import HUNG, RunFilter, RunSummary, list_runs
+from flightlog.services import Services
 from flightlog.version import __version__
 
 PARAMETERS = frozenset({"project", "status", "actor", "q", "task", "trace", "since", "until", "cursor"})

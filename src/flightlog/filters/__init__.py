@@ -1,0 +1,1 @@
+"""What is asked for: the words of a query, read once for every door."""
