@@ -421,7 +421,7 @@ def test_nothing_else_is_served_from_the_disk(client: Client, path: str) -> None
 
 
 def test_every_kind_has_a_colour_in_the_style_sheet() -> None:
-    css = (STATIC / "flightlog.css").read_text("utf-8")
+    css = (STATIC / "base.css").read_text("utf-8")
     for kind in KINDS:
         assert re.search(rf"\.{kind.key} {{ --kind:", css)
 

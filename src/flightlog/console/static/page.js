@@ -1,5 +1,7 @@
 // What every page does: the theme switch, times that stay true, the key for search.
 
+import { key } from "./keys.js";
+
 const MINUTE = 60, HOUR = 3600, DAY = 86400;
 
 /** How long ago, in the same words as the server's. */
@@ -40,18 +42,10 @@ function themeSwitch(button) {
   show();
 }
 
-/** Whether a key that was pressed is meant for the page and not for a field or a shortcut of the browser. */
-export function isForPage(event) {
-  return !(event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, textarea, select"));
-}
-
-document.addEventListener("keydown", (event) => {
+key("/", "Search", () => {
   const field = document.querySelector("input[type=search]");
-  if (event.key === "/" && isForPage(event) && field) {
-    event.preventDefault();
-    field.focus();
-    field.select();
-  }
+  field?.focus();
+  field?.select();
 });
 
 themeSwitch(document.getElementById("theme"));

@@ -1,7 +1,7 @@
 // One run: new events are put under the last row, and a row opens its panel without loading the page anew.
 
 import { fetchPage, follow, swap } from "./live.js";
-import { isForPage } from "./page.js";
+import { isForPage } from "./keys.js";
 
 const ROWS_MAX = 2_000;
 const events = document.getElementById("events");
