@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import Connection, select, text
+from sqlalchemy import ColumnElement, Connection, select, text
 
 from flightlog.config import Settings
 from flightlog.errors import CursorInvalid, EventNotFound, LimitInvalid
@@ -14,7 +14,7 @@ from flightlog.journal.plan import Span, ids_of_page
 from flightlog.journal.table import event_payloads, journal_head, run_events
 from flightlog.store.contract import Store
 
-__all__ = ["EVERYTHING", "EventFilter", "EventPage", "get_event", "head_id", "read_events", "read_page"]
+__all__ = ["EVERYTHING", "EventFilter", "EventPage", "get_event", "get_event_at", "head_id", "read_events", "read_page"]
 
 DEFAULTS = Settings()
 
@@ -96,18 +96,29 @@ def read_page(
 
 def get_event(store: Store, event_id: str) -> StoredEvent:
     """The event with its payload. Raises EventNotFound."""
+    found = _one(store, run_events.c.event_id == event_id) if is_storable(event_id) else None
+    if found is None:
+        raise EventNotFound(event_id=event_id)
+    return found
+
+
+def get_event_at(store: Store, id: int) -> StoredEvent:  # noqa: A002 (the journal's own word)
+    """The event at this place in commit order, with its payload. Raises EventNotFound."""
+    found = _one(store, run_events.c.id == id) if 0 < id <= INT64_MAX else None
+    if found is None:
+        raise EventNotFound(event_id=id)
+    return found
+
+
+def _one(store: Store, condition: ColumnElement[bool]) -> StoredEvent | None:
     wanted = (
         select(*rows.ENVELOPE, event_payloads.c.payload)
         .select_from(run_events.outerjoin(event_payloads, event_payloads.c.id == run_events.c.id))
-        .where(run_events.c.event_id == event_id)
+        .where(condition)
     )
-    row = None
-    if is_storable(event_id):
-        with store.read() as connection:
-            row = connection.execute(wanted).first()
-    if row is None:
-        raise EventNotFound(event_id=event_id)
-    return rows.from_row(row)
+    with store.read() as connection:
+        row = connection.execute(wanted).first()
+    return None if row is None else rows.from_row(row)
 
 
 def head_id(connection: Connection) -> int:
