@@ -7,7 +7,7 @@ SERVE  ?= 1
 PORT   ?= 4747
 TESTS  ?= tests
 
-.PHONY: help setup demo test torture lint format types docs bench lock clean
+.PHONY: help setup demo test torture lint format types docs pictures bench lock clean
 
 help:  ## This list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ demo: setup  ## Fly a small real agent, show what was recorded, serve the consol
 	$(BIN)/flightlog demo --dir demo-flight --port $(PORT) $(if $(filter 0,$(SERVE)),--no-serve,--serve)
 
 test: setup  ## All tests, with a sample of every crash campaign.
-	$(BIN)/python -m pytest -n auto -m "not torture" $(TESTS)
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not torture" $(TESTS)
 
 torture: setup  ## The long crash campaigns.
 	$(BIN)/python -m pytest -m torture --timeout 3600 $(TESTS)
@@ -43,6 +43,9 @@ types: setup  ## mypy, strict.
 
 docs: setup  ## Check that every verb, setting, code and event type is documented, and that the examples in the docs run.
 	$(BIN)/python -m pytest tests/house
+
+pictures: setup  ## The pictures of the docs, taken anew from a real browser.
+	FLIGHTLOG_TEST_PICTURES=docs/pictures $(BIN)/python -m pytest -q tests/browser/test_every_page.py
 
 bench: setup  ## Every bench, one table each (BENCH=emit: one of them).
 	@for file in $(if $(BENCH),bench/$(BENCH).py,$(wildcard bench/*.py)); do echo; echo "== $$file"; $(BIN)/python $$file || exit 1; done

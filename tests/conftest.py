@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
     "house", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 settings.load_profile("house")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in one line what was left out because there is no browser."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if "browser" in report.keywords]
+    without = [report for report in skipped if "no browser" in str(report.longrepr)]
+    if without:
+        advice = str(without[0].longrepr[2]).split("no browser: ")[-1]
+        terminalreporter.write_sep("=", "not tested", yellow=True, bold=True)
+        terminalreporter.write_line(
+            f"The console in a browser: {len(without)} tests were skipped. To run them, {advice}."
+        )

@@ -1,0 +1,132 @@
+"""A folder as a busy week leaves it: runs that went well and badly, a live one, a hung one, a long one, and a hostile one."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from bench.lib.long_run import LongRun
+
+import flightlog
+from flightlog.events.envelope import Event
+from flightlog.journal.append import Journal
+from flightlog.runs.project import RunProjector
+from flightlog.store.engine import open_store
+from tests.journeys.served import cli
+
+SECOND = 1_000_000_000
+MINUTE, HOUR, DAY = 60 * SECOND, 3_600 * SECOND, 86_400 * SECOND
+LONG_EVENTS = 50_000
+BATCH = 2_000
+FAILING_TEST = "test_the_last_row_is_kept"
+
+# Sets a mark that the tests look for, should it ever run.
+SCRIPT = "</script><script>window.pwned = 1</script><img src=x onerror='window.pwned = 2'><svg onload='window.pwned = 3'>\"'&"
+DIFF = """--- a/src/parse.py
++++ b/src/parse.py
+@@ -1,4 +1,4 @@
+ def rows(text):
+-    return text.split("\\n")[:-1]
++    return text.splitlines()
+"""
+
+
+class Flown(NamedTuple):
+    """The folder, and the runs in it by what they are."""
+
+    folder: Path
+    runs: dict[str, str]
+
+
+def fly(folder: Path) -> Flown:
+    """Record all of it."""
+    done = cli("demo", "--dir", str(folder), "--no-serve", "--json")
+    assert done.returncode == 0, done.stderr
+    now = time.time_ns()
+    runs = {"long": "the-long-run", "week": "week-0", "hung": "the-hung-run"}
+    store = open_store(folder, writable=True)
+    journal = Journal(store, [RunProjector()])
+    append(journal, LongRun("the-long-run", LONG_EVENTS, now - 2 * DAY, name="port the parser"))
+    for number in range(60):
+        finished = now - number * 150 * MINUTE - HOUR
+        append(journal, LongRun(f"week-{number}", 42 + number % 5 * 30, finished, name=f"fix issue {480 + number}"))
+    append(journal, LongRun("the-hung-run", 62, now - 3 * HOUR, name="upgrade the framework"), finished=False)
+    store.close()
+    with flightlog.open(folder, actor="agent-7") as recorder:
+        runs["agent"] = a_working_agent(recorder)
+        runs["hostile"] = a_hostile_run(recorder)
+        runs["loss"] = a_run_with_losses(recorder)
+        live = recorder.run("review the pull request", actor="reviewer").start()
+        live.note("reading the diff")
+        runs["live"] = live.id
+        assert recorder.flush(timeout=30)
+    return Flown(folder, runs)
+
+
+def append(journal: Journal, run: LongRun, finished: bool = True) -> None:
+    """All events of a run, as a drain would hand them over."""
+    batch: list[Event] = []
+    for event in run.events(finished):
+        batch.append(event)
+        if len(batch) == BATCH:
+            journal.append(batch, timeout=60)
+            batch = []
+    if batch:
+        journal.append(batch, timeout=60)
+
+
+def a_working_agent(recorder: flightlog.Recorder) -> str:
+    """Model calls with tools, a patch, tests that fail and then pass, a command, a decision: everything that is read."""
+    with recorder.run("fix the login bug", task_id="issue-482", input="The login fails with capital letters.") as run:
+        messages: list[dict[str, Any]] = [
+            {"role": "system", "content": "You fix bugs. Say what you do."},
+            {"role": "user", "content": "The login fails when the e-mail address has capital letters."},
+        ]
+        for step in range(3):
+            with run.span(f"step {step + 1}"), run.llm("coder-large", messages=messages) as call:
+                said = {"role": "assistant", "content": f"**Step {step + 1}.** I look at `shop/login.py` first."}
+                call.record({"choices": [{"message": said}], "usage": {"prompt_tokens": 1240, "completion_tokens": 96}})
+                call.cost(0.0021)
+            messages.append(said)
+            with run.tool_call("read_file", {"path": "shop/login.py"}) as tool:
+                tool.result("def same_user(a: str, b: str) -> bool:\n    return a == b\n" * 6)
+        run.decision("network", "denied", reason="the sandbox has no network", resource="https://pypi.org")
+        run.test_result(
+            "unit tests", passed=41, failed=1, failures=[{"name": FAILING_TEST, "message": "assert 3 == 4"}]
+        )
+        run.patch_proposed(DIFF)
+        run.patch_applied(DIFF)
+        run.exec(["sh", "-c", "printf '\\033[32m42 passed\\033[0m in 1.2s\\n'"])
+        run.test_result("unit tests", passed=42, failed=0)
+        run.note("done", level="info")
+        run.error(ValueError("the last row is missing"))
+    return str(run.id)
+
+
+def a_hostile_run(recorder: flightlog.Recorder) -> str:
+    """Everything that a run says is HTML and script."""
+    with recorder.run(SCRIPT, actor=SCRIPT, task_id=SCRIPT) as run:
+        run.note(SCRIPT)
+        run.emit("acme.hostile", {SCRIPT: SCRIPT, "list": [SCRIPT] * 3}, name=SCRIPT, source=SCRIPT)
+        with run.llm(SCRIPT, messages=[{"role": "user", "content": SCRIPT}]) as call:
+            call.record({"choices": [{"message": {"role": "assistant", "content": SCRIPT}}]})
+        with run.tool_call(SCRIPT, {SCRIPT: SCRIPT}) as tool:
+            tool.result(SCRIPT)
+        run.patch_proposed(f"--- a/{SCRIPT}\n+++ b/{SCRIPT}\n@@ -1 +1 @@\n-{SCRIPT}\n+{SCRIPT}!\n")
+        run.exec(["echo", SCRIPT])
+        run.test_result(SCRIPT, passed=0, failed=1, failures=[{"name": SCRIPT, "message": SCRIPT}])
+        run.error(ValueError(SCRIPT))
+        with run.span(SCRIPT):
+            run.emit("note", {"text": f"javascript:alert(1) {SCRIPT}"}, correlation_id=SCRIPT)
+    return str(run.id)
+
+
+def a_run_with_losses(recorder: flightlog.Recorder) -> str:
+    """A stretch is missing, a payload is cut short, a secret is taken out."""
+    with recorder.run("import the catalogue") as run:
+        run.note("x" * 200_000)
+        run.note("password=correct-horse-9-battery")
+        run.emit("degraded", {"reason": "queue_full", "count": 132, "from_ns": time.time_ns() - 5 * SECOND})
+        run.note("going on", level="warn")
+    return str(run.id)
