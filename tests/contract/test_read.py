@@ -17,7 +17,7 @@ from flightlog.errors import CursorInvalid, EventNotFound, FilterInvalid, LimitI
 from flightlog.events.envelope import Event, StoredEvent
 from flightlog.journal import plan
 from flightlog.journal.append import Journal
-from flightlog.journal.read import EventFilter, get_event, read_events
+from flightlog.journal.read import EventFilter, get_event, get_event_at, get_events_at, read_events
 from flightlog.journal.table import event_payloads
 from flightlog.store.contract import Store
 from tests.contract.backends import Backend
@@ -187,6 +187,14 @@ def test_an_erased_payload_leaves_its_envelope_and_digest(filled: Store) -> None
 def test_an_unknown_event_is_an_error(filled: Store, event_id: str) -> None:
     with pytest.raises(EventNotFound):
         get_event(filled, event_id)
+
+
+def test_events_are_found_by_their_places_in_commit_order(filled: Store) -> None:
+    found = get_events_at(filled, [3, 1, COUNT + 1])
+    assert [event.id for event in found] == [1, 3]
+    assert found == [get_event_at(filled, 1), get_event_at(filled, 3)]
+    with pytest.raises(EventNotFound):
+        get_event_at(filled, COUNT + 1)
 
 
 @pytest.mark.parametrize("limit", [0, -1, 1_001, 2**70])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from typing import Any
+
 import msgspec
-from sqlalchemy import ColumnElement, Connection, select, text
+from sqlalchemy import ColumnElement, Connection, Select, select, text
 
 from flightlog.config import Settings
 from flightlog.errors import CursorInvalid, EventNotFound, LimitInvalid
@@ -14,7 +17,17 @@ from flightlog.journal.plan import Span, ids_of_page
 from flightlog.journal.table import event_payloads, journal_head, run_events
 from flightlog.store.contract import Store
 
-__all__ = ["EVERYTHING", "EventFilter", "EventPage", "get_event", "get_event_at", "head_id", "read_events", "read_page"]
+__all__ = [
+    "EVERYTHING",
+    "EventFilter",
+    "EventPage",
+    "get_event",
+    "get_event_at",
+    "get_events_at",
+    "head_id",
+    "read_events",
+    "read_page",
+]
 
 DEFAULTS = Settings()
 
@@ -110,15 +123,23 @@ def get_event_at(store: Store, id: int) -> StoredEvent:  # noqa: A002 (the journ
     return found
 
 
-def _one(store: Store, condition: ColumnElement[bool]) -> StoredEvent | None:
-    wanted = (
-        select(*rows.ENVELOPE, event_payloads.c.payload)
-        .select_from(run_events.outerjoin(event_payloads, event_payloads.c.id == run_events.c.id))
-        .where(condition)
-    )
+def get_events_at(store: Store, ids: Collection[int]) -> list[StoredEvent]:
+    """The events at these places in commit order, with their payloads; those that are not there are left out."""
     with store.read() as connection:
-        row = connection.execute(wanted).first()
+        found = connection.execute(_whole().where(run_events.c.id.in_(ids)).order_by(run_events.c.id))
+        return [rows.from_row(row) for row in found]
+
+
+def _one(store: Store, condition: ColumnElement[bool]) -> StoredEvent | None:
+    with store.read() as connection:
+        row = connection.execute(_whole().where(condition)).first()
     return None if row is None else rows.from_row(row)
+
+
+def _whole() -> Select[Any]:
+    """Events with their payloads."""
+    payloads = run_events.outerjoin(event_payloads, event_payloads.c.id == run_events.c.id)
+    return select(*rows.ENVELOPE, event_payloads.c.payload).select_from(payloads)
 
 
 def head_id(connection: Connection) -> int:
