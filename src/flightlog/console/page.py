@@ -22,10 +22,15 @@ class Notice:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Page:
-    """What every page has: the frame around it."""
+class Fragment:
+    """What a template shows: a whole page, or the part of one that a script puts in its place."""
 
     template: ClassVar[str]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Page(Fragment):
+    """What every page has: the frame around it."""
 
     title: Annotated[str, "What the tab is called."]
     place: Annotated[str, "The entry of the rail that is lit: runs, or empty."] = ""

@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
-from flightlog.console.page import Page
+from flightlog.console.page import Fragment
 
 HERE = Path(__file__).parent
 TEMPLATES = HERE / "templates"
@@ -25,7 +25,7 @@ environment = Environment(
 )
 
 
-def render(page: Page, status: int = 200) -> HTMLResponse:
+def render(page: Fragment, status: int = 200) -> HTMLResponse:
     """The page as an answer. The template gets the page's fields by name, and nothing else."""
     values = {field.name: getattr(page, field.name) for field in dataclasses.fields(page)}
     return HTMLResponse(environment.get_template(page.template).render(values), status)
