@@ -13,9 +13,12 @@ import pytest
 from jinja2 import meta, nodes
 
 from flightlog.api.app import DrainHealth, Services
+from flightlog.console.blocks import Block, Pair
+from flightlog.console.diffview import DiffFile, DiffLine
 from flightlog.console.kinds import KINDS
-from flightlog.console.page import Notice, Page
+from flightlog.console.page import Fragment, Notice
 from flightlog.console.pages.event import EventPage, Fact, Flag, Panel
+from flightlog.console.pages.panel import Neighbour, Neighbours, PanelFragment
 from flightlog.console.pages.problem import ProblemPage
 from flightlog.console.pages.run import EventRow, KindChoice, RunPage, Tile
 from flightlog.console.pages.runs import Choice, RunRow, RunsPage
@@ -24,8 +27,9 @@ from flightlog.events.envelope import FLAG_INVALID, FLAG_NAMES, FLAG_TRUNCATED, 
 from tests.api.serving import SECOND, START, Client, changed, client_of, event, fill
 
 HTML = {"Accept": "text/html"}
-PAGES: list[type[Page]] = [RunsPage, RunPage, EventPage, ProblemPage]
+PAGES: list[type[Fragment]] = [RunsPage, RunPage, EventPage, ProblemPage, PanelFragment]
 PARTS: list[Any] = [Notice, RunRow, Choice, EventRow, Tile, KindChoice, Panel, Fact, Flag]
+PARTS += [Neighbour, Neighbours, Block, Pair, DiffFile]
 NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 
 
@@ -53,21 +57,24 @@ def sources_of(template: str) -> Iterator[nodes.Template]:
 
 
 @pytest.mark.parametrize("page_class", PAGES, ids=lambda cls: cls.__name__)
-def test_a_template_shows_exactly_the_fields_of_its_page(page_class: type[Page]) -> None:
+def test_a_template_shows_exactly_the_fields_of_its_page(page_class: type[Fragment]) -> None:
     used = set().union(*(meta.find_undeclared_variables(tree) for tree in sources_of(page_class.template)))
-    used.discard("parts")  # the macros, which each template imports under this name
+    used -= {"parts", "panels", "cards"}  # the macros, which templates import under these names
     assert used == {field.name for field in dataclasses.fields(page_class)}
 
 
 def test_templates_ask_for_no_attribute_that_no_part_has_and_every_part_is_shown() -> None:
     asked: set[str] = set()
+    macros: set[str] = set()
     for file in TEMPLATES.glob("*.html"):
         tree = environment.parse(file.read_text("utf-8"))
         asked |= {node.attr for node in tree.find_all(nodes.Getattr)}
-    asked -= {"items", "when", "event_panel"}  # a dict's method, and macros of _parts.html
+        macros |= {node.name for node in tree.find_all(nodes.Macro)}
     known = {field.name for part in PARTS for field in dataclasses.fields(part)}
     known |= {"exact", "ago"} | {"key", "x", "width"} | {"text", "mark", "title"}  # Moment, Segment, Piece
-    assert asked == known
+    known |= set(DiffLine._fields)
+    assert asked <= known | macros | {"items"}  # a dict's method
+    assert known - macros <= asked
 
 
 @pytest.mark.parametrize("part", [*PAGES, *PARTS], ids=lambda cls: cls.__name__)

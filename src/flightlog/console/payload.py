@@ -1,9 +1,9 @@
-"""A payload as text to read: indented, with what was done to it marked as what it is."""
+"""A payload as text to read: indented, with what was done to it marked as what it is; and as values, whatever they are."""
 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -36,11 +36,13 @@ def pretty(data: bytes) -> list[Piece]:
     return pieces(data.decode("utf-8", "replace"))
 
 
-def pieces(text: str) -> list[Piece]:
-    """The text, split at the marks that redaction and truncation leave, and with each `\\n` at the end of a line."""
+def pieces(text: str, json: bool = True) -> list[Piece]:
+    """The text, split at the marks that redaction and truncation leave, and in `json` with each `\\n` at the end of a line."""
     made: list[Piece] = []
     at = 0
     for found in _MARKS.finditer(text):
+        if found["eol"] and not json:
+            continue
         if found.start() > at:
             made.append(Piece(text[at : found.start()]))
         made.append(_mark(found))
@@ -48,6 +50,66 @@ def pieces(text: str) -> list[Piece]:
     if at < len(text) or not made:
         made.append(Piece(text[at:]))
     return made
+
+
+def done_to(text: str) -> tuple[dict[str, int], list[str]]:
+    """What the marks in a text tell: how many secrets each rule took out, and each cut in its own words with its digest.
+
+    >>> done_to("[REDACTED:github:3f9a] a…[cut 5 of 9 bytes, sha256:ab]…b")
+    ({'github': 1}, ['5 of 9 bytes, sha256:ab'])
+    """
+    rules: dict[str, int] = {}
+    cuts: list[str] = []
+    for found in _MARKS.finditer(text):
+        if found["rule"]:
+            rules[found["rule"]] = rules.get(found["rule"], 0) + 1
+        elif found["cut"]:
+            cuts.append(found["cut"] + (f", {found['sum']}" if found["sum"] else ""))
+    return rules, cuts
+
+
+# ── values, which may be anything ────────────────────────────────────────────────────────────────────────────────────
+
+
+def decoded(data: bytes) -> dict[str, Any]:
+    """The payload as an object; an empty one where it is none."""
+    try:
+        return entries(msgspec.json.decode(data))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def entries(value: object) -> dict[str, Any]:
+    """An object as it is; anything else as an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def listed(value: object) -> list[Any]:
+    """A list as it is; anything else as an empty one."""
+    return value if isinstance(value, list) else []
+
+
+def number(value: object) -> int:
+    """A whole number as it is; anything else as 0."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def words(value: object) -> str:
+    """A text as it is; nothing as nothing; parts of a message's content put together; anything else as JSON.
+
+    >>> words("a"), words(None), words({"a": 1}), words([{"type": "text", "text": "hello"}])
+    ('a', '', '{"a":1}', 'hello')
+    """
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    if isinstance(value, list) and value and all(isinstance(entries(part).get("text"), str) for part in value):
+        return "\n".join(part["text"] for part in value)
+    try:
+        return msgspec.json.encode(value).decode()
+    except (ValueError, RecursionError, TypeError, OverflowError):
+        return repr(value)
 
 
 def _mark(found: re.Match[str]) -> Piece:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from flightlog.console.pages import event, run, runs
+from flightlog.console.pages import event, events, lines, panel, run, runs
 from flightlog.console.render import STATIC, render
 from flightlog.filters.params import check_known
 from flightlog.services import Services
@@ -26,16 +26,41 @@ def runs_(request: Request) -> Response:
     return render(runs.runs_page(services, params, str(request.base_url).rstrip("/")))
 
 
+@router.get("/runs/{run_id:path}/lines")
+def lines_(request: Request, run_id: str) -> Response:
+    services, params = _asked(request, lines.PARAMETERS)
+    return JSONResponse(lines.lines_of(services, run_id, params.get("ids", "")))
+
+
+@router.get("/panel/{event_id}")
+def panel_(request: Request, event_id: str) -> Response:
+    services, _ = _asked(request, frozenset())
+    return render(panel.panel_at(services, event_id, str(request.base_url).rstrip("/")))
+
+
 @router.get("/runs/{run_id:path}")
 def run_(request: Request, run_id: str) -> Response:
     services, params = _asked(request, run.PARAMETERS)
     return render(run.run_page(services, run_id, params))
 
 
+@router.get("/events")
+def events_(request: Request) -> Response:
+    services, params = _asked(request, events.PARAMETERS)
+    return render(events.events_page(services, params, str(request.base_url).rstrip("/")))
+
+
+# Before the path of a single event, which would take it for an id.
+@router.get("/events/rows")
+def event_rows_(request: Request) -> Response:
+    services, params = _asked(request, events.PARAMETERS)
+    return render(events.event_rows(services, params))
+
+
 @router.get("/events/{event_id:path}")
 def event_(request: Request, event_id: str) -> Response:
     services, _ = _asked(request, frozenset())
-    return render(event.event_page(services, event_id))
+    return render(event.event_page(services, event_id, str(request.base_url).rstrip("/")))
 
 
 class Static(StaticFiles):

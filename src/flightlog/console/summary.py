@@ -7,6 +7,10 @@ from typing import Any
 
 import msgspec
 
+from flightlog.console import format as fmt
+from flightlog.console.ansi import plain
+from flightlog.console.blocks import call_line
+from flightlog.console.payload import entries, listed, number, words
 from flightlog.events.envelope import StoredEvent
 
 CHARS_MAX = 160
@@ -94,6 +98,54 @@ def _audit(payload: Payload) -> str:
     )
 
 
+def _first(text: str) -> str:
+    """The first line with something in it."""
+    return next((line for line in text[: 8 * CHARS_MAX].split("\n") if line.strip()), "")
+
+
+def _request(payload: Payload) -> str:
+    messages = listed(payload.get("messages"))
+    last = messages[-1] if messages and isinstance(messages[-1], dict) else {}
+    said = _first(words(last.get("content")))
+    return f"{len(messages)} messages, {words(last.get('role'))}: {said}" if said else f"{len(messages)} messages"
+
+
+def _response(payload: Payload) -> str:
+    failure = _error(payload.get("error"))
+    if failure:
+        return failure
+    usage, message = payload.get("usage"), payload.get("message")
+    said = []
+    if isinstance(usage, dict) and (number(usage.get("input_tokens")) or number(usage.get("output_tokens"))):
+        said.append(f"{fmt.short(number(usage.get('input_tokens')))} → {fmt.short(number(usage.get('output_tokens')))}")
+    cost = payload.get("cost_usd")
+    if isinstance(cost, int | float) and not isinstance(cost, bool) and cost:
+        said.append(fmt.money(cost))
+    if isinstance(message, dict):
+        calls = [words(call.get("name")) for call in listed(message.get("tool_calls")) if isinstance(call, dict)]
+        said.append(_first(words(message.get("content"))) or "→ " + ", ".join(calls))
+    return " · ".join(part for part in said if part.strip("→ "))
+
+
+def _call(payload: Payload) -> str:
+    return call_line("", payload.get("arguments"))[1:-1]
+
+
+def _result(payload: Payload) -> str:
+    return _error(payload.get("error")) or _first(words(payload.get("result")))
+
+
+def _command(payload: Payload) -> str:
+    given = payload.get("command")
+    return " ".join(map(words, given)) if isinstance(given, list) else words(given)
+
+
+def _exec(payload: Payload) -> str:
+    heads = (words(entries(payload.get(name)).get("head")) for name in ("stdout", "stderr"))
+    first = next((line for head in heads if (line := plain(_first(head)).strip())), "")
+    return ": ".join(part for part in (_exit(payload), first) if part)
+
+
 _SAYINGS: dict[str, Callable[[Payload], object]] = {
     "note": lambda payload: payload.get("text"),
     "error": _error,
@@ -102,11 +154,18 @@ _SAYINGS: dict[str, Callable[[Payload], object]] = {
     "patch_proposed": _patch,
     "patch_applied": _patch,
     "test_result": _tests,
-    "exec_result": _exit,
+    "llm_request": _request,
+    "llm_response": _response,
+    "tool_call": _call,
+    "tool_result": _result,
+    "exec_started": _command,
+    "test_started": _command,
+    "exec_result": _exec,
     "run_finished": lambda payload: _error(payload.get("error")),
     "task_transition": _move,
     "feedback": _feedback,
     "audit": _audit,
 }
-# Only of these are payloads read for a list.
-SPOKEN: tuple[str, ...] = tuple(_SAYINGS)
+_LONG = frozenset({"llm_request", "llm_response", "tool_call", "tool_result", "exec_started", "test_started"})
+# Only of these are payloads read for a list: the name of the others tells enough.
+SPOKEN: tuple[str, ...] = tuple(name for name in _SAYINGS if name not in _LONG)
