@@ -1,0 +1,185 @@
+"""The flight recorder: the events of all runs, filtered, and followed as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from flightlog.clock import format_ns
+from flightlog.console import format as fmt
+from flightlog.console.kinds import kind_of
+from flightlog.console.page import Fragment, Page, href
+from flightlog.console.pages.frame import notice_for
+from flightlog.console.summary import SPOKEN, summarize
+from flightlog.events.envelope import FLAG_IMPORTED, StoredEvent, flag_names
+from flightlog.filters.params import moment, parse_id
+from flightlog.journal.read import EventFilter, EventPage, get_events_at, head_id, read_events
+from flightlog.runs.names import names_of
+from flightlog.services import Services
+from flightlog.version import __version__
+
+FILTERS = ("q", "project", "since", "until")
+PARAMETERS = frozenset({*FILTERS, "afterId", "beforeId"})
+EVENTS_SHOWN = 100
+ALARMING = frozenset({"warn", "error"})
+BAD_STATUSES = frozenset({"error", "failed", "denied"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TailRow:
+    """One event among those of all runs."""
+
+    id: Annotated[int, "Its place in commit order."]
+    href: Annotated[str, "Its own page; a script opens the panel instead."]
+    kind: Annotated[str, "Its kind: the class of its colour."]
+    type: Annotated[str, "Its type."]
+    name: Annotated[str, "Its name; may be empty."]
+    summary: Annotated[str, "What it says, in one line; may be empty."]
+    level: Annotated[str, "Its level."]
+    alarm: Annotated[str, "warn or error where the level says so and the status does not; else empty."]
+    status: Annotated[str, "Its status; may be empty."]
+    flags: Annotated[list[str], "What was done to it on its way in, as far as something is missing."]
+    at: Annotated[str, "When it happened, UTC: the time, with the day unless that is today."]
+    exact: Annotated[str, "The same with all digits."]
+    took: Annotated[str, "How long it took; may be empty."]
+    run: Annotated[str, "What its run is called; empty without one."]
+    run_href: Annotated[str, "Where it stands in its run."]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventRows(Fragment):
+    """A stretch of the journal as rows, and where it goes on in both directions."""
+
+    template: ClassVar[str] = "_event_rows.html"
+
+    rows: Annotated[list[TailRow], "The events, oldest first."]
+    before_id: Annotated[int | None, "Earlier events lie before this id; None where there are none."]
+    after_id: Annotated[int, "Later events lie after this id."]
+    at_end: Annotated[bool, "Whether nothing is known to come after these."]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventsPage(Page, EventRows):
+    """The page around the rows."""
+
+    template: ClassVar[str] = "events.html"
+
+    rows_href: Annotated[str, "Where a script asks for more rows that pass the same filters."]
+    earlier: Annotated[str | None, "The page before, if there is one."]
+    later: Annotated[str | None, "The page after, if there is one."]
+    newest: Annotated[str | None, "The last page, when this may not be it."]
+    filtered: Annotated[bool, "Whether any filter is set."]
+    server: Annotated[str, "This server's own URL, for the lines of code that would fill an empty page."]
+
+
+def events_page(services: Services, params: Mapping[str, str], server: str) -> EventsPage:
+    """The page for these parameters. Raises CursorInvalid, FilterInvalid."""
+    part = event_rows(services, params)
+    kept = {name: params[name] for name in FILTERS if params.get(name)}
+    later = href("/events", {**kept, "afterId": str(part.after_id)})
+    return EventsPage(
+        title="Events",
+        place="events",
+        search=kept.get("q", ""),
+        notice=notice_for(services),
+        live=href("/api/events/stream", {"afterId": str(part.after_id), "payloads": "false"}),
+        version=__version__,
+        rows=part.rows,
+        before_id=part.before_id,
+        after_id=part.after_id,
+        at_end=part.at_end,
+        rows_href=href("/events/rows", kept),
+        earlier=href("/events", {**kept, "beforeId": str(part.before_id)}) if part.before_id is not None else None,
+        later=None if part.at_end else later,
+        newest=None if part.at_end else href("/events", kept),
+        filtered=bool(kept),
+        server=server,
+    )
+
+
+def event_rows(services: Services, params: Mapping[str, str]) -> EventRows:
+    """The rows alone. Raises CursorInvalid, FilterInvalid."""
+    wanted = _wanted(services, params)
+    after, before = parse_id(params.get("afterId") or None), parse_id(params.get("beforeId") or None)
+    with services.store.read() as connection:
+        head = head_id(connection)  # before the rows are read: what comes meanwhile is asked for again
+    page = read_events(
+        services.store,
+        wanted,
+        after_id=after,
+        before_id=before,
+        limit=EVENTS_SHOWN,
+        backwards=after is None,
+        payloads=False,
+        settings=services.settings,
+    )
+    return EventRows(
+        rows=_rows(services, page.events),
+        before_id=_before(page, after),
+        after_id=_after(page, after, before, head),
+        at_end=before is None and not (page.more and after is not None),
+    )
+
+
+def _wanted(services: Services, params: Mapping[str, str]) -> EventFilter:
+    return EventFilter(
+        project=params.get("project") or None,
+        since=moment("since", params.get("since") or None),
+        until=moment("until", params.get("until") or None),
+    )
+
+
+def _before(page: EventPage, after: int | None) -> int | None:
+    """Read backwards, the page knows whether there is more; read forwards, what it came after lies before it."""
+    if after is None:
+        return page.events[0].id if page.more and page.events else None
+    return page.events[0].id if page.events else after + 1
+
+
+def _after(page: EventPage, after: int | None, before: int | None, head: int) -> int:
+    """Where reading forwards goes on: after all that was looked at, so that it is not looked at again."""
+    last = page.events[-1].id if page.events else max(after or 0, (before or 1) - 1)
+    complete = before is None and not (page.more and after is not None)
+    return max(last, head) if complete else last
+
+
+def _rows(services: Services, events: list[StoredEvent]) -> list[TailRow]:
+    spoken = get_events_at(services.store, [event.id for event in events if event.type in SPOKEN])
+    said = {event.id: summarize(event) for event in spoken}
+    names = names_of(services.store, {event.run_id for event in events if event.run_id})
+    today = format_ns(services.clock.now_ns())[:10]
+    return [_row(event, said.get(event.id, ""), names, today) for event in events]
+
+
+def _row(event: StoredEvent, said: str, names: Mapping[str, str], today: str) -> TailRow:
+    run_id = event.run_id or ""
+    return TailRow(
+        id=event.id,
+        href=href(f"/events/{event.event_id}"),
+        kind=kind_of(event.type).key,
+        type=event.type,
+        name=event.name or "",
+        summary=said,
+        level=event.level,
+        alarm=event.level if event.level in ALARMING and event.status not in BAD_STATUSES else "",
+        status=event.status or "",
+        flags=flag_names(event.flags & ~FLAG_IMPORTED),
+        at=clock_time(event.created_at, today),
+        exact=fmt.in_full(event.created_at),
+        took=fmt.duration(event.duration_ns) if event.duration_ns is not None else "",
+        run=(names.get(run_id) or fmt.short_id(run_id)) if run_id else "",
+        run_href=href(f"/runs/{run_id}", {"event": event.event_id}) if run_id else "",
+    )
+
+
+def clock_time(ns: int, today: str) -> str:
+    """A time of day in UTC to the millisecond, with the day before it unless it is today.
+
+    >>> clock_time(1_700_000_000_123_456_789, "2023-11-14"), clock_time(1_700_000_000_000_000_000, "2023-11-15")
+    ('22:13:20.123', '11-14 22:13:20.000')
+    """
+    text = format_ns(ns)
+    digits = text[11:-1].ljust(12, "0") if "." in text else f"{text[11:-1]}.000"
+    clock = digits[:12]
+    return clock if text[:10] == today else f"{text[5:10]} {clock}"

@@ -1,0 +1,51 @@
+// The flight recorder: follows the end of the journal, holds still for whoever reads further up, and opens events beside it.
+
+import { key } from "./keys.js";
+import { follow } from "./live.js";
+import { Tail } from "./tail.js";
+
+const box = document.getElementById("tail");
+const resume = document.getElementById("resume");
+const said = document.getElementById("said");
+const tail = new Tail(box, show);
+
+// ── following and holding still ────────────────────────────────────────────────────────────────────────────────────────
+
+function show() {
+  if (tail.rows.length) document.getElementById("none")?.remove();
+  resume.hidden = tail.following;
+  if (tail.following) {
+    said.textContent = "";
+    return;
+  }
+  const count = tail.atEnd ? tail.waiting : "0";
+  resume.textContent = !tail.atEnd ? "Newest ↓" : count === "0" ? "Paused ↓" : `Paused, ${count} new ↓`;
+  if (count !== "0") said.textContent = "New events wait below.";
+}
+
+resume.addEventListener("click", () => tail.toEnd());
+
+// ── going from row to row ──────────────────────────────────────────────────────────────────────────────────────────────
+
+const linkOf = (row) => row?.querySelector("a.open");
+
+function step(by) {
+  const rows = [...tail.rows];
+  const here = rows.indexOf(document.activeElement?.closest("li.event"));
+  const next = here === -1 ? rows.at(-1) : rows[here + by];
+  linkOf(next)?.focus();
+  next?.scrollIntoView({ block: "nearest" });
+}
+
+key("j", "Next event", () => step(1));
+key("k", "Previous event", () => step(-1));
+key("G", "Newest events, and follow", () => tail.toEnd());
+
+// The whole row opens the event, except where it links elsewhere or somebody selects text.
+box.addEventListener("click", (event) => {
+  const row = event.target.closest("li.event");
+  if (row && !event.target.closest("a") && getSelection().isCollapsed) linkOf(row).click();
+});
+
+follow(() => tail.news());
+show();
