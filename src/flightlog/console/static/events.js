@@ -47,5 +47,7 @@ box.addEventListener("click", (event) => {
   if (row && !event.target.closest("a") && getSelection().isCollapsed) linkOf(row).click();
 });
 
+// A link into the journal begins where it points.
+if (!tail.atEnd && new URL(location.href).searchParams.has("afterId")) box.scrollTop = -box.scrollHeight;
 follow(() => tail.news());
 show();

@@ -1,0 +1,121 @@
+"""The flight recorder: it follows, it holds still for whoever reads, it goes back as far as there is anything."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+from playwright.sync_api import Page, expect
+
+from flightlog.clock import SystemClock
+from tests.browser.chromium import Visits
+
+ROWS_MAX = 2_000
+SECOND = 1_000_000_000
+
+
+def record(visits: Visits, count: int, first: int = 1, **fields: Any) -> None:
+    """Append notes `first`, `first` + 1, …"""
+    now = SystemClock().now_ns()
+    notes = [
+        {"type": "note", "run_id": "r", "created_at": now + n, "payload": {"text": f"note {first + n}"}, **fields}
+        for n in range(count)
+    ]
+    for start in range(0, count, 500):
+        httpx.post(
+            f"{visits.url}/api/events", json={"events": notes[start : start + 500]}, timeout=30
+        ).raise_for_status()
+
+
+def numbers(page: Page) -> list[int]:
+    """The numbers of the notes that are in the page, from top to bottom."""
+    texts = page.evaluate("[...document.querySelectorAll('.event .what')].map((row) => row.textContent)")
+    return [int(text.split("note ")[1]) for text in texts if "note " in text]
+
+
+def to_top(page: Page) -> None:
+    page.evaluate("document.getElementById('tail').scrollTop = -1e9")
+
+
+def to_bottom(page: Page) -> None:
+    page.evaluate("document.getElementById('tail').scrollTop = 0")
+
+
+def go_to_the_beginning(page: Page) -> None:
+    """Scroll up until nothing is above; each stretch is waited for."""
+    while before := page.locator("#rows").get_attribute("data-before"):
+        to_top(page)
+        page.wait_for_function("before => document.getElementById('rows').dataset.before !== before", arg=before)
+
+
+def go_to_the_end(page: Page) -> None:
+    while page.locator("#rows").get_attribute("data-end") != "true":
+        after = page.locator("#rows").get_attribute("data-after")
+        to_bottom(page)
+        page.wait_for_function("after => document.getElementById('rows').dataset.after !== after", arg=after)
+    to_bottom(page)
+
+
+def test_events_come_in_at_the_end_and_the_view_follows(own: Visits) -> None:
+    page = own.open("/events")
+    expect(page.get_by_role("heading", name="No events yet")).to_be_visible()
+    record(own, 150)
+    expect(page.locator(".event").last).to_contain_text("note 150")
+    expect(page.locator(".event").last).to_be_in_viewport()
+    assert numbers(page) == list(range(1, 151))
+    assert page.get_by_role("heading", name="No events yet").count() == 0
+
+
+def test_whoever_scrolls_up_is_left_in_peace_and_told_how_many_wait(own: Visits) -> None:
+    record(own, 80)
+    page = own.open("/events")
+    expect(page.locator("#live")).to_have_text("Live")
+    to_top(page)
+    first = page.locator(".event").first
+    expect(first).to_be_in_viewport()
+    record(own, 132, first=81)
+    button = page.get_by_role("button", name="Paused, 132 new ↓")
+    expect(button).to_be_visible()
+    expect(first).to_be_in_viewport()
+    assert numbers(page) == list(range(1, 81))
+    button.click()
+    expect(page.locator(".event").last).to_be_in_viewport()
+    expect(button).to_be_hidden()
+    assert numbers(page) == list(range(1, 213))
+
+
+def test_scrolling_up_goes_back_to_the_beginning_with_a_bounded_number_of_rows(own: Visits) -> None:
+    record(own, 3_000)
+    page = own.open("/events")
+    assert numbers(page) == list(range(2_901, 3_001))
+    go_to_the_beginning(page)
+    shown = numbers(page)
+    assert shown[0] == 1
+    assert len(shown) <= ROWS_MAX
+    assert shown == list(range(1, len(shown) + 1))
+    go_to_the_end(page)
+    shown = numbers(page)
+    assert shown == list(range(3_001 - len(shown), 3_001))
+    record(own, 1, first=3_001)
+    expect(page.locator(".event").last).to_contain_text("note 3001")
+
+
+def test_the_way_back_and_forth_needs_no_script(own: Visits) -> None:
+    record(own, 250)
+    page = own.open("/events", scripts=False)
+    page.get_by_role("link", name="Earlier").click()
+    page.get_by_role("link", name="Earlier").click()
+    assert page.locator(".event").first.text_content().count("note 1") == 1
+    assert page.get_by_role("link", name="Earlier").count() == 0
+    page.get_by_role("link", name="Later").click()
+    page.get_by_role("link", name="Later").click()
+    assert "note 250" in page.locator(".event").last.text_content()
+    assert page.get_by_role("link", name="Later").count() == 0
+
+
+@pytest.mark.parametrize("path", ["/events?since=yesterday", "/events?afterId=-1", "/events?colour=red"])
+def test_what_makes_no_sense_is_refused_in_words(own: Visits, path: str) -> None:
+    own.expect("status of 4")
+    page = own.open(path)
+    expect(page.locator("main h1")).to_be_visible()
