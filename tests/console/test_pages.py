@@ -20,6 +20,7 @@ from flightlog.console.page import Fragment, Notice
 from flightlog.console.pages.event import EventPage, Fact, Flag, Panel
 from flightlog.console.pages.panel import Neighbour, Neighbours, PanelFragment
 from flightlog.console.pages.problem import ProblemPage
+from flightlog.console.pages.reading import Card, CardEvent, Reading, ReadingFragment
 from flightlog.console.pages.run import EventRow, KindChoice, RunPage, Tile
 from flightlog.console.pages.runs import Choice, RunRow, RunsPage
 from flightlog.console.render import STATIC, TEMPLATES, environment
@@ -27,9 +28,9 @@ from flightlog.events.envelope import FLAG_INVALID, FLAG_NAMES, FLAG_TRUNCATED, 
 from tests.api.serving import SECOND, START, Client, changed, client_of, event, fill
 
 HTML = {"Accept": "text/html"}
-PAGES: list[type[Fragment]] = [RunsPage, RunPage, EventPage, ProblemPage, PanelFragment]
+PAGES: list[type[Fragment]] = [RunsPage, RunPage, EventPage, ProblemPage, PanelFragment, ReadingFragment]
 PARTS: list[Any] = [Notice, RunRow, Choice, EventRow, Tile, KindChoice, Panel, Fact, Flag]
-PARTS += [Neighbour, Neighbours, Block, Pair, DiffFile]
+PARTS += [Neighbour, Neighbours, Block, Pair, DiffFile, Card, CardEvent, Reading]
 NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 
 
@@ -59,7 +60,7 @@ def sources_of(template: str) -> Iterator[nodes.Template]:
 @pytest.mark.parametrize("page_class", PAGES, ids=lambda cls: cls.__name__)
 def test_a_template_shows_exactly_the_fields_of_its_page(page_class: type[Fragment]) -> None:
     used = set().union(*(meta.find_undeclared_variables(tree) for tree in sources_of(page_class.template)))
-    used -= {"parts", "panels", "cards"}  # the macros, which templates import under these names
+    used -= {"parts", "panels", "cards", "transcript"}  # the macros, which templates import under these names
     assert used == {field.name for field in dataclasses.fields(page_class)}
 
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
-from flightlog.console.pages import event, events, lines, panel, run, runs
+from flightlog.console.pages import event, events, lines, panel, reading, run, runs
 from flightlog.console.render import STATIC, render
 from flightlog.filters.params import check_known
 from flightlog.services import Services
@@ -30,6 +30,12 @@ def runs_(request: Request) -> Response:
 def lines_(request: Request, run_id: str) -> Response:
     services, params = _asked(request, lines.PARAMETERS)
     return JSONResponse(lines.lines_of(services, run_id, params.get("ids", "")))
+
+
+@router.get("/runs/{run_id:path}/reading")
+def reading_(request: Request, run_id: str) -> Response:
+    services, params = _asked(request, reading.PARAMETERS)
+    return render(reading.reading_fragment(services, run_id, params))
 
 
 @router.get("/panel/{event_id}")

@@ -1,0 +1,149 @@
+"""A run as steps: each request with what answered it, in the order in which they began."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from flightlog.events.catalogue import CATALOGUE
+from flightlog.events.envelope import StoredEvent
+from flightlog.journal.read import EventFilter, read_events
+from flightlog.services import Services
+
+# A sign of life is no step.
+SILENT = frozenset({"run_heartbeat"})
+STEPS_SHOWN = 40
+EVENTS_READ = 120
+READS_MAX = 10
+ANSWERS_MAX = 8
+
+# The type that each answering type answers, and the other way round.
+ANSWERED: dict[str, str] = {kind.type: kind.answers for kind in CATALOGUE.values() if kind.answers}
+ANSWERING: dict[str, tuple[str, ...]] = {
+    asked: tuple(type_ for type_, of in ANSWERED.items() if of == asked) for asked in ANSWERED.values()
+}
+
+
+@dataclass
+class Step:
+    """What began with `events[0]`; what answered it comes after, also from beyond the page."""
+
+    events: list[StoredEvent] = field(default_factory=list)
+
+    @property
+    def first(self) -> StoredEvent:
+        return self.events[0]
+
+    @property
+    def last(self) -> StoredEvent:
+        return self.events[-1]
+
+    @property
+    def waits(self) -> bool:
+        """Whether an answer may still come."""
+        return self.first.type in ANSWERING and self.first.correlation_id is not None and len(self.events) == 1
+
+
+@dataclass(frozen=True)
+class Window:
+    """Some steps of a run. `last_id` is the last event that was looked at: the next window begins after it."""
+
+    steps: list[Step]
+    last_id: int
+    at_end: bool
+
+
+def window_of(services: Services, run_id: str, after_id: int, steps_max: int = STEPS_SHOWN) -> Window:
+    """The steps that begin after an event, with their answers."""
+    reader = _Reader(services, run_id, after_id, steps_max)
+    at_end = False
+    for _ in range(READS_MAX):
+        page = read_events(
+            services.store,
+            EventFilter(run_id=run_id),
+            after_id=reader.last_id,
+            limit=min(EVENTS_READ, services.settings.page_events_max),
+        )
+        if not all(reader.take(event) for event in page.events):
+            break
+        if not page.more:
+            at_end = True
+            break
+    reader.fetch_answers()
+    return Window(reader.steps, reader.last_id, at_end)
+
+
+class _Reader:
+    """Takes events in order until it has enough steps."""
+
+    def __init__(self, services: Services, run_id: str, after_id: int, steps_max: int) -> None:
+        self.services, self.run_id, self.after_id, self.steps_max = services, run_id, after_id, steps_max
+        self.steps: list[Step] = []
+        self.last_id = after_id
+        self._open: dict[tuple[str, str], Step] = {}
+
+    def take(self, event: StoredEvent) -> bool:
+        """Whether the event still belongs to this window."""
+        if event.type not in SILENT:
+            key = _key(event)
+            step = self._open.get(key) if key else None
+            if step is not None and event.type in ANSWERED:
+                step.events.append(event)
+            elif not (event.type in ANSWERED and self._was_told(event)):
+                if len(self.steps) >= self.steps_max:
+                    return False
+                self._begin(event, key)
+        self.last_id = event.id
+        return True
+
+    def _begin(self, event: StoredEvent, key: tuple[str, str] | None) -> None:
+        step = Step([event])
+        self.steps.append(step)
+        if key:
+            self._open[key] = step
+
+    def _was_told(self, event: StoredEvent) -> bool:
+        """Whether the step that this event answers began before this window, and has it already."""
+        if not self.after_id or event.correlation_id is None:
+            return False
+        wanted = EventFilter(
+            run_id=self.run_id, correlation_id=event.correlation_id, types=(ANSWERED[event.type], event.type)
+        )
+        page = read_events(
+            self.services.store, wanted, before_id=self.after_id + 1, backwards=True, limit=1, payloads=False
+        )
+        return bool(page.events)
+
+    def fetch_answers(self) -> None:
+        """Add the answers that lie beyond what was read."""
+        for step in self.steps:
+            if step.waits:
+                wanted = EventFilter(
+                    run_id=self.run_id, correlation_id=step.first.correlation_id, types=ANSWERING[step.first.type]
+                )
+                page = read_events(self.services.store, wanted, after_id=self.last_id, limit=ANSWERS_MAX)
+                step.events += page.events
+
+
+def _key(event: StoredEvent) -> tuple[str, str] | None:
+    if event.correlation_id is None:
+        return None
+    return ANSWERED.get(event.type, event.type), event.correlation_id
+
+
+def before(services: Services, run_id: str, type_: str, until_id: int, count: int) -> list[StoredEvent]:
+    """The last events of a type up to an event, oldest first."""
+    wanted = EventFilter(run_id=run_id, types=(type_,))
+    return read_events(services.store, wanted, before_id=until_id + 1, backwards=True, limit=count).events
+
+
+def page_before(services: Services, run_id: str, after_id: int) -> int | None:
+    """Where the window before this one begins, roughly; None when this is the first."""
+    if not after_id:
+        return None
+    wanted = EventFilter(run_id=run_id)
+    page = read_events(
+        services.store, wanted, before_id=after_id + 1, backwards=True, limit=2 * STEPS_SHOWN, payloads=False
+    )
+    if not page.events:
+        return None
+    return page.events[0].id - 1 if page.more else 0
