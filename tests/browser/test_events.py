@@ -115,7 +115,7 @@ def test_the_way_back_and_forth_needs_no_script(own: Visits) -> None:
 
 
 @pytest.mark.parametrize("path", ["/events?since=yesterday", "/events?afterId=-1", "/events?colour=red"])
-def test_what_makes_no_sense_is_refused_in_words(own: Visits, path: str) -> None:
-    own.expect("status of 4")
-    page = own.open(path)
+def test_what_makes_no_sense_is_refused_in_words(empty: Visits, path: str) -> None:
+    empty.expect("status of 4")
+    page = empty.open(path)
     expect(page.locator("main h1")).to_be_visible()
