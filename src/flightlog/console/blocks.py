@@ -14,7 +14,6 @@ from flightlog.console.diffview import LINES_MAX, DiffFile, files_of
 from flightlog.console.payload import Piece, entries, pieces, words
 
 PAIRS_MAX = 40
-PAIR_CHARS_MAX = 4_000
 LINE_CHARS_MAX = 140
 # A fold that hides less than this is no help.
 FOLD_LINES_MIN = 4
@@ -32,13 +31,16 @@ class Limits(NamedTuple):
     compact: bool = False
 
 
+PAIR_LIMITS = Limits()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Pair:
     """A name and what it stands for."""
 
     name: Annotated[str, "What it is called."]
-    value: Annotated[list[Piece], "What it is, in pieces."]
-    long: Annotated[bool, "Whether it has lines of its own."]
+    value: Annotated[list[Piece], "What it is, in pieces; empty when it is long."]
+    long: Annotated[Block | None, "A text with lines of its own."] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,17 +98,17 @@ def pairs_block(value: object, limits: Limits, *, label: str = "") -> Block | No
     if not isinstance(value, dict):
         return code_block(value, limits, label=label)
     chosen = list(value.items())[:PAIRS_MAX]
-    pairs = [pair(words(name), code_of(item)) for name, item in chosen]
+    pairs = [pair(words(name), code_of(item), limits) for name, item in chosen]
     more = len(value) - len(chosen)
     return Block(form="pairs", label=label, pairs=pairs, left_out=f"{fmt.count(more)} more" if more else "")
 
 
-def pair(name: str, text: str) -> Pair:
-    """A name and a text."""
-    cut = f"{text[:PAIR_CHARS_MAX]}…" if len(text) > PAIR_CHARS_MAX else text
-    return Pair(
-        name=name[:LINE_CHARS_MAX], value=styled(cut), long="\n" in cut.strip("\n") or len(cut) > LINE_CHARS_MAX
-    )
+def pair(name: str, text: str, limits: Limits = PAIR_LIMITS) -> Pair:
+    """A name and a text; one with lines of its own has a fold."""
+    name = name[:LINE_CHARS_MAX]
+    if "\n" in text.strip("\n") or len(text) > LINE_CHARS_MAX:
+        return Pair(name=name, value=[], long=text_block(text, limits, form="code"))
+    return Pair(name=name, value=styled(text.strip("\n")))
 
 
 def diff_block(text: str) -> Block:

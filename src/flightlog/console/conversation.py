@@ -48,7 +48,14 @@ class Conversation:
 
     def hear_result(self, payload: dict[str, Any]) -> None:
         """What a tool gave."""
-        self.hear(words(payload.get("result")) or words(entries(payload.get("error")).get("message")))
+        error = entries(payload.get("error"))
+        message = words(error.get("message"))
+        for text in (
+            words(payload.get("result")),
+            message,
+            f"{words(error.get('kind'))}: {message}" if message else "",
+        ):
+            self.hear(text)
 
     def news(self, payload: dict[str, Any]) -> News:
         """What of this request was not in one before. The request is remembered."""

@@ -105,7 +105,7 @@ def _call(call: object, limits: Limits) -> list[Block]:
     if isinstance(arguments, str) and arguments[:1] == "{":
         arguments = decoded(arguments.encode("utf-8", "replace")) or arguments
     if limits.compact:
-        return [line_block(call_line(line_of(name, 60), arguments), label="→")]
+        return [line_block(call_line(line_of(name, 60), arguments), label="→", tone="call")]
     block = pairs_block(arguments, limits)
     return [group_block([block] if block else [], label=f"→ {line_of(name, 60)}", tone="call")]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar
 
 from flightlog.console import format as fmt
@@ -164,9 +164,20 @@ def _told(step: Step, talk: Conversation) -> tuple[list[str], list[Block]]:
         if event.type == "tool_result":
             talk.hear_result(decoded(bytes(event.payload)))
         notes += [note for note in told[0] if note not in notes and note != event.status]
-        # An answer often repeats what was asked: the command, the patch.
-        blocks += [block for block in told[1] if block not in blocks]
+        for block in told[1]:
+            _add(blocks, block)
     return notes, blocks
+
+
+def _add(blocks: list[Block], block: Block) -> None:
+    """Put a block under the others. An answer often repeats what was asked: the command, the patch, the resource."""
+    if block in blocks:
+        return
+    last = blocks[-1] if blocks else None
+    if last is not None and block.form == last.form == "pairs" and block.label == last.label == "":
+        blocks[-1] = replace(last, pairs=[*last.pairs, *(pair for pair in block.pairs if pair not in last.pairs)])
+    else:
+        blocks.append(block)
 
 
 def _of_model(event: StoredEvent, talk: Conversation) -> tuple[list[str], list[Block]] | None:
