@@ -22,8 +22,9 @@ from msgspec.structs import replace
 
 from flightlog.journal.append import Journal
 from flightlog.journal.read import EventFilter, get_event, read_events
+from flightlog.runs.listing import list_runs
 from flightlog.runs.project import RunProjector
-from flightlog.runs.summary import get_run, list_runs
+from flightlog.runs.summary import get_run
 from flightlog.store.contract import Store
 from flightlog.store.engine import open_store
 from lib.flights import Flights

@@ -8,6 +8,7 @@
     │   │   ├── FieldTooLong
     │   │   └── EventIdConflict
     │   ├── FilterInvalid             a query's filter, cursor or limit
+    │   │   ├── QueryInvalid
     │   │   ├── LimitInvalid
     │   │   ├── CursorInvalid
     │   │   └── ParameterUnknown
@@ -95,6 +96,10 @@ class EventIdConflict(EventInvalid):
 
 class FilterInvalid(BadInput):
     """The filter can't be used: {reason}."""
+
+
+class QueryInvalid(FilterInvalid):
+    """The query can't be read at character {at}: {reason}."""
 
 
 class LimitInvalid(FilterInvalid):

@@ -14,8 +14,10 @@ from flightlog.config import Settings
 from flightlog.errors import CursorInvalid, FilterInvalid, LimitInvalid, RunNotFound
 from flightlog.events.envelope import Event
 from flightlog.journal.append import Journal
+from flightlog.runs.filter import RunFilter
+from flightlog.runs.listing import list_runs
 from flightlog.runs.project import RunProjector
-from flightlog.runs.summary import RunFilter, RunSummary, get_run, list_runs
+from flightlog.runs.summary import RunSummary, get_run
 from flightlog.store.contract import Store
 from tests.contract.backends import Backend
 from tests.contract.making import SECOND, START, event

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from flightlog.api.paging import MomentText
 from flightlog.filters.params import moment, words
 from flightlog.journal.read import EventFilter
+from flightlog.runs.filter import HUNG, RunFilter
 from flightlog.runs.status import STATUSES
-from flightlog.runs.summary import HUNG, RunFilter
 
 Project = Annotated[str | None, Query(description="Only this project.")]
 Types = Annotated[list[str] | None, Query(description="Event types, separated by commas: `tool_call,tool_result`.")]

@@ -52,6 +52,12 @@ KINDS: dict[type[FlightlogError], Kind] = {
     errors.FilterInvalid: Kind(
         40004, "filter-invalid", "A filter can't be used", "Mend the parameter that `detail` names."
     ),
+    errors.QueryInvalid: Kind(
+        40014,
+        "query-invalid",
+        "The query can't be read",
+        "Mend the stretch that begins at character `facts.at` and is `facts.length` long.",
+    ),
     errors.LimitInvalid: Kind(
         40005,
         "limit-invalid",

@@ -11,7 +11,8 @@ from starlette.responses import Response
 from flightlog.clock import format_ns
 from flightlog.events.envelope import StoredEvent, flag_names
 from flightlog.journal.read import EventPage
-from flightlog.runs.summary import RunPage, RunSummary
+from flightlog.runs.listing import RunPage
+from flightlog.runs.summary import RunSummary
 
 MEDIA_TYPE = "application/json"
 

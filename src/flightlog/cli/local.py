@@ -36,7 +36,8 @@ class FolderSource:
 
     def runs(self, query: RunQuery, limit: int | None = None, cursor: str | None = None) -> Doc:
         from flightlog.api.shapes import run_page_shape
-        from flightlog.runs.summary import RunFilter, list_runs
+        from flightlog.runs.filter import RunFilter
+        from flightlog.runs.listing import list_runs
 
         wanted = RunFilter(**msgspec.structs.asdict(query))
         return _document(

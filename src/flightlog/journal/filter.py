@@ -6,14 +6,34 @@ import msgspec
 
 from flightlog.errors import FilterInvalid
 from flightlog.events.envelope import LEVELS
+from flightlog.journal.condition import Condition
 
 INT64_MAX = 2**63 - 1
+# The columns that a condition may ask of.
+ASKABLE = frozenset(
+    {
+        "type",
+        "level",
+        "status",
+        "source",
+        "actor",
+        "project",
+        "name",
+        "run_id",
+        "trace_id",
+        "span_id",
+        "task_id",
+        "correlation_id",
+        "duration_ns",
+    }
+)
 
 
 class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which events: every field that is given has to hold. A tuple asks for any of its values.
 
-    `since` (inclusive) and `until` (exclusive) are created_at in nanoseconds.
+    `since` (inclusive) and `until` (exclusive) are created_at in nanoseconds. `text` is looked for in names and payloads;
+    `also` asks more of single columns.
     """
 
     project: str | None = None
@@ -30,6 +50,8 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     since: int | None = None
     until: int | None = None
+    text: str | None = None
+    also: tuple[Condition, ...] = ()
 
     def check(self) -> None:
         """Raise FilterInvalid where no event could ever answer, or the database could not be asked."""
@@ -40,6 +62,11 @@ class EventFilter(msgspec.Struct, frozen=True, kw_only=True):
                     raise FilterInvalid(reason=f"{field} is not valid Unicode text")
                 if isinstance(item, int) and not -INT64_MAX <= item <= INT64_MAX:
                     raise FilterInvalid(reason=f"{field} does not fit in 64 bits")
+        for condition in self.also:
+            if condition.field not in ASKABLE:
+                raise FilterInvalid(reason=f"events can't be filtered by {condition.field!r}")
+            if not all(is_storable(value) for value in (*condition.values, *condition.patterns)):
+                raise FilterInvalid(reason=f"{condition.field} is not valid Unicode text")
         unknown = [level for level in self.levels if level not in LEVELS]
         if unknown:
             raise FilterInvalid(reason=f"level is one of {', '.join(LEVELS)}, not {unknown[0]!r}")

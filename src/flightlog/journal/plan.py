@@ -21,6 +21,7 @@ from sqlalchemy import (
     union_all,
 )
 
+from flightlog.journal.asking import is_asked
 from flightlog.journal.filter import EventFilter
 from flightlog.journal.table import run_events
 
@@ -117,6 +118,7 @@ def _conditions(wanted: EventFilter, without: str | None = None) -> list[ColumnE
         values = getattr(wanted, field)
         if values and field != without:
             made.append(_c[name].in_(values))
+    made.extend(is_asked(_c[condition.field], condition) for condition in wanted.also)
     return made + _times(wanted)
 
 

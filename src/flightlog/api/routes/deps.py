@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from flightlog.api.filters import events_anywhere, events_of_run, runs_anywhere
 from flightlog.api.paging import Page, event_page
 from flightlog.journal.read import EventFilter
-from flightlog.runs.summary import RunFilter
+from flightlog.runs.filter import RunFilter
 from flightlog.services import Services
 
 

@@ -21,7 +21,8 @@ from flightlog.api.shapes import (
     run_shape,
 )
 from flightlog.filters.params import parse_limit
-from flightlog.runs.summary import get_run, list_runs
+from flightlog.runs.listing import list_runs
+from flightlog.runs.summary import get_run
 
 # An id is any text, slashes too; so the longer paths come first.
 router = APIRouter(prefix="/api/runs", tags=["runs"])

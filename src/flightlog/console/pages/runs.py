@@ -13,8 +13,10 @@ from flightlog.console.pages.frame import notice_for
 from flightlog.filters.params import moment as parse_moment
 from flightlog.filters.params import words
 from flightlog.journal.read import head_id
+from flightlog.runs.filter import HUNG, RunFilter
+from flightlog.runs.listing import list_runs
 from flightlog.runs.status import STATUSES
-from flightlog.runs.summary import HUNG, RunFilter, RunSummary, list_runs
+from flightlog.runs.summary import RunSummary
 from flightlog.services import Services
 from flightlog.version import __version__
 

@@ -1,0 +1,88 @@
+"""The fields that a query can name, and what each of them holds."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from flightlog.events.catalogue import CATALOGUE
+from flightlog.events.envelope import LEVELS
+from flightlog.runs.filter import HUNG
+from flightlog.runs.status import STATUSES
+
+Kind = Literal["text", "choice", "number", "money", "duration", "since", "until"]
+ScopeName = Literal["runs", "events"]
+
+RANGED: frozenset[Kind] = frozenset({"number", "money", "duration"})
+
+
+class Field(NamedTuple):
+    """One field: its name in a query, what it holds, what it is called in the rows, and in words."""
+
+    name: str
+    kind: Kind
+    column: str
+    words: str
+    choices: tuple[str, ...] = ()
+    # The field of the filter that takes plain alternatives, and whether it takes more than one.
+    plain: str | None = None
+    several: bool = False
+
+
+class Scope(NamedTuple):
+    """What a query is about."""
+
+    name: ScopeName
+    fields: dict[str, Field]
+    text: str
+
+
+def _scope(name: ScopeName, text: str, *fields: Field) -> Scope:
+    return Scope(name, {field.name: field for field in fields}, text)
+
+
+_TYPES = tuple(sorted(CATALOGUE))
+
+RUNS = _scope(
+    "runs",
+    "a part of the name, or the beginning of the run's id",
+    Field("status", "choice", "status", "how it stands", (*STATUSES, HUNG), "statuses", several=True),
+    Field("name", "text", "name", "its name"),
+    Field("actor", "text", "actor", "who it was started for", plain="actor"),
+    Field("project", "text", "project", "its project", plain="project"),
+    Field("model", "text", "models", "a model that it called"),
+    Field("type", "text", "counts", "a type of events that it has", _TYPES),
+    Field("source", "text", "source", "what recorded it"),
+    Field("run", "text", "run_id", "its id"),
+    Field("task", "text", "task_id", "its task's id", plain="task_id"),
+    Field("trace", "text", "trace_id", "its trace's id", plain="trace_id"),
+    Field("cost", "money", "cost", "dollars"),
+    Field("tokens", "number", "tokens", "tokens in and out together"),
+    Field("input", "number", "tokens_input", "tokens in"),
+    Field("output", "number", "tokens_output", "tokens out"),
+    Field("errors", "number", "error_count", "how many errors"),
+    Field("lost", "number", "lost_count", "how many of its events are lost"),
+    Field("events", "number", "event_count", "how many events"),
+    Field("duration", "duration", "duration_ns", "how long it took"),
+    Field("since", "since", "started_at", "started then or later"),
+    Field("until", "until", "started_at", "started before"),
+)
+EVENTS = _scope(
+    "events",
+    "words in the payload",
+    Field("type", "text", "type", "its type", _TYPES, "types", several=True),
+    Field("level", "choice", "level", "its level", LEVELS, "levels", several=True),
+    Field("status", "text", "status", "its status", (), "statuses", several=True),
+    Field("source", "text", "source", "what recorded it", (), "sources", several=True),
+    Field("actor", "text", "actor", "who did it", (), "actors", several=True),
+    Field("project", "text", "project", "its project", plain="project"),
+    Field("name", "text", "name", "name of the span, tool, command or model", plain="name"),
+    Field("run", "text", "run_id", "its run's id", plain="run_id"),
+    Field("trace", "text", "trace_id", "its trace's id", plain="trace_id"),
+    Field("span", "text", "span_id", "its span's id", plain="span_id"),
+    Field("task", "text", "task_id", "its task's id", plain="task_id"),
+    Field("correlation", "text", "correlation_id", "what pairs it with another", plain="correlation_id"),
+    Field("duration", "duration", "duration_ns", "how long it took"),
+    Field("since", "since", "created_at", "created then or later"),
+    Field("until", "until", "created_at", "created before"),
+)
+SCOPES: dict[str, Scope] = {scope.name: scope for scope in (RUNS, EVENTS)}
