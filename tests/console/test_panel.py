@@ -210,7 +210,8 @@ def test_whatever_a_host_records_can_be_read(type_: str, value: Any) -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b"[]", b"null", b"not json", b'{"a":', b"[" * 5000, b'{"text":"\\ud800"}', b'{"messages":' + b"[" * 900 + b"]" * 900 + b"}"],
+    [b"", b"[]", b"null", b"not json", b'{"a":', b"[" * 5000, b'{"text":"\\ud800"}',
+     b'{"messages":' + b"[" * 900 + b"]" * 900 + b"}"],
 )  # fmt: skip
 def test_a_payload_that_is_no_object_is_shown_as_it_is(data: bytes) -> None:
     for type_ in CATALOGUE:

@@ -14,7 +14,7 @@ SILENT = frozenset({"run_heartbeat"})
 STEPS_SHOWN = 40
 EVENTS_READ = 120
 READS_MAX = 10
-ANSWERS_MAX = 8
+ANSWERS_MAX = 50
 
 # The type that each answering type answers, and the other way round.
 ANSWERED: dict[str, str] = {kind.type: kind.answers for kind in CATALOGUE.values() if kind.answers}
@@ -68,7 +68,8 @@ def window_of(services: Services, run_id: str, after_id: int, steps_max: int = S
         if not page.more:
             at_end = True
             break
-    reader.fetch_answers()
+    if not at_end:
+        reader.fetch_answers()
     return Window(reader.steps, reader.last_id, at_end)
 
 
@@ -98,7 +99,7 @@ class _Reader:
     def _begin(self, event: StoredEvent, key: tuple[str, str] | None) -> None:
         step = Step([event])
         self.steps.append(step)
-        if key:
+        if key and key[0] in ANSWERING:
             self._open[key] = step
 
     def _was_told(self, event: StoredEvent) -> bool:
@@ -114,14 +115,17 @@ class _Reader:
         return bool(page.events)
 
     def fetch_answers(self) -> None:
-        """Add the answers that lie beyond what was read."""
-        for step in self.steps:
-            if step.waits:
-                wanted = EventFilter(
-                    run_id=self.run_id, correlation_id=step.first.correlation_id, types=ANSWERING[step.first.type]
-                )
-                page = read_events(self.services.store, wanted, after_id=self.last_id, limit=ANSWERS_MAX)
-                step.events += page.events
+        """Add the answers that lie beyond what was read: those up to where a later call takes the same correlation id."""
+        for step in self._open.values():
+            asked = ANSWERED.get(step.first.type, step.first.type)
+            answering = ANSWERING.get(asked, ())
+            wanted = EventFilter(
+                run_id=self.run_id, correlation_id=step.first.correlation_id, types=tuple({asked, *answering})
+            )
+            for event in read_events(self.services.store, wanted, after_id=self.last_id, limit=ANSWERS_MAX).events:
+                if event.type not in answering:
+                    break
+                step.events.append(event)
 
 
 def _key(event: StoredEvent) -> tuple[str, str] | None:
