@@ -94,6 +94,40 @@ def test_a_row_says_what_happened_in_which_run(services: Services) -> None:
     assert START % SECOND == 0
 
 
+def test_all_filters_of_the_page_hold_together(services: Services) -> None:
+    fill(services, 3, project="mine", level="error")
+    fill(services, 3, first=4, project="mine")
+    fill(services, 3, first=7, level="error")
+    assert ids(rows(services, q="level:error", project="mine")) == [1, 2, 3]
+    assert ids(rows(services, q="-level:error type:no*,note", since="2020-01-01T00:00:00Z")) == [4, 5, 6]
+    assert ids(rows(services, q="since:1h")) == []
+
+
+def test_a_facet_adds_its_terms_and_takes_them_out_again(services: Services) -> None:
+    page = events_page(services, {"q": "actor:bob", "since": "24h"}, "http://here")
+    tools = next(facet for facet in page.facets if facet.word == "tools")
+    assert (tools.href, tools.is_set) == (
+        "/events?q=actor%3Abob+type%3Atool_call%2Ctool_result&since=24h", False
+    )  # fmt: skip
+    page = events_page(services, {"q": "actor:bob type:tool_call,tool_result", "since": "24h"}, "http://here")
+    tools = next(facet for facet in page.facets if facet.word == "tools")
+    assert (tools.href, tools.is_set) == ("/events?q=actor%3Abob&since=24h", True)
+
+
+def test_a_query_that_cannot_be_read_is_shown_with_what_is_wrong_in_it(services: Services) -> None:
+    page = events_page(services, {"q": "level:error tpye:note"}, "http://here")
+    assert page.fault is not None
+    assert (page.fault.before, page.fault.wrong, page.fault.after) == ("level:error ", "tpye", ":note")
+    assert "did you mean 'type'" in page.fault.sentence
+    assert (page.rows, page.live) == ([], None)
+
+
+def test_the_stream_is_asked_for_what_the_page_shows_but_for_text(services: Services) -> None:
+    live = events_page(services, {"q": "level:error", "project": "mine"}, "http://here").live
+    assert live == "/api/events/stream?project=mine&q=level%3Aerror&afterId=0&payloads=false"
+    assert "q=" not in str(events_page(services, {"q": "level:error parser"}, "http://here").live)
+
+
 @pytest.mark.parametrize("query", ["afterId=-1", "beforeId=x", "since=yesterday", "colour=red"])
 @pytest.mark.parametrize("path", ["/events", "/events/rows"])
 def test_what_makes_no_sense_is_refused(client: Client, path: str, query: str) -> None:

@@ -8,11 +8,15 @@ from typing import Annotated, ClassVar
 
 from flightlog.clock import format_ns
 from flightlog.console import format as fmt
-from flightlog.console.kinds import kind_of
+from flightlog.console.kinds import KINDS, kind_of
 from flightlog.console.page import Fragment, Page, href
 from flightlog.console.pages.frame import notice_for
 from flightlog.console.summary import SPOKEN, summarize
+from flightlog.errors import QueryInvalid
 from flightlog.events.envelope import FLAG_IMPORTED, StoredEvent, flag_names
+from flightlog.filters.compile import event_filter, narrowed_events
+from flightlog.filters.fields import EVENTS
+from flightlog.filters.language import Query, parse
 from flightlog.filters.params import moment, parse_id
 from flightlog.journal.read import EventFilter, EventPage, get_events_at, head_id, read_events
 from flightlog.runs.names import names_of
@@ -20,8 +24,9 @@ from flightlog.services import Services
 from flightlog.version import __version__
 
 FILTERS = ("q", "project", "since", "until")
-PARAMETERS = frozenset({*FILTERS, "afterId", "beforeId"})
+PARAMETERS = frozenset({*FILTERS, "afterId", "beforeId", "event"})
 EVENTS_SHOWN = 100
+LEVELS_SHOWN = ("error", "warn")
 ALARMING = frozenset({"warn", "error"})
 BAD_STATUSES = frozenset({"error", "failed", "denied"})
 
@@ -48,6 +53,26 @@ class TailRow:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Facet:
+    """A link that adds a term to the query, or takes it out again."""
+
+    key: Annotated[str, "The class of its colour; empty for none."]
+    word: Annotated[str, "What it is called."]
+    href: Annotated[str, "The page with it, or without it when it is set."]
+    is_set: Annotated[bool, "Whether it is set now."]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """A query that can't be read, cut at what is wrong with it."""
+
+    before: Annotated[str, "What stands before the wrong stretch."]
+    wrong: Annotated[str, "The wrong stretch; empty at the end."]
+    after: Annotated[str, "What stands behind it."]
+    sentence: Annotated[str, "What is wrong."]
+
+
+@dataclass(frozen=True, kw_only=True)
 class EventRows(Fragment):
     """A stretch of the journal as rows, and where it goes on in both directions."""
 
@@ -69,21 +94,29 @@ class EventsPage(Page, EventRows):
     earlier: Annotated[str | None, "The page before, if there is one."]
     later: Annotated[str | None, "The page after, if there is one."]
     newest: Annotated[str | None, "The last page, when this may not be it."]
+    kept: Annotated[dict[str, str], "The filters that a new query keeps, as hidden fields."]
+    facets: Annotated[list[Facet], "Terms that are often wanted."]
     filtered: Annotated[bool, "Whether any filter is set."]
+    fault: Annotated[Fault | None, "What is wrong with the query, if it can't be read; there are no rows then."]
     server: Annotated[str, "This server's own URL, for the lines of code that would fill an empty page."]
 
 
 def events_page(services: Services, params: Mapping[str, str], server: str) -> EventsPage:
-    """The page for these parameters. Raises CursorInvalid, FilterInvalid."""
-    part = event_rows(services, params)
+    """The page for these parameters. Raises CursorInvalid, FilterInvalid, but shows what is wrong with a query."""
     kept = {name: params[name] for name in FILTERS if params.get(name)}
-    later = href("/events", {**kept, "afterId": str(part.after_id)})
+    fault = None
+    try:
+        query = parse(kept.get("q", ""), EVENTS)
+        part = event_rows(services, params)
+    except QueryInvalid as error:
+        fault = _fault(kept["q"], error)
+        query, part = Query(), EventRows(rows=[], before_id=None, after_id=0, at_end=True)
     return EventsPage(
         title="Events",
         place="events",
         search=kept.get("q", ""),
         notice=notice_for(services),
-        live=href("/api/events/stream", {"afterId": str(part.after_id), "payloads": "false"}),
+        live=None if fault else _stream(kept, query, part.after_id),
         version=__version__,
         rows=part.rows,
         before_id=part.before_id,
@@ -91,9 +124,12 @@ def events_page(services: Services, params: Mapping[str, str], server: str) -> E
         at_end=part.at_end,
         rows_href=href("/events/rows", kept),
         earlier=href("/events", {**kept, "beforeId": str(part.before_id)}) if part.before_id is not None else None,
-        later=None if part.at_end else later,
+        later=None if part.at_end else href("/events", {**kept, "afterId": str(part.after_id)}),
         newest=None if part.at_end else href("/events", kept),
+        kept={name: value for name, value in kept.items() if name != "q"},
+        facets=_facets(query, kept) if fault is None else [],
         filtered=bool(kept),
+        fault=fault,
         server=server,
     )
 
@@ -123,11 +159,39 @@ def event_rows(services: Services, params: Mapping[str, str]) -> EventRows:
 
 
 def _wanted(services: Services, params: Mapping[str, str]) -> EventFilter:
-    return EventFilter(
+    now = services.clock.now_ns()
+    plain = EventFilter(
         project=params.get("project") or None,
-        since=moment("since", params.get("since") or None),
-        until=moment("until", params.get("until") or None),
+        since=moment("since", params.get("since") or None, now),
+        until=moment("until", params.get("until") or None, now),
     )
+    return narrowed_events(event_filter(params.get("q", ""), now), plain)
+
+
+def _stream(kept: Mapping[str, str], query: Query, after_id: int) -> str:
+    """What wakes the page: the events that it would show, where the stream can tell; it does not search in payloads."""
+    searches = any(not term.field for term in query.terms)
+    wanted = {"project": kept.get("project"), "q": None if searches else kept.get("q")}
+    return href("/api/events/stream", {**wanted, "afterId": str(after_id), "payloads": "false"})
+
+
+def _fault(text: str, error: QueryInvalid) -> Fault:
+    at, end = error.facts["at"], error.facts["at"] + error.facts["length"]
+    reason = str(error.facts["reason"])
+    sentence = f"{reason[:1].upper()}{reason[1:]}."
+    return Fault(before=text[:at], wrong=text[at:end], after=text[end:], sentence=sentence)
+
+
+def _facets(query: Query, kept: Mapping[str, str]) -> list[Facet]:
+    made = [_facet(query, kept, "", level, "level", (level,)) for level in LEVELS_SHOWN]
+    return made + [_facet(query, kept, kind.key, kind.word, "type", kind.types) for kind in KINDS if kind.types]
+
+
+def _facet(query: Query, kept: Mapping[str, str], key: str, word: str, field: str, values: tuple[str, ...]) -> Facet:
+    is_set = set(values) <= set(query.values(field))
+    for value in values:
+        query = query.without(field, value) if is_set else query.with_value(field, value)
+    return Facet(key=key, word=word, href=href("/events", {**kept, "q": str(query)}), is_set=is_set)
 
 
 def _before(page: EventPage, after: int | None) -> int | None:

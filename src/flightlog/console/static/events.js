@@ -2,6 +2,7 @@
 
 import { key } from "./keys.js";
 import { follow } from "./live.js";
+import { panel } from "./panel.js";
 import { Tail } from "./tail.js";
 
 const box = document.getElementById("tail");
@@ -46,6 +47,26 @@ box.addEventListener("click", (event) => {
   const row = event.target.closest("li.event");
   if (row && !event.target.closest("a") && getSelection().isCollapsed) linkOf(row).click();
 });
+
+// ── the panel ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+// Links with data-panel open it by themselves; here the row is marked and the address remembers it.
+
+function opened(id) {
+  for (const row of box.querySelectorAll(".event[aria-current]")) row.removeAttribute("aria-current");
+  document.getElementById(`e${id}`)?.setAttribute("aria-current", "true");
+  const url = new URL(location.href);
+  if (id === null) url.searchParams.delete("event");
+  else url.searchParams.set("event", id);
+  if (url.href !== location.href) history.replaceState(history.state, "", url);
+}
+
+panel.onmove = opened;
+panel.onclose = () => opened(null);
+const wanted = Number(new URL(location.href).searchParams.get("event"));
+if (wanted) {
+  panel.open(wanted);
+  opened(wanted);
+}
 
 // A link into the journal begins where it points.
 if (!tail.atEnd && new URL(location.href).searchParams.has("afterId")) box.scrollTop = -box.scrollHeight;
