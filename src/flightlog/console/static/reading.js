@@ -2,6 +2,7 @@
 
 import { fetchPage, follow } from "./live.js";
 import { key } from "./keys.js";
+import { panel } from "./panel.js";
 
 const AHEAD_PX = 1_600, PENDING_MAX = 12;
 const list = document.getElementById("reading");
@@ -48,24 +49,59 @@ async function onNews() {
   if (atBottom && location.hash === "") scrollTo({ top: document.documentElement.scrollHeight });
 }
 
-// ── keys ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
+// ── one step ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+const current = () => list.querySelector("li.card.target");
+
+function mark(card) {
+  current()?.classList.remove("target");
+  card?.classList.add("target");
+}
 
 function step(by) {
-  const all = cards();
-  const top = document.querySelector("li.card.target") ?? all.find((card) => card.getBoundingClientRect().bottom > 70);
-  const at = all.indexOf(top);
-  const next = all[top?.classList.contains("target") ? at + by : Math.max(at, 0)];
+  const all = cards(), was = current();
+  const next = was ? all[all.indexOf(was) + by] : all.find((card) => card.getBoundingClientRect().bottom > 70);
   if (!next) return;
-  top?.classList.remove("target");
-  next.classList.add("target");
+  mark(next);
   next.scrollIntoView({ block: "nearest" });
-  const reference = next.querySelector("a.ref");
-  reference?.focus({ preventScroll: true });
+  next.querySelector("a.ref").focus({ preventScroll: true });
+  if (panel.id !== null) show(Number(next.id.slice(1)));
+}
+
+function fold() {
+  const parts = [...(current()?.querySelectorAll("details") ?? [])];
+  const open = parts.some((part) => !part.open);
+  for (const part of parts) part.open = open;
+}
+
+function show(id) {
+  panel.open(id);
+  remember(id);
+}
+
+/** The event in the panel is part of the address. */
+function remember(id) {
+  const url = new URL(location.href);
+  if (id === null) url.searchParams.delete("id");
+  else url.searchParams.set("id", id);
+  if (url.href !== location.href) history.pushState({}, "", url);
+}
+
+function fromAddress() {
+  const id = new URL(location.href).searchParams.get("id");
+  if (id) panel.open(Number(id));
+  else panel.close();
 }
 
 if (list) {
   key("j", "Next step", () => step(1));
   key("k", "Previous step", () => step(-1));
+  key("o", "Open or close the folds of a step", fold);
+  list.addEventListener("click", (event) => mark(event.target.closest("li.card")));
+  panel.onmove = remember;
+  panel.onclose = () => remember(null);
+  addEventListener("popstate", fromAddress);
+  if (new URL(location.href).searchParams.has("id")) fromAddress();
   new IntersectionObserver(
     (seen) => {
       nearEnd = seen.at(-1).isIntersecting;
