@@ -14,7 +14,7 @@ from starlette.types import Scope
 from flightlog.api.doorway import Doorway, request_id_of, wants_page
 from flightlog.api.paging import documented_parameters, only_known_parameters
 from flightlog.api.problems import HTTP_KINDS, Kind, Problem, kind_of, problem_of
-from flightlog.api.routes import catalogue, events, health, problems, runs, stream
+from flightlog.api.routes import catalogue, events, health, problems, runs, stream, timeline
 from flightlog.api.schemas import make_openapi
 from flightlog.api.security import check_bind as check_bind
 from flightlog.api.sse import Streams
@@ -83,7 +83,15 @@ def create_app(services: Services) -> FastAPI:
     app.state.appenders = CapacityLimiter(APPENDERS)
     app.state.streams = Streams(services.settings.sse_watchers_max)
     # Streams first: the path of a single event or run would take theirs for an id.
-    for router in (stream.router, events.router, runs.router, catalogue.router, health.router, problems.router):
+    for router in (
+        stream.router,
+        events.router,
+        timeline.router,
+        runs.router,
+        catalogue.router,
+        health.router,
+        problems.router,
+    ):
         app.include_router(router, dependencies=[Depends(only_known_parameters)])
     app.state.parameters = documented_parameters(app)
     app.include_router(pages.router)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Query
-from msgspec.structs import replace
+from fastapi import Depends, Query, Request
 
 from flightlog.api.paging import MomentText
+from flightlog.filters.compile import event_filter, narrowed_events, narrowed_runs, run_filter
 from flightlog.filters.params import moment, words
 from flightlog.journal.read import EventFilter
 from flightlog.runs.filter import HUNG, RunFilter
@@ -28,14 +28,18 @@ Task = Annotated[str | None, Query(description="A task id.")]
 Correlation = Annotated[str | None, Query(description="A correlation id: a request and its response have the same.")]
 Name = Annotated[str | None, Query(description="The exact name: of a span, tool, command or model.")]
 Since = Annotated[
-    MomentText | None, Query(description="Created at this time or later: RFC 3339, or nanoseconds since 1970.")
+    MomentText | None,
+    Query(description="Created at this time or later: RFC 3339, nanoseconds since 1970, or an age such as `24h`."),
 ]
 Until = Annotated[
-    MomentText | None, Query(description="Created before this time: RFC 3339, or nanoseconds since 1970.")
+    MomentText | None,
+    Query(description="Created before this time: RFC 3339, nanoseconds since 1970, or an age such as `24h`."),
 ]
 
 
 async def event_fields(
+    request: Request,
+    q: Annotated[str | None, Query(description="A query, as in `type:tool_call level:error`.")] = None,
     types: Types = None,
     one_type: OneType = None,
     level: Levels = None,
@@ -51,7 +55,8 @@ async def event_fields(
     until: Until = None,
 ) -> EventFilter:
     """What every list and stream of events can be filtered by. All that is given has to hold."""
-    return EventFilter(
+    now = now_of(request)
+    plain = EventFilter(
         types=words(types) + words(one_type),
         levels=words(level),
         statuses=words(status),
@@ -62,14 +67,15 @@ async def event_fields(
         task_id=task,
         correlation_id=correlation,
         name=name,
-        since=moment("since", since),
-        until=moment("until", until),
+        since=moment("since", since, now),
+        until=moment("until", until, now),
     )
+    return narrowed_events(event_filter(q, now), plain) if q else plain
 
 
 async def events_of_run(run_id: str, fields: Annotated[EventFilter, Depends(event_fields)]) -> EventFilter:
     """The filter of an endpoint whose path names the run."""
-    return replace(fields, run_id=run_id)
+    return narrowed_events(fields, EventFilter(run_id=run_id))
 
 
 async def events_anywhere(
@@ -78,10 +84,11 @@ async def events_anywhere(
     run: Annotated[str | None, Query(description="A run id.")] = None,
 ) -> EventFilter:
     """The filter of an endpoint over the whole journal."""
-    return replace(fields, project=project, run_id=run)
+    return narrowed_events(fields, EventFilter(project=project, run_id=run))
 
 
 async def runs_anywhere(
+    request: Request,
     project: Project = None,
     status: Annotated[
         list[str] | None, Query(description=f"Statuses, separated by commas: {', '.join((*STATUSES, HUNG))}.")
@@ -89,18 +96,24 @@ async def runs_anywhere(
     actor: Annotated[str | None, Query(description="The actor that the run was started for.")] = None,
     task: Task = None,
     trace: Trace = None,
-    q: Annotated[str | None, Query(description="A part of the run's name, in any case of letters.")] = None,
-    since: Annotated[MomentText | None, Query(description="Started at this time or later.")] = None,
+    q: Annotated[str | None, Query(description='A query, as in `status:failed model:gpt* cost:>0.1 "log in"`.')] = None,
+    since: Annotated[MomentText | None, Query(description="Started at this time or later: as with events.")] = None,
     until: Annotated[MomentText | None, Query(description="Started before this time.")] = None,
 ) -> RunFilter:
     """The filter of the list of runs. All that is given has to hold."""
-    return RunFilter(
+    now = now_of(request)
+    plain = RunFilter(
         project=project,
         statuses=words(status),
         actor=actor,
         task_id=task,
         trace_id=trace,
-        name=q,
-        since=moment("since", since),
-        until=moment("until", until),
+        since=moment("since", since, now),
+        until=moment("until", until, now),
     )
+    return narrowed_runs(run_filter(q, now), plain) if q else plain
+
+
+def now_of(request: Request) -> int:
+    """The time that ages count back from."""
+    return int(request.app.state.services.clock.now_ns())

@@ -53,6 +53,11 @@ def stream_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return _responses({SSE_TYPE: {"schema": {"type": "string", "description": description}}}, statuses)
 
 
+def lines_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of an endpoint that answers with one JSON object a line."""
+    return _responses({"application/x-ndjson": {"schema": {"type": "string"}}}, statuses)
+
+
 def text_answers() -> dict[int | str, dict[str, Any]]:
     """The `responses` of an endpoint that answers with a word."""
     return _responses({"text/plain": {"schema": {"type": "string"}}}, ())

@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
-from flightlog.clock import NS_PER_SECOND, parse_ns
+from msgspec.structs import replace
+
 from flightlog.errors import QueryInvalid
 from flightlog.filters.fields import EVENTS, RUNS, Field, Scope
 from flightlog.filters.language import Query, Term, Value, parse
+from flightlog.filters.times import duration_ns, time_ns
 from flightlog.journal.condition import Condition
 from flightlog.journal.read import EventFilter
 from flightlog.runs.filter import RunFilter
 
-NS_MAX = 2**63 - 1
-_UNITS_NS = {
-    "ns": 1,
-    "us": 1_000,
-    "µs": 1_000,
-    "ms": 1_000_000,
-    "s": NS_PER_SECOND,
-    "m": 60 * NS_PER_SECOND,
-    "h": 3_600 * NS_PER_SECOND,
-    "d": 86_400 * NS_PER_SECOND,
-    "w": 604_800 * NS_PER_SECOND,
-}
 _NUMBER = r"\d{1,15}(?:\.\d{1,9})?"
-_DURATION = re.compile(rf"(?:{_NUMBER}(?:ns|us|µs|ms|s|m|h|d|w))+", re.ASCII)
-_PART = re.compile(rf"({_NUMBER})(ns|us|µs|ms|s|m|h|d|w)", re.ASCII)
 _COUNT = re.compile(rf"({_NUMBER})([kM]?)", re.ASCII)
 _FACTORS = {"": 1, "k": 1_000, "M": 1_000_000}
 
@@ -47,29 +35,40 @@ def event_filter(text: str, now_ns: int) -> EventFilter:
     return EventFilter(**_compile(parse(text, EVENTS), EVENTS, now_ns))
 
 
-def duration_ns(text: str) -> int:
-    """Nanoseconds. Raises ValueError.
+def narrowed_runs(wanted: RunFilter, more: RunFilter) -> RunFilter:
+    """The runs that pass both filters. `more` has plain fields alone."""
+    return _narrowed(wanted, more, RUNS)
 
-    >>> duration_ns("1m30s"), duration_ns("150ms")
-    (90000000000, 150000000)
+
+def narrowed_events(wanted: EventFilter, more: EventFilter) -> EventFilter:
+    """The events that pass both filters. `more` has plain fields alone.
+
+    >>> both = narrowed_events(event_filter("type:note,error", 0), EventFilter(types=("error", "degraded")))
+    >>> both.types, both.also[0].values
+    (('note', 'error'), ('error', 'degraded'))
     """
-    if not _DURATION.fullmatch(text):
-        raise ValueError(text)
-    total = sum(round(float(number) * _UNITS_NS[unit]) for number, unit in _PART.findall(text))
-    if total > NS_MAX:
-        raise ValueError(text)
-    return total
+    return _narrowed(wanted, more, EVENTS)
 
 
-def time_ns(text: str, now_ns: int) -> int:
-    """Nanoseconds since 1970: of an RFC 3339 time, of a number of them, or of an age. Raises ValueError.
+_Filter = TypeVar("_Filter", RunFilter, EventFilter)
 
-    >>> time_ns("15m", 3600 * NS_PER_SECOND) == 2700 * NS_PER_SECOND
-    True
-    """
-    if _DURATION.fullmatch(text):
-        return max(0, now_ns - duration_ns(text))
-    return parse_ns(text)
+
+def _narrowed(wanted: _Filter, more: _Filter, scope: Scope) -> _Filter:
+    columns = {known.plain: known.column for known in scope.fields.values() if known.plain is not None}
+    changes: dict[str, Any] = {}
+    also = list(wanted.also)
+    for name in more.__struct_fields__:
+        value = getattr(more, name)
+        if value in (None, ()):
+            continue
+        mine = getattr(wanted, name)
+        if mine in (None, ()):
+            changes[name] = value
+        elif name in ("since", "until"):
+            changes[name] = max(mine, value) if name == "since" else min(mine, value)
+        elif name in columns:
+            also.append(Condition(field=columns[name], values=value if isinstance(value, tuple) else (value,)))
+    return replace(wanted, **changes, also=tuple(also))
 
 
 def _compile(query: Query, scope: Scope, now_ns: int) -> dict[str, Any]:

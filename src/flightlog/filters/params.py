@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Sequence
 
-from flightlog.clock import parse_ns
 from flightlog.errors import CursorInvalid, FilterInvalid, LimitInvalid, ParameterUnknown
+from flightlog.filters.times import time_ns
 
 ID_MAX = 2**63 - 1
 
@@ -20,18 +20,17 @@ def words(values: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(word.strip() for value in values or () for word in value.split(",") if word.strip())
 
 
-def moment(name: str, text: str | None) -> int | None:
-    """Nanoseconds since 1970. Raises FilterInvalid."""
+def moment(name: str, text: str | None, now_ns: int) -> int | None:
+    """Nanoseconds since 1970, of a time or of an age that counts back from `now_ns`. Raises FilterInvalid."""
     if text is None:
         return None
     try:
-        ns = parse_ns(text)
+        return time_ns(text, now_ns)
     except (ValueError, OverflowError):
         hint = " (write the plus sign of a zone as %2B)" if " " in text.strip() else ""
         raise FilterInvalid(
-            reason=f"{name}={text!r} is neither an RFC 3339 time nor nanoseconds since 1970{hint}"
+            reason=f"{name}={text!r} is neither an RFC 3339 time nor nanoseconds since 1970 nor an age such as 24h{hint}"
         ) from None
-    return ns
 
 
 def parse_limit(text: str | None, cap: int) -> int | None:

@@ -21,7 +21,7 @@ from flightlog.api.shapes import (
     run_shape,
 )
 from flightlog.filters.params import parse_limit
-from flightlog.runs.listing import list_runs
+from flightlog.runs.listing import NEWEST, SORTS, list_runs
 from flightlog.runs.summary import get_run
 
 # An id is any text, slashes too; so the longer paths come first.
@@ -34,10 +34,16 @@ def runs(
     wanted: AnyRuns,
     limit: Annotated[LimitText | None, Query(description="Most runs on the page.")] = None,
     cursor: Annotated[str | None, Query(description="The `nextCursor` of the page before.")] = None,
+    sort: Annotated[
+        str | None,
+        Query(description=f"One of {', '.join(SORTS)}; with a minus the largest first. `-started` if not given."),
+    ] = None,
 ) -> Response:
-    """Newest start first. All filters combine."""
+    """By default the newest start first. All filters combine; a cursor belongs to its sort."""
     number = parse_limit(limit, here.settings.page_runs_max)
-    page = list_runs(here.store, wanted, limit=number, cursor=cursor, clock=here.clock, settings=here.settings)
+    page = list_runs(
+        here.store, wanted, sort=sort or NEWEST, limit=number, cursor=cursor, clock=here.clock, settings=here.settings
+    )
     return json_response(run_page_shape(page))
 
 

@@ -10,6 +10,7 @@ from flightlog.console import format as fmt
 from flightlog.console.kinds import Segment, bar, in_words
 from flightlog.console.page import Page, href
 from flightlog.console.pages.frame import notice_for
+from flightlog.filters.compile import narrowed_runs, run_filter
 from flightlog.filters.params import moment as parse_moment
 from flightlog.filters.params import words
 from flightlog.journal.read import head_id
@@ -82,7 +83,7 @@ def runs_page(services: Services, params: Mapping[str, str], server: str) -> Run
     cursor = params.get("cursor") or None
     page = list_runs(
         services.store,
-        run_filter(set_now),
+        wanted_runs(set_now, services.clock.now_ns()),
         limit=RUNS_SHOWN,
         cursor=cursor,
         clock=services.clock,
@@ -115,18 +116,18 @@ def runs_page(services: Services, params: Mapping[str, str], server: str) -> Run
     )
 
 
-def run_filter(params: Mapping[str, str]) -> RunFilter:
+def wanted_runs(params: Mapping[str, str], now_ns: int) -> RunFilter:
     """The filter that these parameters ask for."""
-    return RunFilter(
-        project=params.get("project"),
+    framed = RunFilter(
+        project=params.get("project") or None,
         statuses=words([params.get("status", "")]),
-        actor=params.get("actor"),
-        task_id=params.get("task"),
-        trace_id=params.get("trace"),
-        name=params.get("q"),
-        since=parse_moment("since", params.get("since")),
-        until=parse_moment("until", params.get("until")),
+        actor=params.get("actor") or None,
+        task_id=params.get("task") or None,
+        trace_id=params.get("trace") or None,
+        since=parse_moment("since", params.get("since") or None, now_ns),
+        until=parse_moment("until", params.get("until") or None, now_ns),
     )
+    return narrowed_runs(run_filter(params.get("q", ""), now_ns), framed)
 
 
 def status_of(run: RunSummary) -> str:
