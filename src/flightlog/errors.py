@@ -15,12 +15,14 @@
     │   ├── BodyInvalid               the bytes of a request
     │   │   ├── BodyTooLarge
     │   │   └── MediaTypeUnsupported
+    │   ├── ViewInvalid               a saved view
     │   ├── ImportInvalid             a file that no importer can read
     │   └── SettingInvalid
     ├── NotFound
     │   ├── RunNotFound
     │   ├── EventNotFound
-    │   └── EventTypeNotFound
+    │   ├── EventTypeNotFound
+    │   └── ViewNotFound
     ├── Refused                       understood, and not allowed
     │   ├── BindRefused
     │   ├── HostRefused
@@ -126,6 +128,10 @@ class MediaTypeUnsupported(BodyInvalid):
     """The content type {media_type!r} is not read here; send {expected}."""
 
 
+class ViewInvalid(BadInput):
+    """The view can't be saved: {reason}."""
+
+
 class ImportInvalid(BadInput):
     """{path} can't be imported as {format}: {reason}."""
 
@@ -148,6 +154,10 @@ class EventNotFound(NotFound):
 
 class EventTypeNotFound(NotFound):
     """There is no built-in event type {type!r}; `flightlog catalogue` lists them."""
+
+
+class ViewNotFound(NotFound):
+    """There is no saved view {view_id!r} in this store."""
 
 
 class Refused(FlightlogError):

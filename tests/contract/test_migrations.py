@@ -9,7 +9,8 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 import flightlog.journal.table
-import flightlog.runs.table  # noqa: F401 (importing is what fills the metadata)
+import flightlog.runs.table
+import flightlog.views.table  # noqa: F401 (importing is what fills the metadata)
 from flightlog.errors import StoreBroken, StoreTooNew
 from flightlog.journal.append import Journal
 from flightlog.store import migrations

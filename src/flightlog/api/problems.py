@@ -108,6 +108,9 @@ KINDS: dict[type[FlightlogError], Kind] = {
     errors.EventTypeNotFound: Kind(
         40403, "event-type-not-found", "There is no such event type", "GET /api/catalogue lists the built-in types."
     ),
+    errors.ViewNotFound: Kind(
+        40405, "view-not-found", "There is no such saved view", "GET /api/views lists them; it may have been deleted."
+    ),
     errors.EventIdConflict: Kind(
         40902,
         "event-id-conflict",
@@ -138,6 +141,9 @@ KINDS: dict[type[FlightlogError], Kind] = {
         "field-too-long",
         "A field is too long",
         "Shorten it to `facts.limit` characters; long text belongs in the payload.",
+    ),
+    errors.ViewInvalid: Kind(
+        42206, "view-invalid", "The view can't be saved", "Mend what `detail` names, or delete views that nobody needs."
     ),
     FlightlogError: Kind(50001, "failed", "It could not be done", "Look at `detail` and at the server's log."),
     errors.StoreBroken: Kind(

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from typing import Annotated, ClassVar
 from urllib.parse import quote, urlencode
 
+from flightlog.errors import QueryInvalid
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Notice:
@@ -29,12 +31,60 @@ class Fragment:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class QueryFault:
+    """What is wrong with a query that can't be read."""
+
+    at: Annotated[int, "Where the wrong stretch begins, in characters."]
+    length: Annotated[int, "How long it is; may be 0 at the end."]
+    sentence: Annotated[str, "What is wrong."]
+
+    @classmethod
+    def of(cls, error: QueryInvalid) -> QueryFault:
+        """What the language said of a query."""
+        reason = str(error.facts["reason"])
+        return cls(
+            at=error.facts["at"],
+            length=error.facts["length"],
+            sentence=f"{reason[:1].upper()}{reason[1:].rstrip('.')}.",
+        )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ViewLink:
+    """A saved view in the rail."""
+
+    view_id: Annotated[str, "Its id."]
+    name: Annotated[str, "What somebody called it."]
+    page: Annotated[str, "The page that it is of: runs or events."]
+    href: Annotated[str, "Where it leads."]
+    is_set: Annotated[bool, "Whether it is what is shown now."]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Page(Fragment):
-    """What every page has: the frame around it."""
+    """What every page has: the frame around it. A page sets what it knows; `framed` fills in the projects and the views."""
 
     title: Annotated[str, "What the tab is called."]
-    place: Annotated[str, "The entry of the rail that is lit: runs, or empty."] = ""
-    search: Annotated[str, "What stands in the search field."] = ""
+    place: Annotated[str, "The entry of the rail that is lit: runs, events, compare, or empty."] = ""
+    scope: Annotated[
+        str, "What the filter bar asks for: runs, events, or empty where it only finds runs elsewhere."
+    ] = ""
+    action: Annotated[str, "The path that a query is sent to."] = "/"
+    query: Annotated[str, "What stands in the filter bar."] = ""
+    query_error: Annotated[QueryFault | None, "What is wrong with it, if it can't be read."] = None
+    kept: Annotated[dict[str, str], "What a new query keeps besides project and time, as hidden fields."] = (
+        dataclasses.field(default_factory=dict)
+    )
+    project: Annotated[
+        str | None, "The project that is shown, empty for all; None where the page has no such choice."
+    ] = None
+    since: Annotated[
+        str | None, "From when, as in the URL, empty for always; None where the page has no such choice."
+    ] = None
+    until: Annotated[str, "Until when, as in the URL; empty for now."] = ""
+    projects: Annotated[list[str], "The projects that there are."] = dataclasses.field(default_factory=list)
+    views: Annotated[list[ViewLink], "The saved views."] = dataclasses.field(default_factory=list)
+    search: Annotated[str, "The same as `query`, for pages that have no language."] = ""
     notice: Annotated[Notice | None, "The banner, if there is one."] = None
     live: Annotated[str | None, "The stream that brings news for this page, if any can come."] = None
     version: Annotated[str, "The version of Flightlog."]

@@ -6,7 +6,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from flightlog.console.page import Fragment
 from flightlog.console.pages import event, events, lines, panel, reading, run, runs
+from flightlog.console.pages.frame import framed
 from flightlog.console.render import STATIC, render
 from flightlog.filters.params import check_known
 from flightlog.services import Services
@@ -20,10 +22,15 @@ def _asked(request: Request, known: frozenset[str]) -> tuple[Services, dict[str,
     return request.app.state.services, dict(request.query_params)
 
 
+def _shown(request: Request, page: Fragment, status: int = 200) -> Response:
+    """The page inside its frame."""
+    return render(framed(request.app.state.services, page, request.query_params), status)
+
+
 @router.get("/")
 def runs_(request: Request) -> Response:
     services, params = _asked(request, runs.PARAMETERS)
-    return render(runs.runs_page(services, params, str(request.base_url).rstrip("/")))
+    return _shown(request, runs.runs_page(services, params, str(request.base_url).rstrip("/")))
 
 
 @router.get("/runs/{run_id:path}/lines")
@@ -35,38 +42,38 @@ def lines_(request: Request, run_id: str) -> Response:
 @router.get("/runs/{run_id:path}/reading")
 def reading_(request: Request, run_id: str) -> Response:
     services, params = _asked(request, reading.PARAMETERS)
-    return render(reading.reading_fragment(services, run_id, params))
+    return _shown(request, reading.reading_fragment(services, run_id, params))
 
 
 @router.get("/panel/{event_id}")
 def panel_(request: Request, event_id: str) -> Response:
     services, _ = _asked(request, frozenset())
-    return render(panel.panel_at(services, event_id, str(request.base_url).rstrip("/")))
+    return _shown(request, panel.panel_at(services, event_id, str(request.base_url).rstrip("/")))
 
 
 @router.get("/runs/{run_id:path}")
 def run_(request: Request, run_id: str) -> Response:
     services, params = _asked(request, run.PARAMETERS)
-    return render(run.run_page(services, run_id, params))
+    return _shown(request, run.run_page(services, run_id, params))
 
 
 @router.get("/events")
 def events_(request: Request) -> Response:
     services, params = _asked(request, events.PARAMETERS)
-    return render(events.events_page(services, params, str(request.base_url).rstrip("/")))
+    return _shown(request, events.events_page(services, params, str(request.base_url).rstrip("/")))
 
 
 # Before the path of a single event, which would take it for an id.
 @router.get("/events/rows")
 def event_rows_(request: Request) -> Response:
     services, params = _asked(request, events.PARAMETERS)
-    return render(events.event_rows(services, params))
+    return _shown(request, events.event_rows(services, params))
 
 
 @router.get("/events/{event_id:path}")
 def event_(request: Request, event_id: str) -> Response:
     services, _ = _asked(request, frozenset())
-    return render(event.event_page(services, event_id, str(request.base_url).rstrip("/")))
+    return _shown(request, event.event_page(services, event_id, str(request.base_url).rstrip("/")))
 
 
 class Static(StaticFiles):

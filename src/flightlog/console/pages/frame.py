@@ -1,20 +1,50 @@
-"""What is said over every page: whether anything was lost, or is not getting through."""
+"""What is around every page: the projects and saved views there are, and whether anything was lost or is not getting through."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 
 from flightlog.clock import NS_PER_SECOND
 from flightlog.console.format import DAY, count
-from flightlog.console.page import Notice, href
+from flightlog.console.page import Fragment, Notice, Page, ViewLink, href
 from flightlog.events.envelope import StoredEvent
 from flightlog.journal.read import EventFilter, read_events
+from flightlog.runs.projects import list_projects
 from flightlog.services import Services
+from flightlog.views.listing import list_views
+from flightlog.views.view import PLACES, SavedView
+
+PATHS = {"runs": "/", "events": "/events"}
+
+F = TypeVar("F", bound=Fragment)
 
 # Newest first; more losses than this in a day are said to be "at least".
 LOSSES_MAX = 50
+
+
+def framed(services: Services, page: F, params: Mapping[str, str]) -> F:
+    """The page with what the frame around it shows of the store; a fragment as it is."""
+    if not isinstance(page, Page):
+        return page
+    projects = list_projects(services.store) if page.project is not None else []
+    views = [_link(view, page.place, params) for view in list_views(services.store)]
+    return replace(page, projects=projects, views=views)
+
+
+def _link(view: SavedView, place: str, params: Mapping[str, str]) -> ViewLink:
+    asked = {name: value for name, value in params.items() if value and name not in PLACES}
+    return ViewLink(
+        view_id=view.view_id,
+        name=view.name,
+        page=view.page,
+        href=PATHS[view.page] + (f"?{view.query}" if view.query else ""),
+        is_set=view.page == place and dict(parse_qsl(view.query)) == asked,
+    )
 
 
 def notice_for(services: Services) -> Notice | None:
