@@ -12,6 +12,7 @@ from flightlog.api.decode import JSON_TYPE, Given
 from flightlog.api.intake import Receipt
 from flightlog.api.problems import ALL_KINDS, MEDIA_TYPE
 from flightlog.api.shapes import EventPageShape, EventShape, HealthShape, KindShape, RunPageShape, RunShape
+from flightlog.api.shapes_facets import CompletionShape, FacetsShape
 from flightlog.api.sse import MEDIA_TYPE as SSE_TYPE
 from flightlog.events import wire
 
@@ -103,7 +104,18 @@ def make_openapi(app: FastAPI) -> dict[str, Any]:
         tags=app.openapi_tags,
         license_info=app.license_info,
     )
-    shapes = [EventShape, EventPageShape, RunShape, RunPageShape, HealthShape, KindShape, Given, Receipt]
+    shapes = [
+        EventShape,
+        EventPageShape,
+        RunShape,
+        RunPageShape,
+        HealthShape,
+        KindShape,
+        Given,
+        Receipt,
+        FacetsShape,
+        CompletionShape,
+    ]
     _, components = msgspec.json.schema_components(shapes, ref_template=REF)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(components, Problem=PROBLEM_SCHEMA)

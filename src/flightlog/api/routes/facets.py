@@ -1,0 +1,55 @@
+"""What a list of runs holds in numbers, and what a query may go on with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from flightlog.api.paging import IdText
+from flightlog.api.routes.deps import AnyRuns, Here
+from flightlog.api.schemas import answers
+from flightlog.api.shapes import json_response
+from flightlog.api.shapes_facets import CompletionShape, FacetsShape, SuggestionShape, facets_shape
+from flightlog.errors import FilterInvalid
+from flightlog.filters.complete import complete
+from flightlog.filters.fields import SCOPES
+from flightlog.filters.params import parse_id
+from flightlog.runs.facets import FACETS, count_facets
+
+router = APIRouter(tags=["runs"])
+
+
+@router.get("/api/runs/facets", summary="Runs in numbers", responses=answers(FacetsShape, 400, 503))
+def facets(here: Here, wanted: AnyRuns) -> Response:
+    """How many of the runs that match have which status, actor, project, model and source, and when they started. What is
+    asked of a facet itself does not count in it, so that its other values stay in sight."""
+    return json_response(facets_shape(count_facets(here.store, wanted, clock=here.clock, settings=here.settings)))
+
+
+@router.get("/api/complete", summary="Complete a query", responses=answers(CompletionShape, 400, 503))
+def completion(
+    here: Here,
+    scope: Annotated[str, Query(description="What the query is about: `runs` or `events`.")],
+    q: Annotated[str, Query(description="The query as far as it is written.")] = "",
+    at: Annotated[
+        IdText | None, Query(description="Where the caret is, in characters; at the end if not given.")
+    ] = None,
+) -> Response:
+    """What may be written next: fields, values of a list, values that are in the store."""
+    about = SCOPES.get(scope)
+    if about is None:
+        raise FilterInvalid(reason=f"scope is one of {', '.join(SCOPES)}, not {scope!r}")
+
+    def known(field: str) -> Mapping[str, int]:
+        if field not in FACETS:
+            return {}
+        counted = count_facets(here.store, clock=here.clock, settings=here.settings).facets[field]
+        return {one.value: one.count for one in counted}
+
+    place = parse_id(at)
+    found = complete(q, len(q) if place is None else place, about, known)
+    suggestions = [SuggestionShape(one.text, one.detail) for one in found.suggestions]
+    return json_response(CompletionShape(found.start, found.end, suggestions))
