@@ -119,3 +119,50 @@ def test_what_makes_no_sense_is_refused_in_words(empty: Visits, path: str) -> No
     empty.expect("status of 4")
     page = empty.open(path)
     expect(page.locator("main h1")).to_be_visible()
+
+
+def test_an_event_opens_beside_the_list_and_the_address_remembers_it(own: Visits) -> None:
+    record(own, 30)
+    page = own.open("/events?q=type:note")
+    page.locator(".event", has_text="note 7").first.click(position={"x": 5, "y": 5})
+    expect(page.locator("#panel")).to_contain_text("note 7")
+    expect(page.locator(".event[aria-current]")).to_contain_text("note 7")
+    fresh = own.open(page.url.removeprefix(own.url))
+    expect(fresh.locator("#panel")).to_contain_text("note 7")
+    fresh.keyboard.press("Escape")
+    expect(fresh.locator("#panel")).to_have_count(0)
+    assert "event=" not in fresh.url
+
+
+def test_a_row_is_reached_and_opened_by_keys(own: Visits) -> None:
+    record(own, 30)
+    page = own.open("/events")
+    page.keyboard.press("k")
+    page.keyboard.press("k")
+    page.keyboard.press("Enter")
+    expect(page.locator("#panel")).to_contain_text("note 29")
+
+
+def test_the_filter_of_the_field_and_the_facets_combine(own: Visits) -> None:
+    record(own, 3, level="error", actor="bob")
+    record(own, 3, first=4, level="error", actor="ann")
+    record(own, 3, first=7, actor="bob")
+    page = own.open("/events")
+    page.get_by_role("link", name="error", exact=True).click()
+    field = page.locator("input[name=q]")
+    expect(field).to_have_value("level:error")
+    assert numbers(page) == [1, 2, 3, 4, 5, 6]
+    field.fill("level:error -actor:ann")
+    field.press("Enter")
+    expect(page.locator(".event")).to_have_count(3)
+    record(own, 1, first=10)
+    record(own, 1, first=11, level="error")
+    expect(page.locator(".event").last).to_contain_text("note 11")
+    assert numbers(page) == [1, 2, 3, 11]
+
+
+def test_a_query_that_cannot_be_read_says_where(own: Visits) -> None:
+    own.expect("status of 400")
+    page = own.open("/events?q=level:error+tpye:note")
+    expect(page.locator("mark")).to_have_text("tpye")
+    expect(page.locator("input[name=q]")).to_have_value("level:error tpye:note")

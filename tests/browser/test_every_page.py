@@ -25,21 +25,39 @@ class Screen(NamedTuple):
     picture: str = ""
     empty: bool = False
     problem: bool = False
+    loaded: bool = False  # whether it says when all is there
 
 
 SCREENS: dict[str, Screen] = {
     "runs": Screen("/", "main >> text=fix the login bug", "runs"),
+    "runs, filtered": Screen("/?q=status:failed+events:>50", "main >> text=fix issue"),
     "runs, none yet": Screen("/", "main >> text=No runs yet", empty=True),
     "runs, no match": Screen("/?q=nosuchrunanywhere", "main >> text=/no run/i"),
-    "run": Screen("/runs/{agent}", "main h1", "run"),
-    "event": Screen("/events/{event}", "main >> text=Payload", "event"),
+    "run, timeline": Screen("/runs/{long}", "main canvas", "timeline", loaded=True),
+    "run, timeline of a short one": Screen("/runs/{agent}", "main canvas", "run", loaded=True),
+    "run, with losses": Screen("/runs/{loss}", "main canvas", loaded=True),
+    "run, reading": Screen("/runs/{agent}?view=reading", "main >> text=shop/login.py", "reading"),
+    "run, events": Screen("/runs/{agent}?view=events", "main >> text=tool_call"),
+    "run, panel": Screen("/runs/{agent}?view=events&event={error}", "#panel >> text=the last row is missing", "panel"),
+    "event": Screen("/events/{test}", "main >> text=test_the_last_row_is_kept", "event"),
+    "events": Screen("/events", "main >> text=run_finished", "events"),
+    "events, filtered, panel": Screen(
+        "/events?q=type:test_result+status:failed&event={test_id}", "#panel >> text=test_the_last_row_is_kept"
+    ),
+    "events, no match": Screen("/events?q=type:nosuchtype", "main >> text=No event matches"),
+    "events, none yet": Screen("/events", "main >> text=No events yet", empty=True),
+    "compare, form": Screen("/compare", "main h1"),
+    "compare": Screen("/compare?left={agent}&right={week}", "main h1", "compare"),
     "problem": Screen("/runs/nosuchrun", "main >> text=40401", problem=True),
 }
 
 
-def event_of(visits: Visits, run: str, type_: str) -> str:
-    answer = visits.get(f"/api/runs/{run}/events?types={type_}&limit=1")
-    return str(answer["events"][0]["event_id"])
+def places(visits: Visits, flown: Flown) -> dict[str, object]:
+    """What the paths name."""
+    run = flown.runs["agent"]
+    error = visits.get(f"/api/runs/{run}/events?types=error&limit=1")["events"][0]
+    test = visits.get(f"/api/runs/{run}/events?types=test_result&limit=1")["events"][0]
+    return {**flown.runs, "error": error["id"], "test": test["event_id"], "test_id": test["id"]}
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -51,11 +69,13 @@ def test_a_page_is_sound(name: str, width: int, theme: str, request: pytest.Fixt
     path = screen.path
     if not screen.empty:
         flown: Flown = request.getfixturevalue("flown")
-        path = path.format(**flown.runs, event=event_of(visits, flown.runs["agent"], "test_result"))
+        path = path.format(**places(visits, flown))
     if screen.problem:
         visits.expect("status of 404")
     page = visits.open(path, width=width, theme=theme)
     page.locator(screen.shows).first.wait_for()
+    if screen.loaded:
+        page.wait_for_function("performance.getEntriesByName('flightlog:loaded').length > 0", timeout=20_000)
     assert widest(page) <= width
     assert grave_violations(page) == []
     take_picture(page, screen.picture, width, theme)

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 import flightlog
 from tests.browser.chromium import Visits
-from tests.browser.flights import Flown
+from tests.browser.flights import FAILING_TEST, Flown
 from tests.journeys.served import ENVIRON, serve
 
 # The browser says so on its console, and it is what the test is about.
@@ -140,13 +140,67 @@ def test_what_a_payload_says_in_html_and_script_is_text_wherever_it_is_shown(vis
         assert page.locator("main script, main img, main [onload], main [onerror]").count() == 0, path
 
 
-def test_links_go_where_they_point_with_the_keyboard_alone(visits: Visits) -> None:
-    page = visits.open("/events?afterId=100")
+def test_the_failing_test_of_a_long_run_is_found_by_a_filter(visits: Visits) -> None:
+    page = visits.open("/events?q=run:the-long-run+type:test_result+status:failed")
+    expect(page.locator(".event")).to_have_count(1)
     page.keyboard.press("j")
-    expect(page.locator(".event a.open:focus")).to_have_count(1)
-    last = page.locator(".event:focus-within").get_attribute("data-id")
-    page.keyboard.press("k")
-    assert page.locator(".event:focus-within").get_attribute("data-id") != last
+    page.keyboard.press("Enter")
+    expect(page.locator("#panel")).to_contain_text(FAILING_TEST)
+
+
+def test_the_failing_test_of_a_long_run_is_found_by_one_key(visits: Visits, flown: Flown) -> None:
+    page = visits.open(f"/runs/{flown.runs['long']}")
+    page.wait_for_function("performance.getEntriesByName('flightlog:loaded').length > 0", timeout=20_000)
+    page.keyboard.press("e")
+    page.keyboard.press("Enter")
+    expect(page.locator("#panel")).to_contain_text(FAILING_TEST)
+    fresh = visits.open(page.url.removeprefix(visits.url))
+    expect(fresh.locator("#panel")).to_contain_text(FAILING_TEST, timeout=20_000)
+
+
+def names_on(page: Page) -> list[str]:
+    return page.locator("tr[data-run] td.name a").all_text_contents()
+
+
+def test_a_filtered_list_is_handed_on_as_a_link(visits: Visits) -> None:
+    page = visits.open("/")
+    field = page.locator("input[name=q]")
+    page.keyboard.press("/")
+    expect(field).to_be_focused()
+    page.keyboard.type("status:failed name:fix* -actor:bob events:>50")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**q=status*")
+    expect(page.locator("tr[data-run]").first).to_contain_text("failed")
+    found = names_on(page)
+    assert len(found) > 10
+    assert all(name.startswith("fix issue") for name in found)
+    fresh = visits.open(page.url.removeprefix(visits.url))
+    expect(fresh.locator("input[name=q]")).to_have_value("status:failed name:fix* -actor:bob events:>50")
+    assert names_on(fresh)[:20] == found[:20]
+
+
+def test_the_keyboard_alone_gets_from_the_runs_to_an_error_and_back(visits: Visits) -> None:
+    page = visits.open("/?q=%22fix+the+login+bug%22")
+    expect(page.locator("tr[data-run]").first).to_be_visible()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/runs/**")
+    page.wait_for_function("performance.getEntriesByName('flightlog:loaded').length > 0", timeout=20_000)
+    page.keyboard.press("e")
+    page.keyboard.press("Enter")
+    expect(page.locator("#panel")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#panel")).to_be_hidden()
+    page.keyboard.press("?")
+    expect(page.locator("dialog[open]")).to_contain_text("Close the panel")
+    page.keyboard.press("Escape")
+    expect(page.locator("dialog[open]")).to_have_count(0)
+    page.keyboard.press("Control+k")
+    expect(page.locator("dialog[open]")).to_be_visible()
+    page.keyboard.type("events")
+    expect(page.locator("dialog[open]")).to_contain_text("Events")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/events*")
 
 
 @pytest.mark.parametrize(

@@ -116,9 +116,9 @@ def test_a_facet_adds_its_terms_and_takes_them_out_again(services: Services) -> 
 
 def test_a_query_that_cannot_be_read_is_shown_with_what_is_wrong_in_it(services: Services) -> None:
     page = events_page(services, {"q": "level:error tpye:note"}, "http://here")
-    assert page.fault is not None
-    assert (page.fault.before, page.fault.wrong, page.fault.after) == ("level:error ", "tpye", ":note")
-    assert "did you mean 'type'" in page.fault.sentence
+    assert page.query_error is not None
+    assert (page.query, page.query_error.at, page.query_error.length) == ("level:error tpye:note", 12, 4)
+    assert "did you mean 'type'" in page.query_error.sentence
     assert (page.rows, page.live) == ([], None)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 from flightlog.clock import format_ns
 from flightlog.console import format as fmt
 from flightlog.console.kinds import KINDS, kind_of
-from flightlog.console.page import Fragment, Page, href
+from flightlog.console.page import Fragment, Page, QueryFault, href
 from flightlog.console.pages.frame import notice_for
 from flightlog.console.summary import SPOKEN, summarize
 from flightlog.errors import QueryInvalid
@@ -63,16 +63,6 @@ class Facet:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fault:
-    """A query that can't be read, cut at what is wrong with it."""
-
-    before: Annotated[str, "What stands before the wrong stretch."]
-    wrong: Annotated[str, "The wrong stretch; empty at the end."]
-    after: Annotated[str, "What stands behind it."]
-    sentence: Annotated[str, "What is wrong."]
-
-
-@dataclass(frozen=True, kw_only=True)
 class EventRows(Fragment):
     """A stretch of the journal as rows, and where it goes on in both directions."""
 
@@ -94,10 +84,8 @@ class EventsPage(Page, EventRows):
     earlier: Annotated[str | None, "The page before, if there is one."]
     later: Annotated[str | None, "The page after, if there is one."]
     newest: Annotated[str | None, "The last page, when this may not be it."]
-    kept: Annotated[dict[str, str], "The filters that a new query keeps, as hidden fields."]
     facets: Annotated[list[Facet], "Terms that are often wanted."]
     filtered: Annotated[bool, "Whether any filter is set."]
-    fault: Annotated[Fault | None, "What is wrong with the query, if it can't be read; there are no rows then."]
     server: Annotated[str, "This server's own URL, for the lines of code that would fill an empty page."]
 
 
@@ -109,12 +97,18 @@ def events_page(services: Services, params: Mapping[str, str], server: str) -> E
         query = parse(kept.get("q", ""), EVENTS)
         part = event_rows(services, params)
     except QueryInvalid as error:
-        fault = _fault(kept["q"], error)
+        fault = QueryFault.of(error)
         query, part = Query(), EventRows(rows=[], before_id=None, after_id=0, at_end=True)
     return EventsPage(
         title="Events",
         place="events",
-        search=kept.get("q", ""),
+        scope="events",
+        action="/events",
+        query=kept.get("q", ""),
+        query_error=fault,
+        project=kept.get("project", ""),
+        since=kept.get("since", ""),
+        until=kept.get("until", ""),
         notice=notice_for(services),
         live=None if fault else _stream(kept, query, part.after_id),
         version=__version__,
@@ -126,10 +120,8 @@ def events_page(services: Services, params: Mapping[str, str], server: str) -> E
         earlier=href("/events", {**kept, "beforeId": str(part.before_id)}) if part.before_id is not None else None,
         later=None if part.at_end else href("/events", {**kept, "afterId": str(part.after_id)}),
         newest=None if part.at_end else href("/events", kept),
-        kept={name: value for name, value in kept.items() if name != "q"},
         facets=_facets(query, kept) if fault is None else [],
         filtered=bool(kept),
-        fault=fault,
         server=server,
     )
 
@@ -173,13 +165,6 @@ def _stream(kept: Mapping[str, str], query: Query, after_id: int) -> str:
     searches = any(not term.field for term in query.terms)
     wanted = {"project": kept.get("project"), "q": None if searches else kept.get("q")}
     return href("/api/events/stream", {**wanted, "afterId": str(after_id), "payloads": "false"})
-
-
-def _fault(text: str, error: QueryInvalid) -> Fault:
-    at, end = error.facts["at"], error.facts["at"] + error.facts["length"]
-    reason = str(error.facts["reason"])
-    sentence = f"{reason[:1].upper()}{reason[1:]}."
-    return Fault(before=text[:at], wrong=text[at:end], after=text[end:], sentence=sentence)
 
 
 def _facets(query: Query, kept: Mapping[str, str]) -> list[Facet]:
