@@ -8,13 +8,14 @@ from anyio import CapacityLimiter
 from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.types import Scope
 
 from flightlog.api.doorway import Doorway, request_id_of, wants_page
 from flightlog.api.paging import documented_parameters, only_known_parameters
 from flightlog.api.problems import HTTP_KINDS, Kind, Problem, kind_of, problem_of
-from flightlog.api.routes import catalogue, events, facets, health, problems, runs, stream, timeline
+from flightlog.api.routes import catalogue, events, facets, health, problems, runs, stream, timeline, views
 from flightlog.api.schemas import make_openapi
 from flightlog.api.security import check_bind as check_bind
 from flightlog.api.sse import Streams
@@ -27,6 +28,8 @@ from flightlog.services import Intake as Intake
 from flightlog.services import Services as Services
 from flightlog.version import __version__
 
+PACKED_BYTES_MIN = 1_000  # a smaller answer fits into one packet as it is
+GZIP_LEVEL = 4  # higher levels take twice as long for a few percent
 APPENDERS = 4  # bodies decoded and stored at once; more wait
 
 DESCRIPTION = """
@@ -42,6 +45,7 @@ Flightlog keeps a durable, append-only journal of what AI systems did. This is i
 TAGS = [
     {"name": "runs", "description": "A small summary of every run: status, counts, tokens, cost."},
     {"name": "events", "description": "The journal: pages, single events, appending, live streams."},
+    {"name": "views", "description": "Pages of the console under a name: how somebody filtered and sorted them."},
     {"name": "catalogue", "description": "The built-in event types with their schemas and examples."},
     {"name": "system", "description": "How the server is doing, and what its problems mean."},
 ]
@@ -92,6 +96,7 @@ def create_app(services: Services) -> FastAPI:
         catalogue.router,
         health.router,
         problems.router,
+        views.router,
     ):
         app.include_router(router, dependencies=[Depends(only_known_parameters)])
     app.state.parameters = documented_parameters(app)
@@ -112,6 +117,8 @@ def create_app(services: Services) -> FastAPI:
 
     for cls in (FlightlogError, HTTPException, RequestValidationError):
         app.add_exception_handler(cls, refused)
+    # Inside the doorway. Streams of events pass through untouched, and so does what is packed already.
+    app.add_middleware(GZipMiddleware, minimum_size=PACKED_BYTES_MIN, compresslevel=GZIP_LEVEL)
     app.add_middleware(Doorway, answer=answer, clock=services.clock, ids=services.ids)
     return app
 

@@ -13,6 +13,7 @@ from flightlog.api.intake import Receipt
 from flightlog.api.problems import ALL_KINDS, MEDIA_TYPE
 from flightlog.api.shapes import EventPageShape, EventShape, HealthShape, KindShape, RunPageShape, RunShape
 from flightlog.api.shapes_facets import CompletionShape, FacetsShape
+from flightlog.api.shapes_views import ViewGiven, ViewShape, ViewsShape
 from flightlog.api.sse import MEDIA_TYPE as SSE_TYPE
 from flightlog.events import wire
 
@@ -93,6 +94,16 @@ def event_bodies() -> dict[str, Any]:
     }
 
 
+def json_body(shape: type[msgspec.Struct]) -> dict[str, Any]:
+    """The request body of an endpoint that reads this shape."""
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {JSON_TYPE: {"schema": {"$ref": REF.format(name=shape.__name__)}}},
+        }
+    }
+
+
 def make_openapi(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document, with the schemas of our own structs."""
     document = get_openapi(
@@ -115,6 +126,9 @@ def make_openapi(app: FastAPI) -> dict[str, Any]:
         Receipt,
         FacetsShape,
         CompletionShape,
+        ViewGiven,
+        ViewShape,
+        ViewsShape,
     ]
     _, components = msgspec.json.schema_components(shapes, ref_template=REF)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})

@@ -1,0 +1,66 @@
+"""Saved views of the console's pages."""
+
+from __future__ import annotations
+
+import msgspec
+from anyio import to_thread
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from flightlog.api.body import coding_of, read_body, unpack
+from flightlog.api.decode import JSON_TYPE
+from flightlog.api.routes.deps import Here
+from flightlog.api.schemas import answers, json_body
+from flightlog.api.shapes import json_response
+from flightlog.api.shapes_views import ViewGiven, ViewShape, ViewsShape, view_shape
+from flightlog.errors import BodyInvalid, MediaTypeUnsupported
+from flightlog.views.delete import delete_view
+from flightlog.views.listing import list_views
+from flightlog.views.save import save_view
+from flightlog.views.view import SavedView
+
+BODY_BYTES_MAX = 64 * 1024
+
+router = APIRouter(prefix="/api/views", tags=["views"])
+
+
+@router.get("", summary="List saved views", responses=answers(ViewsShape, 503))
+def views(here: Here) -> Response:
+    """All of them, by page and name. There is no paging: a store holds 200 at most."""
+    return json_response(ViewsShape([view_shape(view) for view in list_views(here.store)]))
+
+
+@router.post(
+    "",
+    summary="Save a view",
+    responses=answers(ViewShape, 400, 403, 413, 415, 422, 503),
+    openapi_extra=json_body(ViewGiven),
+)
+async def save(request: Request, here: Here) -> Response:
+    """Answers after the commit. A name is there once a page: saving under it again changes what it shows, and keeps its id."""
+    content_type = request.headers.get("content-type", "")
+    if content_type.split(";", 1)[0].strip().lower() != JSON_TYPE:
+        raise MediaTypeUnsupported(media_type=content_type, expected=JSON_TYPE)
+    coding = coding_of(request.headers)
+    given = _given(unpack(await read_body(request, BODY_BYTES_MAX), coding, BODY_BYTES_MAX))
+
+    def work() -> SavedView:
+        return save_view(
+            here.store, name=given.name, page=given.page, query=given.query, clock=here.clock, ids=here.ids
+        )
+
+    return json_response(view_shape(await to_thread.run_sync(work, limiter=request.app.state.appenders)))
+
+
+@router.delete("/{view_id}", summary="Delete a view", responses=answers(ViewsShape, 403, 404, 503))
+def delete(here: Here, view_id: str) -> Response:
+    """Answers after the commit, with the views that are left."""
+    delete_view(here.store, view_id)
+    return views(here)
+
+
+def _given(body: bytes) -> ViewGiven:
+    try:
+        return msgspec.json.decode(body, type=ViewGiven)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BodyInvalid(reason=str(error)) from None
