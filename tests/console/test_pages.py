@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
+import os
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -16,12 +18,14 @@ from flightlog.api.app import DrainHealth, Services
 from flightlog.console.blocks import Block, Pair
 from flightlog.console.diffview import DiffFile, DiffLine
 from flightlog.console.kinds import KINDS
-from flightlog.console.page import Fragment, Notice
+from flightlog.console.page import Fragment, Notice, QueryFault, ViewLink
 from flightlog.console.pages.event import EventPage, Fact, Flag, Panel
+from flightlog.console.pages.events import EventRows, EventsPage, Facet, TailRow
 from flightlog.console.pages.panel import Neighbour, Neighbours, PanelFragment
 from flightlog.console.pages.problem import ProblemPage
 from flightlog.console.pages.reading import Card, CardEvent, Reading, ReadingFragment
-from flightlog.console.pages.run import EventRow, KindChoice, RunPage, Tile
+from flightlog.console.pages.run import KindChoice, RunPage, Tab, Tile, Timeline
+from flightlog.console.pages.run_events import EventList, EventRow
 from flightlog.console.pages.runs import Choice, RunRow, RunsPage
 from flightlog.console.render import STATIC, TEMPLATES, environment
 from flightlog.events.envelope import FLAG_INVALID, FLAG_NAMES, FLAG_TRUNCATED, FLAG_WITHHELD
@@ -29,8 +33,11 @@ from tests.api.serving import SECOND, START, Client, changed, client_of, event, 
 
 HTML = {"Accept": "text/html"}
 PAGES: list[type[Fragment]] = [RunsPage, RunPage, EventPage, ProblemPage, PanelFragment, ReadingFragment]
-PARTS: list[Any] = [Notice, RunRow, Choice, EventRow, Tile, KindChoice, Panel, Fact, Flag]
+PARTS: list[Any] = [Notice, QueryFault, ViewLink, RunRow, Choice, Panel, Fact, Flag]
+PARTS += [Tile, KindChoice, Tab, Timeline, EventList, EventRow]
 PARTS += [Neighbour, Neighbours, Block, Pair, DiffFile, Card, CardEvent, Reading]
+PAGES += [EventsPage, EventRows]
+PARTS += [TailRow, Facet]
 NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 
 
@@ -260,90 +267,7 @@ def test_old_losses_are_not_news(client: Client, services: Services) -> None:
     assert "were lost" not in page(client, "/")
 
 
-# ── one run ──────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def shown(html: str) -> list[int]:
-    return [int(found) for found in re.findall(r'data-id="(\d+)"', html)]
-
-
-def link(html: str, rel: str) -> str | None:
-    found = re.search(rf'rel="{rel}"[^>]* href="([^"]+)"', html)
-    return found[1].replace("&amp;", "&") if found else None
-
-
-def test_paging_forwards_and_back_shows_every_event_once(client: Client, services: Services) -> None:
-    services.journal.append([event(0, run_id="other")])
-    fill(services, 250)
-    pages: list[list[int]] = []
-    path: str | None = "/runs/r1"
-    while path:
-        html = page(client, path)
-        pages.append(shown(html))
-        path, last = link(html, "next"), path
-    assert [id_ for one in pages for id_ in one] == list(range(2, 252))
-    back: list[list[int]] = []
-    path = last
-    while path:
-        html = page(client, path)
-        back.append(shown(html))
-        path = link(html, "prev")
-    assert [id_ for one in reversed(back) for id_ in one] == list(range(2, 252))
-    assert shown(page(client, "/runs/r1", latest="true"))[-1] == 251
-
-
-def test_a_page_knows_whether_news_belong_under_it(client: Client, services: Services) -> None:
-    fill(services, 150)
-    assert 'data-at-end="false"' in page(client, "/runs/r1")
-    html = page(client, "/runs/r1", afterId=100)
-    assert 'data-at-end="true"' in html
-    assert 'data-more="/runs/r1?afterId=150"' in html
-    assert 'data-live="/api/runs/r1/stream?afterId=150&amp;payloads=false"' in html
-
-
-def test_rows_say_what_happened_in_words(client: Client, services: Services) -> None:
-    services.journal.append(
-        [
-            started("r1", 1, "n"),
-            event(2, payload={"text": "thinking\nhard"}),
-            event(3, "error", payload={"kind": "ValueError", "message": "no"}, level="error"),
-            event(4, "test_result", payload={"passed": 3, "failed": 1}, status="failed"),
-            event(
-                5,
-                "patch_proposed",
-                payload={"files": [{"path": "a.py", "change": "modified"}], "added": 8, "deleted": 2},
-            ),
-            event(
-                6,
-                "capability_decision",
-                payload={"capability": "write", "decision": "denied", "rule": "repo"},
-                status="denied",
-            ),
-            event(
-                7, "exec_result", payload={"command": ["x"], "exit_code": 2}, status="error", duration_ns=1_500_000_000
-            ),
-            event(8, "degraded", payload={"reason": "spool_full", "count": 4}),
-        ]
-    )
-    html = page(client, "/runs/r1")
-    for text in ("thinking hard", "ValueError: no", "3 passed, 1 failed", "+8 −2 a.py", "(rule repo)", "exit 2",
-                 "1.5 s", "4 lost: spool full", "+2.00 s", "4 events of this run are lost"):  # fmt: skip
-        assert text in html, text
-    assert 'class="ev lost ' in html
-
-
-def test_one_kind_of_events_can_be_shown_alone(client: Client, services: Services) -> None:
-    services.journal.append([event(1), event(2, "error", payload={"message": "m"}), event(3, "acme.x"), event(4)])
-    assert shown(page(client, "/runs/r1", types="error")) == [2]
-    assert "/runs/r1?types=acme.x%2Cnote" in parsed(page(client, "/runs/r1")).links
-
-
-def test_what_went_wrong_is_one_link_away(client: Client, services: Services) -> None:
-    services.journal.append(
-        [event(1), event(2, level="error"), event(3, "error", payload={"message": "m"}, level="error")]
-    )
-    assert "/runs/r1?level=error" in parsed(page(client, "/runs/r1")).links
-    assert shown(page(client, "/runs/r1", level="error")) == [2, 3]
+# ── one event ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_lines_of_text_in_a_payload_are_lines_on_the_page(client: Client, services: Services) -> None:
@@ -412,15 +336,19 @@ def test_looking_at_pages_changes_nothing(client: Client, services: Services, tm
 # ── files ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("file", sorted(STATIC.iterdir()), ids=lambda file: file.name)
+FILES = sorted(file for file in STATIC.rglob("*") if file.is_file())
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(STATIC)))
 def test_static_files_are_ours_are_served_and_ask_nobody_else(client: Client, file: Path) -> None:
-    answer = client.get(f"/static/{file.name}")
+    path = f"/static/{file.relative_to(STATIC)}"
+    answer = client.get(path)
     assert answer.status_code == 200
     assert answer.content == file.read_bytes()
     assert answer.headers["cache-control"] == "no-cache"
     text = file.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
     assert not re.search(r"https?://|//cdn|@import|url\(", text)
-    assert client.get(f"/static/{file.name}", headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+    assert client.get(path, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
 
 
 @pytest.mark.parametrize("path", ["/static/../app.py", "/static/%2e%2e/render.py", "/static/", "/static/nothing.js"])
@@ -434,8 +362,21 @@ def test_every_kind_has_a_colour_in_the_style_sheet() -> None:
         assert re.search(rf"\.{kind.key} {{ --kind:", css)
 
 
-def test_the_first_load_is_small() -> None:
-    import gzip
+def loaded(path: str, seen: set[str]) -> int:
+    """How many bytes a script or a sheet takes, packed, with all that it imports."""
+    if path in seen:
+        return 0
+    seen.add(path)
+    text = (STATIC / path).read_text("utf-8")
+    inside = re.findall(r'from "(\.[^"]+)"', text) if path.endswith(".js") else []
+    beside = [os.path.normpath(os.path.join(os.path.dirname(path), name)) for name in inside]
+    return len(gzip.compress(text.encode())) + sum(loaded(name, seen) for name in beside)
 
-    size = sum(len(gzip.compress(file.read_bytes())) for file in STATIC.iterdir())
-    assert size < 20 * 1024
+
+@pytest.mark.parametrize("path", ["/", "/runs/r1", "/runs/r1?view=reading", "/runs/r1?view=events", "/events"])
+def test_the_first_load_is_small(client: Client, services: Services, path: str) -> None:
+    fill(services, 1)
+    seen: set[str] = set()
+    links = parsed(page(client, path)).links
+    assert sum(loaded(link.removeprefix("/static/"), seen) for link in links if link.startswith("/static/")) < 48 * 1024
+    assert seen >= {"base.css", "page.js"}

@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from flightlog.console.page import Fragment
-from flightlog.console.pages import event, events, lines, panel, reading, run, runs
+from flightlog.console.pages import event, events, facets, lines, panel, reading, run, runs
 from flightlog.console.pages.frame import framed
 from flightlog.console.render import STATIC, render
 from flightlog.filters.params import check_known
@@ -33,6 +33,18 @@ def runs_(request: Request) -> Response:
     return _shown(request, runs.runs_page(services, params, str(request.base_url).rstrip("/")))
 
 
+@router.get("/rows")
+def rows_(request: Request) -> Response:
+    services, params = _asked(request, runs.PARAMETERS)
+    return render(runs.runs_rows(services, params))
+
+
+@router.get("/facets")
+def facets_(request: Request) -> Response:
+    services, params = _asked(request, runs.PARAMETERS)
+    return render(facets.facets_panel(services, params))
+
+
 @router.get("/runs/{run_id:path}/lines")
 def lines_(request: Request, run_id: str) -> Response:
     services, params = _asked(request, lines.PARAMETERS)
@@ -54,13 +66,14 @@ def panel_(request: Request, event_id: str) -> Response:
 @router.get("/runs/{run_id:path}")
 def run_(request: Request, run_id: str) -> Response:
     services, params = _asked(request, run.PARAMETERS)
-    return _shown(request, run.run_page(services, run_id, params))
+    return _shown(request, run.run_page(services, run_id, params, str(request.base_url).rstrip("/")))
 
 
 @router.get("/events")
 def events_(request: Request) -> Response:
     services, params = _asked(request, events.PARAMETERS)
-    return _shown(request, events.events_page(services, params, str(request.base_url).rstrip("/")))
+    page = events.events_page(services, params, str(request.base_url).rstrip("/"))
+    return _shown(request, page, 400 if page.query_error else 200)
 
 
 # Before the path of a single event, which would take it for an id.

@@ -1,51 +1,32 @@
-"""One run: its totals, its events in order, and one of them in full."""
+"""One run: its totals and how it went, and below them its events as a timeline, to be read, or as a list."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 from flightlog.console import format as fmt
-from flightlog.console.kinds import Segment, bar, in_words, kind_of, shares
+from flightlog.console.kinds import KINDS, Segment, bar, in_words, shares
 from flightlog.console.page import Notice, Page, href
-from flightlog.console.pages.event import Panel, panel_of
-from flightlog.console.pages.runs import run_time, status_of
-from flightlog.console.summary import SPOKEN, summarize
-from flightlog.errors import EventNotFound
-from flightlog.events.envelope import FLAG_IMPORTED, StoredEvent, flag_names
-from flightlog.filters.params import parse_flag, parse_id, words
-from flightlog.journal.read import EventFilter, EventPage, get_event, read_events
+from flightlog.console.pages.reading import Reading, reading_of
+from flightlog.console.pages.run_events import EventList, event_filter_of, list_of
+from flightlog.console.pages.runs_rows import run_time, status_of
+from flightlog.console.pages.verdict import verdict_of
+from flightlog.errors import FilterInvalid
+from flightlog.journal.read import EventFilter
 from flightlog.runs.status import RUNNING
 from flightlog.runs.summary import RunSummary, get_run
 from flightlog.services import Services
 from flightlog.version import __version__
 
-PARAMETERS = frozenset({"afterId", "beforeId", "latest", "types", "level", "event"})
-EVENTS_SHOWN = 100
-ALARMING = frozenset({"warn", "error"})
-BAD_STATUSES = frozenset({"error", "failed", "denied"})
-
-
-@dataclass(frozen=True, kw_only=True)
-class EventRow:
-    """One event in the list."""
-
-    id: Annotated[int, "Its place in commit order."]
-    href: Annotated[str, "The same list with this event opened."]
-    panel_href: Annotated[str, "Its page of its own, from which a script takes the panel."]
-    kind: Annotated[str, "Its kind: the class of its colour."]
-    type: Annotated[str, "Its type."]
-    name: Annotated[str, "Its name; may be empty."]
-    summary: Annotated[str, "What it says, in one line; may be empty."]
-    level: Annotated[str, "Its level."]
-    alarm: Annotated[str, "warn or error where the level says so and the status does not; else empty."]
-    status: Annotated[str, "Its status; may be empty."]
-    flags: Annotated[list[str], "What was done to it on its way in, as far as something is missing."]
-    offset: Annotated[str, "When it happened, from the start of the run."]
-    exact: Annotated[str, "When it happened."]
-    took: Annotated[str, "How long it took; may be empty."]
-    open: Annotated[bool, "Whether it is the one in the panel."]
+TIMELINE, READING, EVENTS = "timeline", "reading", "events"
+VIEWS = (TIMELINE, READING, EVENTS)
+# `mode`, `from`, `to` and `fold` are the timeline's own: they say what its script shows.
+PARAMETERS = frozenset(
+    {"view", "afterId", "beforeId", "latest", "limit", "types", "level", "event", "id", "mode", "from", "to", "fold"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +46,29 @@ class KindChoice:
     key: Annotated[str, "The class of its colour; empty for all kinds."]
     word: Annotated[str, "What it is called."]
     count: Annotated[str, "How many there are; empty when that is not known."]
-    href: Annotated[str, "The list of that kind."]
+    href: Annotated[str, "The view with that kind alone."]
     is_set: Annotated[bool, "Whether it is what is shown."]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tab:
+    """One way to look at a run."""
+
+    word: Annotated[str, "What it is called."]
+    href: Annotated[str, "Where it is."]
+    is_set: Annotated[bool, "Whether it is what is shown."]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """What the script that draws the timeline has to know."""
+
+    data_href: Annotated[str, "Where the events come from."]
+    lines_href: Annotated[str, "Where it asks what events say, in one line each."]
+    kinds: Annotated[str, "Which types are of which kind: `key=type,type` with spaces between."]
+    types: Annotated[str, "The types that are shown alone, with commas between; empty for all."]
+    level: Annotated[str, "The levels that are shown alone; empty for all."]
+    open_id: Annotated[int | None, "The place of the event that is opened, if one is."]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,41 +80,31 @@ class RunPage(Page):
     run_id: Annotated[str, "Its id."]
     name: Annotated[str, "Its name, or its id shortened."]
     status: Annotated[str, "running, hung, succeeded, failed or canceled."]
+    verdict: Annotated[str, "How it went, in one sentence."]
     actor: Annotated[str, "Who it was started for; may be empty."]
     started: Annotated[fmt.Moment, "When it began."]
     tiles: Annotated[list[Tile], "Its totals."]
     bar: Annotated[list[Segment], "Its events by kind, as stretches of a bar of length 100."]
     kinds_text: Annotated[str, "The same in words."]
-    kinds: Annotated[list[KindChoice], "The kinds that it has events of."]
-    rows: Annotated[list[EventRow], "The events on this page, oldest first."]
-    earlier: Annotated[str | None, "The page before, if there is one."]
-    later: Annotated[str | None, "The page after, if there is one."]
-    newest: Annotated[str | None, "The last page, when this is not it."]
-    at_end: Annotated[bool, "Whether this page ends with the run's newest event, so that news belong under it."]
-    more_href: Annotated[str, "Where a script asks for what follows the last row."]
-    panel: Annotated[Panel | None, "The event that is opened, if one is."]
-    close_href: Annotated[str, "The same list without the panel."]
+    kinds: Annotated[list[KindChoice], "The kinds that it has events of; empty where they choose nothing."]
+    tabs: Annotated[list[Tab], "The ways to look at it."]
+    timeline: Annotated[Timeline | None, "What the timeline is drawn from, where it is shown."]
+    reading: Annotated[Reading | None, "The run to be read, where it is shown."]
+    listed: Annotated[EventList | None, "Its events, where they are shown; with the timeline, for who has no scripts."]
     json_href: Annotated[str, "The run as JSON."]
+    curl: Annotated[str, "A command that gets the same."]
+    permalink: Annotated[str, "This page without what is opened or filtered."]
+    compare_href: Annotated[str, "Where it is put beside another run."]
 
 
-def run_page(services: Services, run_id: str, params: Mapping[str, str]) -> RunPage:
-    """The page for these parameters. Raises RunNotFound, CursorInvalid, FilterInvalid."""
+def run_page(services: Services, run_id: str, params: Mapping[str, str], base_url: str = "") -> RunPage:
+    """The page for these parameters. Raises RunNotFound, CursorInvalid, FilterInvalid, LimitInvalid."""
     run = get_run(services.store, run_id, clock=services.clock, settings=services.settings)
-    types = words([params.get("types", "")])
-    levels = words([params.get("level", "")])
-    wanted = EventFilter(run_id=run_id, types=types, levels=levels)
-    after, before = parse_id(params.get("afterId") or None), parse_id(params.get("beforeId") or None)
-    latest = parse_flag("latest", params.get("latest") or None, False)
-    page = read_events(
-        services.store, wanted, after_id=after, before_id=before, limit=EVENTS_SHOWN, backwards=latest, payloads=False
-    )
-    neighbours = _Neighbours.of(page, after, before, latest)
+    view = _view(params)
+    wanted = event_filter_of(run, params)
     now = services.clock.now_ns()
-    path, kept = f"/runs/{run_id}", {"types": ",".join(types), "level": ",".join(levels)}
-    here = {**kept, **{name: params.get(name) for name in ("afterId", "beforeId", "latest")}}
-    opened = _opened(services, params.get("event"))
-    said = _said(services, wanted, page)
-    last_id = page.events[-1].id if page.events else (after or 0)
+    path, json_href = f"/runs/{run_id}", href(f"/api/runs/{run_id}")
+    listed = list_of(services, run, params, base_url) if view != READING else None
     return RunPage(
         title=run.name or fmt.short_id(run_id),
         place="runs",
@@ -122,96 +114,63 @@ def run_page(services: Services, run_id: str, params: Mapping[str, str]) -> RunP
         run_id=run_id,
         name=run.name or fmt.short_id(run_id),
         status=status_of(run),
+        verdict=verdict_of(services, run, now),
         actor=run.actor or "",
         started=fmt.moment(run.started_at, now),
         tiles=_tiles(run, now),
         bar=bar(run.counts),
         kinds_text=in_words(run.counts),
-        kinds=_kinds(run, path, wanted),
-        rows=[
-            _row(event, run, href(path, {**here, "event": event.event_id}), said.get(event.id, ""), opened)
-            for event in page.events
-        ],
-        earlier=href(path, {**kept, "beforeId": str(page.events[0].id)}) if neighbours.earlier else None,
-        later=href(path, {**kept, "afterId": str(last_id)}) if neighbours.later else None,
-        newest=href(path, {**kept, "latest": "true"}) if neighbours.later else None,
-        at_end=not neighbours.later,
-        more_href=href(path, {**kept, "afterId": str(last_id)}),
-        panel=panel_of(opened, run.started_at) if opened else None,
-        close_href=href(path, here),
-        json_href=href(f"/api/runs/{run_id}"),
+        kinds=_kinds(run, path, "" if view == TIMELINE else view, wanted) if view != READING else [],
+        tabs=_tabs(path, view),
+        timeline=_timeline(run, wanted, listed) if view == TIMELINE and listed else None,
+        reading=reading_of(services, run, params) if view == READING else None,
+        listed=listed,
+        json_href=json_href,
+        curl=f"curl -s {shlex.quote(base_url + json_href)}",
+        permalink=href(path),
+        compare_href=href("/compare", {"left": run_id}),
     )
 
 
-@dataclass(frozen=True)
-class _Neighbours:
-    earlier: bool
-    later: bool
-
-    @classmethod
-    def of(cls, page: EventPage, after: int | None, before: int | None, latest: bool) -> _Neighbours:
-        """Whether there are pages around this one. A cursor came from a page, so something lies beyond it."""
-        backwards = latest or (before is not None and after is None)
-        if backwards:
-            return cls(earlier=page.more, later=before is not None)
-        return cls(earlier=bool(after) and bool(page.events), later=page.more or before is not None)
+def _view(params: Mapping[str, str]) -> str:
+    """The view that is asked for. Raises FilterInvalid."""
+    view = params.get("view") or TIMELINE
+    if view not in VIEWS:
+        raise FilterInvalid(reason=f"view is one of {', '.join(VIEWS)}, not {view!r}")
+    return view
 
 
-def _opened(services: Services, event_id: str | None) -> StoredEvent | None:
-    """The event to show in full. A link to one that is not there still shows its run."""
-    if not event_id:
-        return None
-    try:
-        return get_event(services.store, event_id)
-    except EventNotFound:
-        return None
+def _tabs(path: str, view: str) -> list[Tab]:
+    words = ((TIMELINE, "Timeline", href(path)), (READING, "Reading", href(path, {"view": READING})))
+    made = [Tab(word=word, href=link, is_set=view == name) for name, word, link in words]
+    return [*made, Tab(word="Events", href=href(path, {"view": EVENTS}), is_set=view == EVENTS)]
 
 
-def _said(services: Services, wanted: EventFilter, page: EventPage) -> dict[int, str]:
-    """What the events say whose name does not tell: the only payloads that a list reads."""
-    types = tuple(sorted({event.type for event in page.events} & set(SPOKEN)))
-    if not types:
-        return {}
-    spoken = read_events(
-        services.store,
-        EventFilter(run_id=wanted.run_id, types=types),
-        after_id=page.events[0].id - 1,
-        before_id=page.events[-1].id + 1,
-        limit=EVENTS_SHOWN,
-    )
-    return {event.id: summarize(event) for event in spoken.events}
-
-
-def _row(event: StoredEvent, run: RunSummary, link: str, said: str, opened: StoredEvent | None) -> EventRow:
-    return EventRow(
-        id=event.id,
-        href=link,
-        panel_href=href(f"/events/{event.event_id}"),
-        kind=kind_of(event.type).key,
-        type=event.type,
-        name=event.name or "",
-        summary=said,
-        level=event.level,
-        alarm=event.level if event.level in ALARMING and event.status not in BAD_STATUSES else "",
-        status=event.status or "",
-        flags=flag_names(event.flags & ~FLAG_IMPORTED),
-        offset=fmt.offset(event.created_at, run.started_at),
-        exact=fmt.in_full(event.created_at),
-        took=fmt.duration(event.duration_ns) if event.duration_ns is not None else "",
-        open=opened is not None and opened.id == event.id,
+def _timeline(run: RunSummary, wanted: EventFilter, listed: EventList) -> Timeline:
+    return Timeline(
+        data_href=href(f"/api/runs/{run.run_id}/timeline"),
+        lines_href=href(f"/runs/{run.run_id}/lines"),
+        kinds=" ".join(f"{kind.key}={','.join(kind.types)}" for kind in KINDS if kind.types),
+        types=",".join(wanted.types),
+        level=",".join(wanted.levels),
+        open_id=listed.panel.id if listed.panel else None,
     )
 
 
-def _kinds(run: RunSummary, path: str, wanted: EventFilter) -> list[KindChoice]:
+def _kinds(run: RunSummary, path: str, view: str, wanted: EventFilter) -> list[KindChoice]:
     types, levels = wanted.types, wanted.levels
     everything = KindChoice(
-        key="", word="all", count=fmt.count(run.event_count), href=href(path), is_set=not types + levels
+        key="",
+        word="all",
+        count=fmt.count(run.event_count),
+        href=href(path, {"view": view}),
+        is_set=not types + levels,
     )
     errors = KindChoice(
         key="err",
         word="at level error",
         count="",  # the summary counts events of type error with them, whatever their level
-        href=href(path, {"level": "error"}),
+        href=href(path, {"view": view, "level": "error"}),
         is_set=levels == ("error",),
     )
     return [
@@ -222,7 +181,7 @@ def _kinds(run: RunSummary, path: str, wanted: EventFilter) -> list[KindChoice]:
                 key=share.kind.key,
                 word=share.kind.word,
                 count=fmt.count(share.number),
-                href=href(path, {"types": ",".join(share.types)}),
+                href=href(path, {"view": view, "types": ",".join(share.types)}),
                 is_set=set(types) == set(share.types),
             )
             for share in shares(run.counts)
@@ -236,36 +195,31 @@ def _notice(run: RunSummary) -> Notice | None:
     noun = "event of this run is" if run.lost_count == 1 else "events of this run are"
     return Notice(
         text=f"{fmt.count(run.lost_count)} {noun} lost",
-        detail="The list shows where.",
-        href=href(f"/runs/{run.run_id}", {"types": "degraded"}),
+        detail="The timeline and the list show where.",
+        href=href(f"/runs/{run.run_id}", {"view": EVENTS, "types": "degraded"}),
         link="See the gaps",
     )
 
 
 def _tiles(run: RunSummary, now_ns: int) -> list[Tile]:
-    def total(*types: str) -> int:
-        return sum(run.counts.get(name, 0) for name in types)
+    def total(*types: str) -> str:
+        return fmt.count(max(run.counts.get(name, 0) for name in types))
 
     running = run.status == RUNNING
-    tiles = [
+    cached = run.tokens_cached_input
+    return [
         Tile(word="Time", value=run_time(run, now_ns), more="so far" if running and not run.hung else "", bad=run.hung),
         Tile(word="Events", value=fmt.count(run.event_count)),
-        Tile(
-            word="Model calls",
-            value=fmt.count(max(total("llm_request"), total("llm_response"))),
-            more=", ".join(run.models),
-        ),
-        Tile(word="Tool calls", value=fmt.count(max(total("tool_call"), total("tool_result")))),
+        Tile(word="Model calls", value=total("llm_request", "llm_response"), more=", ".join(run.models)),
+        Tile(word="Tool calls", value=total("tool_call", "tool_result")),
         Tile(
             word="Tokens in / out",
             value=f"{fmt.short(run.tokens_input)} / {fmt.short(run.tokens_output)}",
-            more=f"{fmt.short(run.tokens_cached_input)} cached" if run.tokens_cached_input else "",
+            more=f"{fmt.short(cached)} cached" if cached else "",
         ),
         Tile(word="Cost", value=fmt.money(run.cost_usd)),
-        Tile(word="Patches", value=fmt.count(max(total("patch_applied"), total("patch_proposed")))),
-        Tile(word="Test runs", value=fmt.count(max(total("test_started"), total("test_result")))),
+        Tile(word="Patches", value=total("patch_applied", "patch_proposed")),
+        Tile(word="Test runs", value=total("test_started", "test_result")),
         Tile(word="Errors", value=fmt.count(run.error_count), bad=bool(run.error_count)),
+        Tile(word="Lost", value=fmt.count(run.lost_count), bad=bool(run.lost_count)),
     ]
-    if run.lost_count:
-        tiles.append(Tile(word="Lost", value=fmt.count(run.lost_count), bad=True))
-    return tiles

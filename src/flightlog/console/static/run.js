@@ -1,19 +1,22 @@
-// One run: new events are put under the last row, and a row opens its panel without loading the page anew.
+// One run as a list of events: new events are put under the last row, and a row opens the panel.
 
+import { key } from "./keys.js";
 import { fetchPage, follow, swap } from "./live.js";
-import { isForPage } from "./keys.js";
+import { panel } from "./panel.js";
 
 const ROWS_MAX = 2_000;
 const events = document.getElementById("events");
 const split = document.getElementById("split");
 const place = document.getElementById("place");
 const rows = () => [...events.querySelectorAll("a.ev")];
+const current = () => events.querySelector('a.ev[aria-current="true"]');
 
 // ── news ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 async function refresh() {
   const page = await fetchPage(events.dataset.more);
   swap("head", page);
+  swap("kinds", page);
   const fresh = page.getElementById("events");
   const coming = [...fresh.querySelectorAll("li:has(a.ev)")];
   if (coming.length === 0) return;
@@ -40,7 +43,8 @@ function trim() {
 function announce(count, more) {
   const news = document.getElementById("news");
   news.hidden = false;
-  const newest = new URL(location.pathname, location.href);
+  const newest = new URL(events.dataset.more, location.href);
+  newest.searchParams.delete("afterId");
   newest.searchParams.set("latest", "true");
   news.href = newest;
   news.textContent = `${count}${more ? "+" : ""} later`;
@@ -48,67 +52,70 @@ function announce(count, more) {
 
 // ── the panel ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-async function show(row, remember = true) {
-  for (const other of rows()) other.removeAttribute("aria-current");
-  row.setAttribute("aria-current", "true");
-  if (remember) history.pushState({ event: row.id }, "", row.getAttribute("href").split("#")[0]);
-  const page = await fetchPage(row.dataset.panel);
-  if (row.getAttribute("aria-current") !== "true") return; // another was opened meanwhile
-  place.replaceChildren(document.adoptNode(page.getElementById("panel")));
-  addClose();
-  split.classList.add("open");
-  // On a narrow screen the panel is above the list and not beside the row.
-  const beside = place.getBoundingClientRect().left > row.getBoundingClientRect().left;
-  (beside ? row : place).scrollIntoView({ block: "nearest" });
+function mark(row) {
+  current()?.removeAttribute("aria-current");
+  row?.setAttribute("aria-current", "true");
+  row?.scrollIntoView({ block: "nearest" });
 }
 
-function addClose() {
-  if (document.getElementById("close")) return;
-  const close = document.createElement("a");
-  const href = new URL(location.href);
-  href.searchParams.delete("event");
-  href.hash = "";
-  Object.assign(close, { id: "close", className: "close", href: href.href, textContent: "✕" });
-  close.setAttribute("aria-label", "Close");
-  place.querySelector("header").append(close);
+function show(row, remember = true) {
+  mark(row);
+  row.focus({ preventScroll: true });
+  if (remember) history.pushState({}, "", row.getAttribute("href").split("#")[0]);
+  panel.open(Number(row.dataset.id));
 }
 
-function hide(remember = true) {
-  const open = rows().find((row) => row.getAttribute("aria-current") === "true");
-  const close = document.getElementById("close");
-  if (remember && close) history.pushState({}, "", close.href);
-  open?.removeAttribute("aria-current");
-  place.replaceChildren();
-  split.classList.remove("open");
-  open?.focus();
+function remember(id) {
+  const url = new URL(location.href);
+  url.searchParams.delete("event");
+  url.hash = "";
+  if (id === null) url.searchParams.delete("id");
+  else url.searchParams.set("id", id);
+  if (url.href !== location.href) history.pushState({}, "", url);
 }
 
-document.addEventListener("click", (event) => {
+panel.onclose = () => {
+  mark(null);
+  remember(null);
+};
+
+panel.onmove = (id) => {
+  mark(document.getElementById(`e${id}`));
+  remember(id);
+};
+
+events.addEventListener("click", (event) => {
   if (event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey) return;
   const row = event.target.closest("a.ev");
-  const close = event.target.closest("#close");
-  if (!row && !close) return;
+  if (!row) return;
   event.preventDefault();
-  if (row) show(row);
-  else hide();
+  show(row);
 });
 
-document.addEventListener("keydown", (event) => {
-  if (!isForPage(event)) return;
-  if (event.key === "Escape") hide();
-  if (event.key !== "j" && event.key !== "k") return;
+function step(by) {
   const all = rows();
-  const at = all.findIndex((row) => row.getAttribute("aria-current") === "true");
-  const next = event.key === "j" ? all[at + 1] : all[Math.max(at - 1, 0)];
+  const at = all.indexOf(current());
+  const next = at === -1 ? all[0] : all[Math.max(at + by, 0)];
   if (next) show(next);
-});
+}
 
-addEventListener("popstate", () => {
-  const wanted = new URL(location.href).searchParams.get("event");
-  const row = rows().find((one) => new URL(one.href).searchParams.get("event") === wanted);
-  if (wanted && row) show(row, false);
-  else if (wanted) location.reload();
-  else hide(false);
-});
+key("j", "Next event", () => step(1));
+key("k", "Previous event", () => step(-1));
 
+function restore() {
+  const id = Number(new URL(location.href).searchParams.get("id"));
+  mark(document.getElementById(`e${id}`));
+  if (id) panel.open(id);
+  else panel.close();
+}
+addEventListener("popstate", restore);
+
+// The server has put the opened event beside the list, for who has no scripts.
+const opened = place.querySelector(".panel");
+if (opened) {
+  split.classList.remove("open");
+  place.replaceChildren();
+  panel.open(Number(opened.dataset.id));
+  document.getElementById(`e${opened.dataset.id}`)?.scrollIntoView({ block: "center" });
+}
 follow(refresh);
