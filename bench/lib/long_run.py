@@ -15,7 +15,7 @@ MODEL = "coder-large"
 PATHS = ("src/report.py", "src/parse.py", "src/cli.py", "tests/test_report.py", "tests/test_parse.py")
 LINE = "def parse(row): return [cell.strip() for cell in row.split(',')]  # the last row is kept\n"
 MS = 1_000_000
-STEP_EVENTS = 10
+STEP_EVENTS = 9
 TESTS_EVERY = 25  # steps
 
 

@@ -18,6 +18,8 @@ CHOICE = "FLIGHTLOG_TEST_CHROMIUM"
 HOW_TO_GET_ONE = f"install Debian's `chromium`, or name one in {CHOICE}"
 # No sandbox: the pages are our own, and a container has no namespaces to build one from.
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--font-render-hinting=none"]
+# As a function: an expression would be evaluated from a string, which the pages rightly forbid.
+LOADED = "() => performance.getEntriesByName('flightlog:loaded').length > 0"
 WIDTHS = {1440: 900, 375: 812}  # pixels, with the height that goes with each
 
 

@@ -131,7 +131,7 @@ def test_an_event_opens_beside_the_list_and_the_address_remembers_it(own: Visits
     expect(fresh.locator("#panel")).to_contain_text("note 7")
     fresh.keyboard.press("Escape")
     expect(fresh.locator("#panel")).to_have_count(0)
-    assert "event=" not in fresh.url
+    assert "id=" not in fresh.url
 
 
 def test_a_row_is_reached_and_opened_by_keys(own: Visits) -> None:

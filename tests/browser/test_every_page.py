@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from tests.browser.chromium import WIDTHS, Visits
+from tests.browser.chromium import LOADED, WIDTHS, Visits
 from tests.browser.flights import Flown
 
 PICTURES = os.environ.get("FLIGHTLOG_TEST_PICTURES")
@@ -42,7 +42,7 @@ SCREENS: dict[str, Screen] = {
     "event": Screen("/events/{test}", "main >> text=test_the_last_row_is_kept", "event"),
     "events": Screen("/events", "main >> text=run_finished", "events"),
     "events, filtered, panel": Screen(
-        "/events?q=type:test_result+status:failed&event={test_id}", "#panel >> text=test_the_last_row_is_kept"
+        "/events?q=type:test_result+status:failed&id={test_id}", "#panel >> text=test_the_last_row_is_kept"
     ),
     "events, no match": Screen("/events?q=type:nosuchtype", "main >> text=No event matches"),
     "events, none yet": Screen("/events", "main >> text=No events yet", empty=True),
@@ -75,7 +75,7 @@ def test_a_page_is_sound(name: str, width: int, theme: str, request: pytest.Fixt
     page = visits.open(path, width=width, theme=theme)
     page.locator(screen.shows).first.wait_for()
     if screen.loaded:
-        page.wait_for_function("performance.getEntriesByName('flightlog:loaded').length > 0", timeout=20_000)
+        page.wait_for_function(LOADED, timeout=20_000)
     assert widest(page) <= width
     assert grave_violations(page) == []
     take_picture(page, screen.picture, width, theme)

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 import flightlog
-from tests.browser.chromium import Visits
+from tests.browser.chromium import LOADED, Visits
 from tests.browser.flights import FAILING_TEST, Flown
 from tests.journeys.served import ENVIRON, serve
 
@@ -150,7 +150,7 @@ def test_the_failing_test_of_a_long_run_is_found_by_a_filter(visits: Visits) -> 
 
 def test_the_failing_test_of_a_long_run_is_found_by_one_key(visits: Visits, flown: Flown) -> None:
     page = visits.open(f"/runs/{flown.runs['long']}")
-    page.wait_for_function("performance.getEntriesByName('flightlog:loaded').length > 0", timeout=20_000)
+    page.wait_for_function(LOADED, timeout=20_000)
     page.keyboard.press("e")
     page.keyboard.press("Enter")
     expect(page.locator("#panel")).to_contain_text(FAILING_TEST)
@@ -185,7 +185,7 @@ def test_the_keyboard_alone_gets_from_the_runs_to_an_error_and_back(visits: Visi
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     page.wait_for_url("**/runs/**")
-    page.wait_for_function("performance.getEntriesByName('flightlog:loaded').length > 0", timeout=20_000)
+    page.wait_for_function(LOADED, timeout=20_000)
     page.keyboard.press("e")
     page.keyboard.press("Enter")
     expect(page.locator("#panel")).to_be_visible()

@@ -24,7 +24,7 @@ from flightlog.services import Services
 from flightlog.version import __version__
 
 FILTERS = ("q", "project", "since", "until")
-PARAMETERS = frozenset({*FILTERS, "afterId", "beforeId", "event"})
+PARAMETERS = frozenset({*FILTERS, "afterId", "beforeId", "id"})
 EVENTS_SHOWN = 100
 LEVELS_SHOWN = ("error", "warn")
 ALARMING = frozenset({"warn", "error"})

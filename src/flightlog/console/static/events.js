@@ -55,14 +55,14 @@ function opened(id) {
   for (const row of box.querySelectorAll(".event[aria-current]")) row.removeAttribute("aria-current");
   document.getElementById(`e${id}`)?.setAttribute("aria-current", "true");
   const url = new URL(location.href);
-  if (id === null) url.searchParams.delete("event");
-  else url.searchParams.set("event", id);
+  if (id === null) url.searchParams.delete("id");
+  else url.searchParams.set("id", id);
   if (url.href !== location.href) history.replaceState(history.state, "", url);
 }
 
 panel.onmove = opened;
 panel.onclose = () => opened(null);
-const wanted = Number(new URL(location.href).searchParams.get("event"));
+const wanted = Number(new URL(location.href).searchParams.get("id"));
 if (wanted) {
   panel.open(wanted);
   opened(wanted);
