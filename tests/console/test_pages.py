@@ -19,6 +19,7 @@ from flightlog.console.blocks import Block, Pair
 from flightlog.console.diffview import DiffFile, DiffLine
 from flightlog.console.kinds import KINDS
 from flightlog.console.page import Fragment, Notice, QueryFault, ViewLink
+from flightlog.console.pages import facets as numbers
 from flightlog.console.pages.event import EventPage, Fact, Flag, Panel
 from flightlog.console.pages.events import EventRows, EventsPage, Facet, TailRow
 from flightlog.console.pages.panel import Neighbour, Neighbours, PanelFragment
@@ -26,18 +27,19 @@ from flightlog.console.pages.problem import ProblemPage
 from flightlog.console.pages.reading import Card, CardEvent, Reading, ReadingFragment
 from flightlog.console.pages.run import KindChoice, RunPage, Tab, Tile, Timeline
 from flightlog.console.pages.run_events import EventList, EventRow
-from flightlog.console.pages.runs import Choice, RunRow, RunsPage
+from flightlog.console.pages.runs import ColumnChoice, Part, RunsPage
+from flightlog.console.pages.runs_rows import Column, RunRow, RunRows
 from flightlog.console.render import STATIC, TEMPLATES, environment
 from flightlog.events.envelope import FLAG_INVALID, FLAG_NAMES, FLAG_TRUNCATED, FLAG_WITHHELD
 from tests.api.serving import SECOND, START, Client, changed, client_of, event, fill
 
 HTML = {"Accept": "text/html"}
 PAGES: list[type[Fragment]] = [RunsPage, RunPage, EventPage, ProblemPage, PanelFragment, ReadingFragment]
-PARTS: list[Any] = [Notice, QueryFault, ViewLink, RunRow, Choice, Panel, Fact, Flag]
+PARTS: list[Any] = [Notice, QueryFault, ViewLink, RunRow, Column, ColumnChoice, Part, Panel, Fact, Flag]
 PARTS += [Tile, KindChoice, Tab, Timeline, EventList, EventRow]
 PARTS += [Neighbour, Neighbours, Block, Pair, DiffFile, Card, CardEvent, Reading]
-PAGES += [EventsPage, EventRows]
-PARTS += [TailRow, Facet]
+PAGES += [EventsPage, EventRows, RunRows, numbers.FacetsFragment]
+PARTS += [TailRow, Facet, numbers.FacetsPanel, numbers.Facet, numbers.FacetValue, numbers.Chart, numbers.Column]
 NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 
 
@@ -67,7 +69,15 @@ def sources_of(template: str) -> Iterator[nodes.Template]:
 @pytest.mark.parametrize("page_class", PAGES, ids=lambda cls: cls.__name__)
 def test_a_template_shows_exactly_the_fields_of_its_page(page_class: type[Fragment]) -> None:
     used = set().union(*(meta.find_undeclared_variables(tree) for tree in sources_of(page_class.template)))
-    used -= {"parts", "panels", "cards", "transcript"}  # the macros, which templates import under these names
+    used -= {
+        "parts",
+        "panels",
+        "cards",
+        "transcript",
+        "table",
+        "figures",
+        "ages",
+    }  # the macros, which templates import under these names
     assert used == {field.name for field in dataclasses.fields(page_class)}
 
 
@@ -145,7 +155,7 @@ def nasty_store(services: Services) -> None:
     )
 
 
-NASTY_PATHS = ["/", "/?actor=%3Cb%3E", "/?q=%22%3E%3Cscript%3E", "/runs/r%3C1%3E",
+NASTY_PATHS = ["/", "/?q=-actor:%3Cb%3E&facets=true", "/?q=%22%3E%3Cscript%3E", "/runs/r%3C1%3E",
                "/runs/r%3C1%3E?event=n%3C2%3E&types=note",
                "/events/n%3C2%3E", "/runs/%3Cscript%3E", "/events/%22onload=", "/?cursor=%3Cx%3E", "/?%3Cscript%3E=1"]  # fmt: skip
 
@@ -208,46 +218,12 @@ def test_a_run_is_shown_with_its_totals(client: Client, services: Services) -> N
     assert "1 model, 1 errors, 1 losses, 2 other" in html
 
 
-def test_statuses_are_filters_that_are_set_and_cleared_by_links(client: Client, services: Services) -> None:
-    services.journal.append([started("a", 1, "one"), started("b", 2, "two")])
-    services.journal.append([event(3, "run_finished", run_id="a", status="failed", payload={})])
-    html = page(client, "/", status="failed")
-    assert "one" in html
-    assert ">two<" not in html
-    links = parsed(html).links
-    assert "/" in links
-    assert "/?status=failed%2Chung" in links
-    html = page(client, "/", q="TW", actor="")
-    assert ">two<" in html
-    assert ">one<" not in html
-    assert "No run matches" in page(client, "/", q="nothing like it")
-
-
-def test_a_silent_run_is_hung_and_says_for_how_long(client: Client, services: Services) -> None:
-    services.journal.append([started("a", 1, "one")])
-    html = page(client, "/")
-    assert 'class="st hung"' in html
-    assert re.search(r"silent \d+ d", html)
-
-
-def test_older_runs_are_a_link_away_and_every_run_is_met_once(client: Client, services: Services) -> None:
-    services.journal.append([started(f"run-{number}", number, f"name-{number}") for number in range(120)])
-    seen: list[str] = []
-    path: str | None = "/"
-    while path:
-        html = page(client, path)
-        seen += re.findall(r'data-run="([^"]+)"', html)
-        older = re.search(r'rel="next" href="([^"]+)"', html)
-        path = older[1].replace("&amp;", "&") if older else None
-    assert seen == [f"run-{number}" for number in reversed(range(120))]
-
-
 def test_a_filter_that_can_not_be_is_a_page_that_says_so(client: Client) -> None:
-    for path in ("/?status=sleeping", "/?since=soon", "/?cursor=x", "/?stauts=failed"):
+    for path in ("/?since=soon", "/?sort=luck", "/?cursor=x", "/?prject=x"):
         answer = client.get(path, headers=HTML)
         assert answer.status_code == 400
         assert answer.headers["content-type"].startswith("text/html")
-    assert "did you mean &#39;status&#39;?" in client.get("/?stauts=failed", headers=HTML).text
+    assert "did you mean &#39;project&#39;?" in client.get("/?prject=x", headers=HTML).text
 
 
 def test_recent_losses_and_a_stuck_drain_are_said_over_the_list(services: Services) -> None:

@@ -42,7 +42,7 @@ def rows_(request: Request) -> Response:
 @router.get("/facets")
 def facets_(request: Request) -> Response:
     services, params = _asked(request, runs.PARAMETERS)
-    return render(facets.facets_panel(services, params))
+    return render(facets.facets_fragment(services, params))
 
 
 @router.get("/runs/{run_id:path}/lines")
