@@ -20,15 +20,17 @@ TESTS_EVERY = 25  # steps
 
 
 class LongRun:
-    """The events of one run, in order. The tests fail once, in the step at `fails_at` (0 to 1) of the whole."""
+    """The events of one run, in order. The tests fail once, in the step at `fails_at` (0 to 1) of the whole, or never."""
 
-    def __init__(self, run_id: str, events: int, start_ns: int, *, name: str = "", fails_at: float = 0.62) -> None:
+    def __init__(
+        self, run_id: str, events: int, start_ns: int, *, name: str = "", fails_at: float | None = 0.62
+    ) -> None:
         self._chance = random.Random(run_id)
         self._at = start_ns
         self._run_id = run_id
         self._steps = max(1, (events - 2) // STEP_EVENTS)
         self._name = name or f"{events:,} events"
-        self._fails_in = int(self._steps * fails_at) // TESTS_EVERY * TESTS_EVERY
+        self._fails_in = None if fails_at is None else int(self._steps * fails_at) // TESTS_EVERY * TESTS_EVERY
         self._trace = f"{self._chance.getrandbits(128):032x}"
         self._root = self._span()
 
@@ -38,7 +40,8 @@ class LongRun:
         for step in range(self._steps):
             yield from self._step(step)
         if finished:
-            yield self._event("run_finished", {"status": "failed"}, span=self._root, status="failed")
+            status = "succeeded" if self._fails_in is None else "failed"
+            yield self._event("run_finished", {}, span=self._root, status=status)
 
     def _step(self, step: int) -> Iterator[Event]:
         span = self._span()

@@ -49,8 +49,10 @@ def fly(folder: Path) -> Flown:
     journal = Journal(store, [RunProjector()])
     append(journal, LongRun("the-long-run", LONG_EVENTS, now - 2 * DAY, name="port the parser"))
     for number in range(60):
-        finished = now - number * 150 * MINUTE - HOUR
-        append(journal, LongRun(f"week-{number}", 42 + number % 5 * 30, finished, name=f"fix issue {480 + number}"))
+        started = now - number * 150 * MINUTE - HOUR
+        fails_at = None if number % 3 else 0.5
+        size = 42 + number % 5 * 30
+        append(journal, LongRun(f"week-{number}", size, started, name=f"fix issue {480 + number}", fails_at=fails_at))
     append(journal, LongRun("the-hung-run", 62, now - 3 * HOUR, name="upgrade the framework"), finished=False)
     store.close()
     with flightlog.open(folder, actor="agent-7") as recorder:

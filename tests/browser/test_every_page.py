@@ -38,7 +38,7 @@ SCREENS: dict[str, Screen] = {
     "run, with losses": Screen("/runs/{loss}", "main canvas", loaded=True),
     "run, reading": Screen("/runs/{agent}?view=reading", "main >> text=shop/login.py", "reading"),
     "run, events": Screen("/runs/{agent}?view=events", "main >> text=tool_call"),
-    "run, panel": Screen("/runs/{agent}?view=events&event={error}", "#panel >> text=the last row is missing", "panel"),
+    "run, panel": Screen("/runs/{agent}?view=events&id={error}", "#panel >> text=the last row is missing", "panel"),
     "event": Screen("/events/{test}", "main >> text=test_the_last_row_is_kept", "event"),
     "events": Screen("/events", "main >> text=run_finished", "events"),
     "events, filtered, panel": Screen(
@@ -60,25 +60,25 @@ def places(visits: Visits, flown: Flown) -> dict[str, object]:
     return {**flown.runs, "error": error["id"], "test": test["event_id"], "test_id": test["id"]}
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("name", SCREENS)
-def test_a_page_is_sound(name: str, width: int, theme: str, request: pytest.FixtureRequest) -> None:
+def test_a_page_is_sound(name: str, width: int, request: pytest.FixtureRequest) -> None:
     screen = SCREENS[name]
     visits: Visits = request.getfixturevalue("empty" if screen.empty else "visits")
     path = screen.path
     if not screen.empty:
-        flown: Flown = request.getfixturevalue("flown")
-        path = path.format(**places(visits, flown))
+        path = path.format(**places(visits, request.getfixturevalue("flown")))
     if screen.problem:
         visits.expect("status of 404")
-    page = visits.open(path, width=width, theme=theme)
+    page = visits.open(path, width=width)
     page.locator(screen.shows).first.wait_for()
     if screen.loaded:
         page.wait_for_function(LOADED, timeout=20_000)
-    assert widest(page) <= width
-    assert grave_violations(page) == []
-    take_picture(page, screen.picture, width, theme)
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        assert widest(page) <= width, theme
+        assert grave_violations(page) == [], theme
+        take_picture(page, screen.picture, width, theme)
 
 
 def widest(page: Page) -> int:
