@@ -1,6 +1,9 @@
-// The keys of a page: each module says which it answers to and what for, and `?` lists them all.
+// The keys of a page: each module says which it answers to and what for, and `?` lists them all. A name with a space in it, such
+// as "g r", is two keys one after the other.
 
+const CHORD_MS = 1_200;
 const bindings = new Map();
+let first = null, forget = null;
 
 /** Whether a key that was pressed is meant for the page and not for a field or a shortcut of the browser. */
 export function isForPage(event) {
@@ -17,10 +20,21 @@ export function listKeys() {
   return [...bindings].map(([name, { label }]) => [name, label]);
 }
 
+function begins(name) {
+  return [...bindings.keys()].some((bound) => bound.startsWith(`${name} `));
+}
+
 document.addEventListener("keydown", (event) => {
-  if (event.defaultPrevented || !isForPage(event)) return;
-  const bound = bindings.get(event.key);
-  if (!bound || document.querySelector("dialog[open]")) return;
-  event.preventDefault();
-  bound.run(event);
+  if (event.defaultPrevented || !isForPage(event) || document.querySelector("dialog[open]")) return;
+  if (event.key === "Shift") return;
+  const bound = (first && bindings.get(`${first} ${event.key}`)) ?? bindings.get(event.key);
+  clearTimeout(forget);
+  first = null;
+  if (bound) {
+    event.preventDefault();
+    bound.run(event);
+  } else if (begins(event.key)) {
+    first = event.key;
+    forget = setTimeout(() => (first = null), CHORD_MS);
+  }
 });

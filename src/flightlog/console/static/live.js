@@ -1,58 +1,92 @@
 // Following a stream. The stream only says that there is news; the page asks the server for what it shows, by cursor, so a
 // lost connection, a sleeping laptop or a stream opened twice can neither lose nor repeat anything.
 
-const WAIT_MS = 400, CLOSED_RETRY_MS = 5_000;
-const STATES = { live: "Live", lost: "Reconnecting", off: "Paused" };
+import { key } from "./keys.js";
 
-/** Call `onNews` soon after something new is in the journal, never twice at once, as long as the tab is looked at. */
+const EVERY_MS = 300, AGAIN_MS = 3_000, CLOSED_RETRY_MS = 5_000;
+const STATES = { live: "Live", lost: "Reconnecting", gone: "Offline", off: "Paused", held: "Paused" };
+
+/** Call `onNews` as soon as something new is in the journal and then at most every 300 ms, never twice at once, as long as
+    the tab is looked at and nobody has paused it. */
 export function follow(onNews) {
   let url = document.body.dataset.live;
   if (!url) return;
-  const sign = document.getElementById("live");
-  let source = null, lastId = null, timer = null, busy = false, again = false;
+  const sign = document.getElementById("live"), button = document.getElementById("pause");
+  let source = null, lastId = null, timer = null, busy = false, again = false, next = 0;
+  let held = false, waiting = 0, opened = false;
+
+  // ── what is said ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   function show(state) {
     sign.hidden = false;
-    sign.className = `live ${state}`;
-    sign.textContent = STATES[state];
+    const shown = held && state === "live" ? "held" : state === "lost" && !navigator.onLine ? "gone" : state;
+    const text = shown === "held" && waiting ? `Paused, ${waiting.toLocaleString("en")} new` : STATES[shown];
+    if (sign.textContent === text && sign.dataset.state === shown) return;
+    sign.className = `live ${shown}`;
+    sign.dataset.state = shown;
+    sign.textContent = text;
   }
+
+  function pause(on) {
+    held = on;
+    button.setAttribute("aria-pressed", on);
+    button.textContent = on ? "Resume" : "Pause";
+    if (!on && (waiting || again)) soon();
+    waiting = 0;
+    show(stateNow());
+  }
+
+  const stateNow = () => (source === null ? "off" : source.readyState === EventSource.OPEN ? "live" : "lost");
+
+  // ── refreshing ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async function run() {
     timer = null;
-    if (busy) {
+    if (busy || held) {
       again = true;
+      if (held) show(stateNow());
       return;
     }
     busy = true;
+    again = false;
+    const begun = performance.now();
     try {
       await onNews();
     } catch (error) {
-      console.warn("Flightlog: news did not come through, trying again with the next", error);
+      console.warn("Flightlog: news did not come through, trying again", error);
+      next = performance.now() + AGAIN_MS;
+      again = true;
     }
+    // A refresh that takes long is not asked for all the time.
+    next = Math.max(next, begun + EVERY_MS, begun + 2 * (performance.now() - begun));
     busy = false;
-    if (again) {
-      again = false;
-      soon();
-    }
+    if (again) soon();
   }
 
   function soon() {
-    timer ??= setTimeout(run, WAIT_MS);
+    timer ??= setTimeout(run, Math.max(0, next - performance.now()));
   }
+
+  // ── the connection ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   function open() {
     const from = new URL(url, location.href);
     if (lastId !== null) from.searchParams.set("afterId", lastId);
     source = new EventSource(from);
-    source.onopen = () => show("live");
+    source.onopen = () => {
+      show("live");
+      if (opened) soon(); // what came while there was no connection
+      opened = true;
+    };
     source.onmessage = (event) => {
       lastId = event.lastEventId;
+      if (held) waiting++;
       soon();
     };
     source.onerror = () => {
       show("lost");
       // The browser gives up after an answer that is no stream: too many are open, or the journal is another one by now.
-      if (source.readyState === EventSource.CLOSED) {
+      if (source?.readyState === EventSource.CLOSED) {
         close();
         setTimeout(beginAnew, CLOSED_RETRY_MS);
       }
@@ -64,7 +98,7 @@ export function follow(onNews) {
     try {
       url = (await fetchPage(location.href)).body.dataset.live ?? url;
       lastId = null;
-      reopen();
+      open();
     } catch {
       setTimeout(beginAnew, CLOSED_RETRY_MS);
     }
@@ -76,8 +110,9 @@ export function follow(onNews) {
   }
 
   function reopen() {
+    close();
+    show("lost");
     open();
-    soon();
   }
 
   // A browser gives a site six connections in all, so tabs that nobody looks at let go of theirs.
@@ -88,6 +123,13 @@ export function follow(onNews) {
     } else if (source === null) reopen();
   });
   addEventListener("pagehide", close);
+  addEventListener("pageshow", (event) => event.persisted && reopen());
+  addEventListener("online", () => stateNow() !== "live" && document.visibilityState === "visible" && reopen());
+  addEventListener("offline", () => stateNow() === "lost" && show("lost"));
+
+  button.hidden = false;
+  button.addEventListener("click", () => pause(!held));
+  key("p", "Pause or resume live updates", () => pause(!held));
   open();
 }
 

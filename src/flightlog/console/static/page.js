@@ -1,6 +1,10 @@
-// What every page does: the theme switch, times that stay true, the key for search.
+// What every page does: the theme switch, times that stay true, the filter bar with its choices, the palette.
 
+import { filterBar } from "./filterbar.js";
 import { key } from "./keys.js";
+import { palette, remember } from "./palette.js";
+import { ranges } from "./ranges.js";
+import "./views.js";
 
 const MINUTE = 60, HOUR = 3600, DAY = 86400;
 
@@ -42,11 +46,25 @@ function themeSwitch(button) {
   show();
 }
 
-key("/", "Search", () => {
-  const field = document.querySelector("input[type=search]");
-  field?.focus();
-  field?.select();
-});
+function search() {
+  const box = document.querySelector(".filterbar");
+  const field = box ? filterBar(box).input : document.querySelector("input[type=search]");
+  const form = document.querySelector("form.asking");
+  if (form) ranges(form);
+  key("/", "Filter, or find a run", () => {
+    field?.focus();
+    field?.select();
+  });
+}
 
+// A run's own page, or a view of it; not something under it.
+function rememberRun() {
+  const id = document.querySelector("#head h1") && location.pathname.match(/^\/runs\/(.+)$/)?.[1];
+  if (id) remember(decodeURIComponent(id), document.querySelector("#head h1").textContent);
+}
+
+search();
+rememberRun();
 themeSwitch(document.getElementById("theme"));
+palette.add("Change the theme", () => document.getElementById("theme").click());
 setInterval(tick, 10_000);
