@@ -114,8 +114,8 @@ function look(place, view) {
 // ── copying ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 async function copy(source) {
-  const { copy: what, text, from } = source.dataset;
-  const value = text ?? (from ? document.getElementById(from).textContent : source.href);
+  const { copy: what, text, from, here } = source.dataset;
+  const value = here ? location.href : text ?? (from ? document.getElementById(from).textContent : source.href);
   try {
     await navigator.clipboard.writeText(value);
     say(`Copied: ${what}`);

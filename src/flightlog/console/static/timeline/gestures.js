@@ -1,13 +1,14 @@
 // What the timeline answers to: keys, buttons, clicks on rows.
 
 import { key } from "../keys.js";
+import { ROW_PX } from "./rows.js";
 
 const CLOSER = 0.6;
 
 /** Bind all of them to what they do. */
 export function bindKeys({ box, scroll, view, zoom, rows, panel, choose, chooseRow, open, fold, foldAll, setMode }) {
   const here = () => (view.selected < 0 ? -1 : view.rows.at[view.selected]);
-  const step = (by) => chooseRow(here() < 0 && by > 0 ? rows.first && Math.ceil(scroll.scrollTop / 26) : here() + by);
+  const step = (by) => chooseRow(here() < 0 && by > 0 ? Math.ceil(scroll.scrollTop / ROW_PX) : here() + by);
   const toNext = (by, test) => choose(view.next(by, test), { middle: true });
   const isBad = (one) => view.steps.bad[one] === 1;
   const typeOf = (one) => view.store.type[view.steps.first[one]];
@@ -24,6 +25,18 @@ export function bindKeys({ box, scroll, view, zoom, rows, panel, choose, chooseR
   key("+", "Zoom in", () => zoom.by(CLOSER));
   key("-", "Zoom out", () => zoom.by(1 / CLOSER));
   key("0", "The whole run", () => zoom.reset());
+  key("f", "Zoom to the steps in view", fit);
+
+  // The steps in view, without those that hold others: these are longer than what one looks at.
+  function fit() {
+    const top = Math.floor(scroll.scrollTop / ROW_PX), end = Math.min(view.rows.count, top + rows.page + 1);
+    const { start, end: ends, first } = view.steps;
+    const seen = Array.from({ length: Math.max(0, end - top) }, (_, n) => view.rows.step[top + n]);
+    const work = seen.filter((one) => !view.isFrame(first[one])), all = work.length ? work : seen;
+    if (!all.length) return;
+    const from = Math.min(...all.map((one) => start[one])), to = Math.max(...all.map((one) => ends[one])), rim = (to - from) * 0.02;
+    zoom.set(from - rim, to + rim);
+  }
 
   // A step that can be unfolded is; else the way leads into it, or out of it.
   const into = () => {
@@ -75,6 +88,7 @@ export function bindKeys({ box, scroll, view, zoom, rows, panel, choose, chooseR
     if (button?.dataset.zoom === "in") zoom.by(CLOSER);
     if (button?.dataset.zoom === "out") zoom.by(1 / CLOSER);
     if (button?.dataset.zoom === "all") zoom.reset();
+    if (button?.dataset.zoom === "fit") fit();
     if (button?.id === "tl-fold") foldAll(!view.foldAll);
     if (button?.id === "tl-error") toNext(1, isBad);
   });

@@ -9,7 +9,7 @@ import { fillRow, makeRow } from "./label.js";
 import { Lines } from "./lines.js";
 import { Model } from "./model.js";
 import { Overview } from "./overview.js";
-import { Rows, ROW_PX } from "./rows.js";
+import { Rows } from "./rows.js";
 import { count } from "./text.js";
 import { Ticks } from "./ticks.js";
 import { Zoom, zoomable } from "./zoom.js";
@@ -99,7 +99,7 @@ function tell() {
   const what = view.mode === "flat" ? "events" : "steps";
   const wrong = view.steps.bad.some(Boolean);
   $("tl-error").hidden = !wrong;
-  $("tl-count").textContent = !loaded && painted ? `${count(all)} of ${count(store.head.events)} events …` : view.filtered ? `${count(shown)} ${what} match` : `${count(shown)} ${view.mode === "flat" ? "events" : `rows, ${count(all)} events`}`;
+  $("tl-count").textContent = !loaded ? `${count(all)} of ${count(store.head.events)} events …` : view.filtered ? `${count(shown)} ${what} match` : `${count(shown)} ${view.mode === "flat" ? "events" : `rows, ${count(all)} events`}`;
   note.hidden = shown > 0 || (all > 0 && !loaded);
   note.textContent = all && view.filtered ? "Nothing here matches." : loaded ? "No events yet. They appear here as they come." : "Reading the run …";
   for (const button of box.querySelectorAll("[data-mode]")) button.setAttribute("aria-pressed", button.dataset.mode === view.mode);
@@ -110,8 +110,11 @@ function tell() {
 
 function firstPaint() {
   painted = true;
-  requestAnimationFrame(() => setTimeout(() => performance.mark("flightlog:first-paint")));
+  whenPainted("flightlog:first-paint");
 }
+
+// For whoever measures.
+const whenPainted = (name) => requestAnimationFrame(() => setTimeout(() => performance.mark(name)));
 
 // ── going from row to row ──────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -295,7 +298,7 @@ async function load() {
   loaded = true;
   rebuild();
   zoomFrom(params);
-  performance.mark("flightlog:loaded");
+  whenPainted("flightlog:loaded");
 }
 
 async function refresh() {

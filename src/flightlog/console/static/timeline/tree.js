@@ -10,7 +10,9 @@ const FAMILIES = [
   ["patch", "patch_proposed", "patch_applied"],
   ["decision", "capability_decision", "capability_decision"],
 ];
-const RUN = 0, SPAN = 1, DECISION = 7, SIZE = 8;
+const RUN = 0, SPAN = 1, SIZE = 8;
+// A patch or a permission that nothing followed is not under way.
+const UNDER_WAY_MAX = 5;
 const BEGINS = new Map(FAMILIES.map(([, begin], family) => [begin, family]));
 const ENDS = new Map(FAMILIES.map(([, , end], family) => [end, family]));
 const BAD = new Set(["error", "failed", "denied"]);
@@ -91,7 +93,7 @@ export function treeSteps(store) {
       continue;
     }
     const step = steps.make(store, n);
-    if (begin >= 0 && known && family !== DECISION) steps.open[step] = 1;
+    if (begin >= 0 && known && family <= UNDER_WAY_MAX) steps.open[step] = 1;
     if (begin >= 0 && known) waiting[at] = step;
     if (family === RUN && root < 0) root = step;
     if ((family === RUN || family === SPAN) && store.span[n] && owner[store.span[n]] < 0) owner[store.span[n]] = step;
