@@ -53,6 +53,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     page_events_max: int = 1_000
     page_runs_max: int = 500
     facet_runs_max: int = 50_000
+    compare_steps_max: int = 20_000
     body_bytes_max: int = 32 * MIB
     batch_events_max: int = 10_000
     sse_heartbeat_seconds: float = 15.0
@@ -129,6 +130,7 @@ HELP: dict[str, str] = {
     "page_events_default": "Events on a page when the caller names no limit.",
     "page_events_max": "Most events on a page.",
     "page_runs_max": "Most runs on a page.",
+    "compare_steps_max": "Most steps of a run that are compared with those of another.",
     "facet_runs_max": "Most runs that are counted for the facets and the histogram of a list, the newest first.",
     "body_bytes_max": "Largest request body read, in bytes, after decompression too.",
     "batch_events_max": "Most events in one POST.",

@@ -126,6 +126,7 @@ def make_openapi(app: FastAPI) -> dict[str, Any]:
         Receipt,
         FacetsShape,
         CompletionShape,
+        ComparisonShape,
         ViewGiven,
         ViewShape,
         ViewsShape,

@@ -31,10 +31,18 @@ COLUMNS: tuple[str, ...] = (
 
 
 def read_columns(
-    connection: Connection, wanted: EventFilter, after_id: int, until_id: int, limit: int
+    connection: Connection,
+    wanted: EventFilter,
+    after_id: int,
+    until_id: int,
+    limit: int,
+    names: Sequence[str] = COLUMNS,
 ) -> Sequence[Sequence[Any]]:
-    """The events of one run with `after_id < id <= until_id` that pass the filter, oldest first, at most `limit`."""
-    columns = [run_events.c[name] for name in COLUMNS]
+    """The events of one run with `after_id < id <= until_id` that pass the filter, oldest first, at most `limit`.
+
+    `names` are the columns of a row; the first is the id.
+    """
+    columns = [run_events.c[name] for name in names]
     if wanted == EventFilter(run_id=wanted.run_id):
         # All of a run: one walk along its index, without a list of ids between.
         asked = (
