@@ -12,6 +12,7 @@ from flightlog.api.decode import JSON_TYPE, Given
 from flightlog.api.intake import Receipt
 from flightlog.api.problems import ALL_KINDS, MEDIA_TYPE
 from flightlog.api.shapes import EventPageShape, EventShape, HealthShape, KindShape, RunPageShape, RunShape
+from flightlog.api.shapes_compare import ComparisonShape
 from flightlog.api.shapes_facets import CompletionShape, FacetsShape
 from flightlog.api.shapes_views import ViewGiven, ViewShape, ViewsShape
 from flightlog.api.sse import MEDIA_TYPE as SSE_TYPE
