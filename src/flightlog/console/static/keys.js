@@ -20,13 +20,18 @@ export function listKeys() {
   return [...bindings].map(([name, { label }]) => [name, label]);
 }
 
+/** Whether the key works what has the focus: a link is followed by Enter, whatever the page uses that for. */
+function isTheirs(event) {
+  return (event.key === "Enter" || event.key === " ") && Boolean(event.target.closest?.("a, button, summary"));
+}
+
 function begins(name) {
   return [...bindings.keys()].some((bound) => bound.startsWith(`${name} `));
 }
 
 document.addEventListener("keydown", (event) => {
   if (event.defaultPrevented || !isForPage(event) || document.querySelector("dialog[open]")) return;
-  if (event.key === "Shift") return;
+  if (event.key === "Shift" || isTheirs(event)) return;
   const bound = (first && bindings.get(`${first} ${event.key}`)) ?? bindings.get(event.key);
   clearTimeout(forget);
   first = null;

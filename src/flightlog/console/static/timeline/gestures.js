@@ -10,15 +10,18 @@ export function bindKeys({ box, scroll, view, zoom, rows, panel, choose, chooseR
   const here = () => (view.selected < 0 ? -1 : view.rows.at[view.selected]);
   const step = (by) => chooseRow(here() < 0 && by > 0 ? Math.ceil(scroll.scrollTop / ROW_PX) : here() + by);
   const toNext = (by, test) => choose(view.next(by, test), { middle: true });
-  const isBad = (one) => view.steps.bad[one] === 1;
+  // What went wrong itself comes before the spans that say so again.
+  const isWrong = (one) => view.steps.bad[one] === 1, isBad = (one) => isWrong(one) && !view.isFrame(view.steps.first[one]);
+  const toError = (by) => toNext(by, view.steps.bad.some((_, one) => isBad(one)) ? isBad : isWrong);
   const typeOf = (one) => view.store.type[view.steps.first[one]];
   const sameKind = (by) => view.selected >= 0 && toNext(by, (one) => typeOf(one) === typeOf(view.selected));
   const turn = () => setMode(view.mode === "tree" ? "flat" : "tree");
 
   key("j", "Next step", () => step(1));
   key("k", "Previous step", () => step(-1));
-  key("e", "Next error", () => toNext(1, isBad));
-  key("E", "Previous error", () => toNext(-1, isBad));
+  key("e", "Next error", () => toError(1));
+  key("E", "Previous error", () => toError(-1));
+  key("Enter", "Open the selected step", () => open(true));
   key("]", "Next of the same kind", () => sameKind(1));
   key("[", "Previous of the same kind", () => sameKind(-1));
   key("t", "Tree or flat", turn);
@@ -90,6 +93,6 @@ export function bindKeys({ box, scroll, view, zoom, rows, panel, choose, chooseR
     if (button?.dataset.zoom === "all") zoom.reset();
     if (button?.dataset.zoom === "fit") fit();
     if (button?.id === "tl-fold") foldAll(!view.foldAll);
-    if (button?.id === "tl-error") toNext(1, isBad);
+    if (button?.id === "tl-error") toError(1);
   });
 }
