@@ -57,11 +57,21 @@ def test_only_the_rows_in_view_are_there(visits: Visits, flown: Flown) -> None:
 def test_e_finds_the_error_in_fifty_thousand_events(visits: Visits, flown: Flown) -> None:
     page = timeline(visits, flown.runs["long"])
     page.keyboard.press("e")
-    page.keyboard.press("e")
     expect(page.locator(SELECTED)).to_contain_text("pytest")
     expect(page.locator(SELECTED)).to_contain_text("41 passed, 1 failed")
+    page.locator("#tl-scroll").focus()
+    page.keyboard.press("End")
+    expect(page.locator(SELECTED)).not_to_contain_text("pytest")
     page.keyboard.press("E")
-    expect(page.locator(SELECTED)).to_contain_text("port the parser")
+    expect(page.locator(SELECTED)).to_contain_text("41 passed, 1 failed")
+
+
+def test_a_query_shows_what_matches_and_what_is_wrong_with_it(visits: Visits, flown: Flown) -> None:
+    page = timeline(visits, flown.runs["agent"], "?q=type:test_result")
+    expect(page.locator("#tl-count")).to_have_text("2 steps match")
+    visits.expect("status of 400")
+    page = visits.open(f"/runs/{flown.runs['agent']}?q=nosuch:x")
+    expect(page.locator("#tl-note")).to_have_text("The query can't be read.")
 
 
 def test_keys_walk_fold_and_open(visits: Visits, flown: Flown) -> None:

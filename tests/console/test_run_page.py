@@ -197,6 +197,25 @@ def test_what_went_wrong_is_one_link_away(client: Client, services: Services) ->
     assert shown(page(client, "/runs/r1", view="events", level="error")) == [2, 3]
 
 
+def test_a_query_narrows_the_list_and_stays_on_its_pages(client: Client, services: Services) -> None:
+    fill(services, 120)
+    services.journal.append([event(200, "error", payload={"message": "m"}, level="error")])
+    assert shown(page(client, "/runs/r1", view="events", q="type:error")) == [121]
+    html = page(client, "/runs/r1", view="events", q="type:note")
+    assert link(html, "next") == "/runs/r1?view=events&q=type%3Anote&afterId=100"
+    assert shown(page(client, "/runs/r1", view="events", q="level:error type:note")) == []
+    assert shown(page(client, "/runs/r1", view="events", q="run:other type:error")) == []
+
+
+def test_a_query_that_can_not_be_read_is_shown_with_what_is_wrong(client: Client, services: Services) -> None:
+    fill(services, 1)
+    for view in ("timeline", "events"):
+        answer = client.get("/runs/r1", params={"view": view, "q": "nosuch:x"}, headers=HTML)
+        assert answer.status_code == 400
+        assert "There is no field" in answer.text
+        assert shown(answer.text) == []
+
+
 def test_an_event_is_opened_by_its_id_or_its_place_but_only_in_its_own_run(client: Client, services: Services) -> None:
     services.journal.append([event(1), event(2), event(3, run_id="other")])
     for opened in ({"event": "e000002"}, {"id": 2}):

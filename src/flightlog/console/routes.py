@@ -66,7 +66,8 @@ def panel_(request: Request, event_id: str) -> Response:
 @router.get("/runs/{run_id:path}")
 def run_(request: Request, run_id: str) -> Response:
     services, params = _asked(request, run.PARAMETERS)
-    return _shown(request, run.run_page(services, run_id, params, str(request.base_url).rstrip("/")))
+    page = run.run_page(services, run_id, params, str(request.base_url).rstrip("/"))
+    return _shown(request, page, 400 if page.query_error else 200)
 
 
 @router.get("/events")

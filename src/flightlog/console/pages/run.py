@@ -9,13 +9,13 @@ from typing import Annotated, ClassVar
 
 from flightlog.console import format as fmt
 from flightlog.console.kinds import KINDS, Segment, bar, in_words, shares
-from flightlog.console.page import Notice, Page, href
+from flightlog.console.page import Notice, Page, QueryFault, href
 from flightlog.console.pages.reading import Reading, reading_of
-from flightlog.console.pages.run_events import EventList, event_filter_of, list_of
+from flightlog.console.pages.run_events import NARROWING, EventList, empty_list, list_of
 from flightlog.console.pages.runs_rows import run_time, status_of
 from flightlog.console.pages.verdict import verdict_of
-from flightlog.errors import FilterInvalid
-from flightlog.journal.read import EventFilter
+from flightlog.errors import FilterInvalid, QueryInvalid
+from flightlog.filters.params import words
 from flightlog.runs.status import RUNNING
 from flightlog.runs.summary import RunSummary, get_run
 from flightlog.services import Services
@@ -25,7 +25,22 @@ TIMELINE, READING, EVENTS = "timeline", "reading", "events"
 VIEWS = (TIMELINE, READING, EVENTS)
 # `mode`, `from`, `to` and `fold` are the timeline's own: they say what its script shows.
 PARAMETERS = frozenset(
-    {"view", "afterId", "beforeId", "latest", "limit", "types", "level", "event", "id", "mode", "from", "to", "fold"}
+    {
+        "view",
+        "q",
+        "afterId",
+        "beforeId",
+        "latest",
+        "limit",
+        "types",
+        "level",
+        "event",
+        "id",
+        "mode",
+        "from",
+        "to",
+        "fold",
+    }
 )
 
 
@@ -66,8 +81,6 @@ class Timeline:
     data_href: Annotated[str, "Where the events come from."]
     lines_href: Annotated[str, "Where it asks what events say, in one line each."]
     kinds: Annotated[str, "Which types are of which kind: `key=type,type` with spaces between."]
-    types: Annotated[str, "The types that are shown alone, with commas between; empty for all."]
-    level: Annotated[str, "The levels that are shown alone; empty for all."]
     open_id: Annotated[int | None, "The place of the event that is opened, if one is."]
 
 
@@ -101,13 +114,18 @@ def run_page(services: Services, run_id: str, params: Mapping[str, str], base_ur
     """The page for these parameters. Raises RunNotFound, CursorInvalid, FilterInvalid, LimitInvalid."""
     run = get_run(services.store, run_id, clock=services.clock, settings=services.settings)
     view = _view(params)
-    wanted = event_filter_of(run, params)
     now = services.clock.now_ns()
     path, json_href = f"/runs/{run_id}", href(f"/api/runs/{run_id}")
-    listed = list_of(services, run, params, base_url) if view != READING else None
+    listed, fault = _listed(services, run, params, base_url) if view != READING else (None, None)
+    kept = {name: params[name] for name in NARROWING if params.get(name)}
     return RunPage(
         title=run.name or fmt.short_id(run_id),
         place="runs",
+        scope="events" if view != READING else "",
+        action=href(path) if view != READING else "/",
+        query=kept.get("q", ""),
+        query_error=fault,
+        kept={**kept, **({"view": view} if view == EVENTS else {})} if view != READING else {},
         notice=_notice(run),
         live=href(f"/api/runs/{run_id}/stream", {"afterId": str(run.last_event_id), "payloads": "false"}),
         version=__version__,
@@ -120,9 +138,9 @@ def run_page(services: Services, run_id: str, params: Mapping[str, str], base_ur
         tiles=_tiles(run, now),
         bar=bar(run.counts),
         kinds_text=in_words(run.counts),
-        kinds=_kinds(run, path, "" if view == TIMELINE else view, wanted) if view != READING else [],
+        kinds=_kinds(run, path, "" if view == TIMELINE else view, kept) if view != READING else [],
         tabs=_tabs(path, view),
-        timeline=_timeline(run, wanted, listed) if view == TIMELINE and listed else None,
+        timeline=_timeline(run, listed) if view == TIMELINE and listed else None,
         reading=reading_of(services, run, params) if view == READING else None,
         listed=listed,
         json_href=json_href,
@@ -140,37 +158,46 @@ def _view(params: Mapping[str, str]) -> str:
     return view
 
 
+def _listed(
+    services: Services, run: RunSummary, params: Mapping[str, str], base_url: str
+) -> tuple[EventList, QueryFault | None]:
+    """The events, or none and what is wrong with the query."""
+    try:
+        return list_of(services, run, params, base_url), None
+    except QueryInvalid as error:
+        return empty_list(run), QueryFault.of(error)
+
+
 def _tabs(path: str, view: str) -> list[Tab]:
     words = ((TIMELINE, "Timeline", href(path)), (READING, "Reading", href(path, {"view": READING})))
     made = [Tab(word=word, href=link, is_set=view == name) for name, word, link in words]
     return [*made, Tab(word="Events", href=href(path, {"view": EVENTS}), is_set=view == EVENTS)]
 
 
-def _timeline(run: RunSummary, wanted: EventFilter, listed: EventList) -> Timeline:
+def _timeline(run: RunSummary, listed: EventList) -> Timeline:
     return Timeline(
         data_href=href(f"/api/runs/{run.run_id}/timeline"),
         lines_href=href(f"/runs/{run.run_id}/lines"),
         kinds=" ".join(f"{kind.key}={','.join(kind.types)}" for kind in KINDS if kind.types),
-        types=",".join(wanted.types),
-        level=",".join(wanted.levels),
         open_id=listed.panel.id if listed.panel else None,
     )
 
 
-def _kinds(run: RunSummary, path: str, view: str, wanted: EventFilter) -> list[KindChoice]:
-    types, levels = wanted.types, wanted.levels
+def _kinds(run: RunSummary, path: str, view: str, kept: Mapping[str, str]) -> list[KindChoice]:
+    types, levels = words([kept.get("types", "")]), words([kept.get("level", "")])
+    stays = {"view": view, "q": kept.get("q")}
     everything = KindChoice(
         key="",
         word="all",
         count=fmt.count(run.event_count),
-        href=href(path, {"view": view}),
+        href=href(path, stays),
         is_set=not types + levels,
     )
     errors = KindChoice(
         key="err",
         word="at level error",
         count="",  # the summary counts events of type error with them, whatever their level
-        href=href(path, {"view": view, "level": "error"}),
+        href=href(path, {**stays, "level": "error"}),
         is_set=levels == ("error",),
     )
     return [
@@ -181,7 +208,7 @@ def _kinds(run: RunSummary, path: str, view: str, wanted: EventFilter) -> list[K
                 key=share.kind.key,
                 word=share.kind.word,
                 count=fmt.count(share.number),
-                href=href(path, {"view": view, "types": ",".join(share.types)}),
+                href=href(path, {**stays, "types": ",".join(share.types)}),
                 is_set=set(types) == set(share.types),
             )
             for share in shares(run.counts)

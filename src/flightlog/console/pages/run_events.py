@@ -13,12 +13,14 @@ from flightlog.console.pages.panel import Panel, neighbours_of, panel_of
 from flightlog.console.summary import SPOKEN, summarize
 from flightlog.errors import EventNotFound
 from flightlog.events.envelope import FLAG_IMPORTED, StoredEvent, flag_names
+from flightlog.filters.compile import event_filter, narrowed_events
 from flightlog.filters.params import parse_flag, parse_id, words
 from flightlog.journal.read import EventFilter, EventPage, get_event, get_event_at, read_events
 from flightlog.runs.summary import RunSummary
 from flightlog.services import Services
 
 EVENTS_SHOWN = 100
+NARROWING = ("q", "types", "level")
 ALARMING = frozenset({"warn", "error"})
 BAD_STATUSES = frozenset({"error", "failed", "denied"})
 
@@ -57,16 +59,16 @@ class EventList:
     close_href: Annotated[str, "The same list without the panel."]
 
 
-def event_filter_of(run: RunSummary, params: Mapping[str, str]) -> EventFilter:
-    """Which events of the run these parameters ask for."""
-    return EventFilter(
-        run_id=run.run_id, types=words([params.get("types", "")]), levels=words([params.get("level", "")])
-    )
+def event_filter_of(run: RunSummary, params: Mapping[str, str], now_ns: int) -> EventFilter:
+    """Which events of the run these parameters ask for. Raises QueryInvalid."""
+    types, levels = (words([params.get(name, "")]) for name in ("types", "level"))
+    alone = EventFilter(run_id=run.run_id, types=types, levels=levels)
+    return narrowed_events(event_filter(params.get("q", ""), now_ns), alone)
 
 
 def list_of(services: Services, run: RunSummary, params: Mapping[str, str], base_url: str) -> EventList:
-    """The page for these parameters. Raises CursorInvalid, FilterInvalid."""
-    wanted = event_filter_of(run, params)
+    """The page for these parameters. Raises CursorInvalid, FilterInvalid, QueryInvalid."""
+    wanted = event_filter_of(run, params, services.clock.now_ns())
     after, before = parse_id(params.get("afterId") or None), parse_id(params.get("beforeId") or None)
     latest = parse_flag("latest", params.get("latest") or None, False)
     page = read_events(
@@ -74,10 +76,10 @@ def list_of(services: Services, run: RunSummary, params: Mapping[str, str], base
     )
     neighbours = _Neighbours.of(page, after, before, latest)
     path = f"/runs/{run.run_id}"
-    kept = {"view": "events", "types": ",".join(wanted.types), "level": ",".join(wanted.levels)}
+    kept = {"view": "events", **{name: params.get(name) for name in NARROWING}}
     here = {**kept, **{name: params.get(name) for name in ("afterId", "beforeId", "latest")}}
     opened = opened_of(services, run, params)
-    said = _said(services, wanted, page)
+    said = _said(services, run, page)
     last_id = page.events[-1].id if page.events else (after or 0)
     return EventList(
         rows=[
@@ -108,6 +110,14 @@ def opened_of(services: Services, run: RunSummary, params: Mapping[str, str]) ->
     return found if found.run_id == run.run_id else None
 
 
+def empty_list(run: RunSummary) -> EventList:
+    """The list where nothing can be asked for."""
+    path = href(f"/runs/{run.run_id}", {"view": "events"})
+    return EventList(
+        rows=[], earlier=None, later=None, newest=None, at_end=True, more_href=path, panel=None, close_href=path
+    )
+
+
 @dataclass(frozen=True)
 class _Neighbours:
     earlier: bool
@@ -122,14 +132,14 @@ class _Neighbours:
         return cls(earlier=bool(after) and bool(page.events), later=page.more or before is not None)
 
 
-def _said(services: Services, wanted: EventFilter, page: EventPage) -> dict[int, str]:
+def _said(services: Services, run: RunSummary, page: EventPage) -> dict[int, str]:
     """What the events say whose name does not tell: the only payloads that a list reads."""
     types = tuple(sorted({event.type for event in page.events} & set(SPOKEN)))
     if not types:
         return {}
     spoken = read_events(
         services.store,
-        EventFilter(run_id=wanted.run_id, types=types),
+        EventFilter(run_id=run.run_id, types=types),
         after_id=page.events[0].id - 1,
         before_id=page.events[-1].id + 1,
         limit=EVENTS_SHOWN,

@@ -25,7 +25,7 @@ def _ended(services: Services, run: RunSummary, now_ns: int) -> str:
         return f"no sign of life for {fmt.duration(max(0, now_ns - run.last_event_at))}{_waiting_for(services, run)}"
     if run.status == RUNNING:
         return f"running for {fmt.duration(max(0, now_ns - run.started_at))}{_waiting_for(services, run)}"
-    took = "" if run.duration_ns is None else f" {_word(run)} {fmt.duration(run.duration_ns)}"
+    took = "" if not run.duration_ns else f" {_word(run)} {fmt.duration(run.duration_ns)}"
     reason = _reason(services, run) if run.status == "failed" else ""
     return f"{run.status}{took}{': ' if reason else ''}{reason}"
 

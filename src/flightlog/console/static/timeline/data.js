@@ -1,6 +1,8 @@
 // The events of a run as columns: what comes from the server in pieces is kept in typed arrays, not as objects.
 
-const FIRST = 4_096;
+const FIRST = 4_096, TURN_US = 1_000_000;
+// Files that runs are imported from may have no times.
+const ALL_AT_ONCE_US = 200;
 const COLUMNS = {
   id: Float64Array, at: Float64Array, took: Float64Array, type: Uint32Array, name: Uint32Array, level: Uint8Array,
   status: Uint32Array, span: Uint32Array, parent: Uint32Array, correlation: Uint32Array, flags: Uint16Array,
@@ -10,7 +12,8 @@ const TEXTS = ["type", "name", "status", "span", "parent", "correlation"];
 /** Columns that grow. `texts[0]` is the empty text, which stands for none. */
 export class Store {
   count = 0; lastId = 0; min = 0; max = 0; head = null; texts = [""]; degraded = [];
-  #room = FIRST; #known = null; #table = null;
+  timeless = false;
+  #room = FIRST; #known = null; #table = null; #order = null;
 
   constructor() {
     for (const [name, Kind] of Object.entries(COLUMNS)) this[name] = new Kind(this.#room);
@@ -46,6 +49,20 @@ export class Store {
     }
     this.count += chunk.n - skipped;
     if (this.count) this.lastId = this.id[this.count - 1];
+  }
+
+  /** Where each event is drawn, in microseconds: when it happened, or its turn where all are said to have happened at once. */
+  get clock() {
+    this.timeless = this.count > 3 && this.max - this.min < ALL_AT_ONCE_US;
+    if (!this.timeless) return this.at;
+    if (this.#order?.length !== this.count) this.#order = Float64Array.from({ length: this.count }, (_, n) => n * TURN_US);
+    return this.#order;
+  }
+
+  /** The first and the last moment that is drawn. */
+  get extent() {
+    const clock = this.clock;
+    return this.timeless ? [0, clock[this.count - 1]] : [this.min, this.max];
   }
 
   /** The number of the event with this id, or -1. */

@@ -18,12 +18,12 @@ export function colours() {
 }
 
 /** Make the canvas as large as this, in device pixels; returns its context with the scale set and nothing drawn. */
-export function sized(canvas, width, height) {
+export function sized(canvas, width, height, styled = false) {
   const ratio = Math.min(devicePixelRatio || 1, 2);
   const [w, h] = [Math.round(width * ratio), Math.round(height * ratio)];
   if (canvas.width !== w || canvas.height !== h) {
     [canvas.width, canvas.height] = [w, h];
-    [canvas.style.width, canvas.style.height] = [`${width}px`, `${height}px`];
+    if (styled) [canvas.style.width, canvas.style.height] = [`${width}px`, `${height}px`];
   }
   const pen = canvas.getContext("2d");
   pen.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -41,13 +41,17 @@ export function grid(zoom, width) {
 }
 
 /** The scale above the waterfall. */
-export function drawAxis(canvas, zoom, theme) {
-  const width = canvas.parentElement.clientWidth ? canvas.clientWidth : 0, height = 24;
+export function drawAxis(canvas, zoom, theme, timeless) {
+  const width = canvas.clientWidth, height = 24;
   const pen = sized(canvas, width, height);
   const { step, moments } = grid(zoom, width);
   pen.font = `11px ${theme.font}`;
   pen.fillStyle = theme.faint;
   pen.textBaseline = "middle";
+  if (timeless) {
+    pen.fillText("In order: these events have no times of their own", 6, 12);
+    return;
+  }
   for (const at of moments) {
     const x = ((at - zoom.from) / (zoom.to - zoom.from)) * width;
     pen.fillRect(Math.round(x), 18, 1, 6);
@@ -75,7 +79,7 @@ export function hatched(pen, colour) {
 export function drawRows(canvas, view, first, end) {
   const { zoom, theme, plot, steps, rows, store, selected, partner } = view;
   const width = plot.width, height = Math.max(1, (end - first) * ROW_PX);
-  const pen = sized(canvas, width, height);
+  const pen = sized(canvas, width, height, true);
   canvas.style.transform = `translate(${plot.x}px, ${first * ROW_PX}px)`;
   const scale = width / (zoom.to - zoom.from);
   const xOf = (at) => (at - zoom.from) * scale;
@@ -93,7 +97,8 @@ export function drawRows(canvas, view, first, end) {
   if (partner >= 0 && selected >= 0) drawJoin(pen, view, xOf, first, end);
 }
 
-function drawGrid(pen, { zoom, theme, plot }, xOf, height) {
+function drawGrid(pen, { zoom, theme, plot, store }, xOf, height) {
+  if (store.timeless) return;
   pen.fillStyle = theme.rule;
   for (const at of grid(zoom, plot.width).moments) pen.fillRect(Math.round(xOf(at)), 0, 1, height);
 }
@@ -162,7 +167,7 @@ function drawJoin(pen, { steps, rows, theme, selected, partner }, xOf, first, en
   const [one, other] = [rows.at[selected], rows.at[partner]];
   if (one < 0 || other < 0 || Math.max(one, other) < first || Math.min(one, other) >= end) return;
   const y = (row) => (row - first + 0.5) * ROW_PX;
-  const x = Math.min(xOf(steps.start[selected]), xOf(steps.start[partner])) - 7;
+  const x = Math.max(1.5, Math.min(xOf(steps.start[selected]), xOf(steps.start[partner])) - 7);
   pen.strokeStyle = theme.brand;
   pen.lineWidth = 1.5;
   pen.beginPath();

@@ -77,8 +77,8 @@ export function fillRow(row, number, view) {
   parts.more.textContent = folded ? `${count(inside)} inside${laid.bad[step] ? " ✕" : ""}` : "";
   const took = steps.end[step] - steps.start[step];
   const lasted = m >= 0 || store.took[n] >= 0;
-  parts.took.textContent = view.mode === "flat" ? offset(store.at[n]) : steps.open[step] ? (view.running ? "…" : "no end") : lasted ? duration(took) : "";
+  parts.took.textContent = store.timeless ? `#${store.id[n]}` : view.mode === "flat" ? offset(store.at[n]) : steps.open[step] ? (view.running ? "…" : "no end") : lasted ? duration(took) : "";
   const exact = offset(steps.start[step], (zoom.to - zoom.from) / 1_000);
-  parts.took.title = lasted ? `${exact}, took ${duration(took)}` : exact;
-  parts.when.textContent = `${exact}${steps.bad[step] ? ", went wrong" : ""}`;
+  parts.took.title = store.timeless ? "" : lasted ? `${exact}, took ${duration(took)}` : exact;
+  parts.when.textContent = `${store.timeless ? "" : exact}${steps.bad[step] ? ", went wrong" : ""}`;
 }

@@ -31,7 +31,7 @@ bars.className = "tl-bars";
 bars.setAttribute("aria-hidden", "true");
 const overview = new Overview($("tl-overview"), zoom);
 const ticks = new Ticks($("tl-ticks"), (row) => chooseRow(row));
-let loaded = false, painted = false, timer = null, urlTimer = null, headAt = 0, behind = 0, wantedId = 0;
+let loaded = false, painted = false, timer = null, urlTimer = null, headAt = 0, behind = 0, wantedId = 0, unread = false;
 
 box.hidden = false;
 scroll.prepend(bars);
@@ -56,7 +56,7 @@ function measure() {
 
 function draw(zoomed = false) {
   if (!view.rows) return;
-  drawAxis($("tl-axis"), zoom, view.theme);
+  drawAxis($("tl-axis"), zoom, view.theme, store.timeless);
   drawRows(bars, view, rows.first, rows.end);
   overview.draw(view);
   if (zoomed) remember();
@@ -75,7 +75,7 @@ function wantLines(first, end) {
 function rebuild() {
   clearTimeout(timer);
   timer = null;
-  zoom.extend(store.min, store.max);
+  zoom.extend(...store.extent);
   view.rebuild();
   if (wantedId) chooseWanted();
   arranged();
@@ -101,11 +101,11 @@ function tell() {
   $("tl-error").hidden = !wrong;
   $("tl-count").textContent = !loaded ? `${count(all)} of ${count(store.head.events)} events …` : view.filtered ? `${count(shown)} ${what} match` : `${count(shown)} ${view.mode === "flat" ? "events" : `rows, ${count(all)} events`}`;
   note.hidden = shown > 0 || (all > 0 && !loaded);
-  note.textContent = all && view.filtered ? "Nothing here matches." : loaded ? "No events yet. They appear here as they come." : "Reading the run …";
+  note.textContent = unread ? "The query can't be read." : all && view.filtered ? "Nothing here matches." : loaded ? "No events yet. They appear here as they come." : "Reading the run …";
   for (const button of box.querySelectorAll("[data-mode]")) button.setAttribute("aria-pressed", button.dataset.mode === view.mode);
   $("tl-fold").hidden = !view.tree;
   $("tl-fold").textContent = view.foldAll ? "Unfold all" : "Fold all";
-  $("tl-took").textContent = view.mode === "flat" ? "At" : "Took";
+  $("tl-took").textContent = store.timeless ? "Id" : view.mode === "flat" ? "At" : "Took";
 }
 
 function firstPaint() {
@@ -199,7 +199,8 @@ function foldAll(on) {
 
 async function applyFilter(params) {
   const query = params.get("q") ?? "";
-  const found = query ? await idsOf(query) : null;
+  unread = false;
+  const found = query ? await idsOf(query).catch(() => (unread = true) && new Set()) : null;
   view.filter({ types: params.get("types") ?? "", level: params.get("level") ?? "", found });
   if (!store.count) return;
   view.arrange();
@@ -230,10 +231,25 @@ document.addEventListener("click", (event) => {
   for (const name of ["types", "level"]) {
     if (wanted.has(name)) url.searchParams.set(name, wanted.get(name));
     else url.searchParams.delete(name);
+    keepInForm(name, wanted.get(name) ?? "");
   }
   history.pushState({}, "", url);
   applyFilter(url.searchParams);
 });
+
+// The next query is sent with what is shown now.
+function keepInForm(name, value) {
+  const form = document.querySelector("form.asking");
+  let field = form?.querySelector(`input[type="hidden"][name="${name}"]`);
+  if (!field && form) {
+    field = document.createElement("input");
+    [field.type, field.name] = ["hidden", name];
+    form.append(field);
+  }
+  if (!field) return;
+  field.value = value;
+  field.disabled = value === "";
+}
 
 // ── the address ────────────────────────────────────────────────────────────────────────────────────────────────────────
 

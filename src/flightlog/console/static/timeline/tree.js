@@ -30,7 +30,8 @@ export function isBad(store, n) {
 class Steps {
   count = 0;
 
-  constructor(room) {
+  constructor(store) {
+    const room = store.count;
     this.first = new Int32Array(room);
     this.last = new Int32Array(room).fill(-1);
     this.start = new Float64Array(room);
@@ -39,13 +40,15 @@ class Steps {
     this.bad = new Uint8Array(room);
     this.open = new Uint8Array(room);
     this.of = new Int32Array(room).fill(-1);
+    this.clock = store.clock;
+    this.lasts = !store.timeless;
   }
 
   make(store, n) {
     const step = this.count++;
     this.first[step] = n;
-    this.end[step] = store.at[n];
-    this.start[step] = store.at[n] - Math.max(0, store.took[n]);
+    this.end[step] = this.clock[n];
+    this.start[step] = this.#began(store, n);
     this.bad[step] = isBad(store, n) ? 1 : 0;
     this.of[n] = step;
     return step;
@@ -53,25 +56,29 @@ class Steps {
 
   finish(store, step, n) {
     this.last[step] = n;
-    this.end[step] = Math.max(this.end[step], store.at[n]);
-    this.start[step] = Math.min(this.start[step], store.at[n] - Math.max(0, store.took[n]));
+    this.end[step] = Math.max(this.end[step], this.clock[n]);
+    this.start[step] = Math.min(this.start[step], this.#began(store, n));
     // How it ended is what counts: a permission that is asked for and denied is a denial.
     if (isBad(store, n)) this.bad[step] = 1;
     this.open[step] = 0;
     this.of[n] = step;
   }
+
+  #began(store, n) {
+    return this.clock[n] - (this.lasts ? Math.max(0, store.took[n]) : 0);
+  }
 }
 
 /** Every event a step of its own, in commit order. */
 export function flatSteps(store) {
-  const steps = new Steps(store.count);
+  const steps = new Steps(store);
   for (let n = 0; n < store.count; n++) steps.make(store, n);
   return steps;
 }
 
 /** Requests joined with their answers, spans with their ends, all under the span that they happened in. */
 export function treeSteps(store) {
-  const steps = new Steps(store.count);
+  const steps = new Steps(store);
   const waiting = new Int32Array(store.texts.length * SIZE).fill(-1);
   const owner = new Int32Array(store.texts.length).fill(-1);
   const begins = store.texts.map(() => -1), ends = store.texts.map(() => -1);
