@@ -26,7 +26,7 @@ export function filterBar(box, { scope = box.dataset.scope, onApply = (url) => l
   const input = box.querySelector("input[name=q]"), form = input.form;
   const ink = document.createElement("div"), list = document.createElement("ul");
   const applied = input.value;
-  let options = [], active = -1, range = [0, 0], timer = null, asking = null, wrong = null;
+  let options = [], active = -1, range = [0, 0], asked = "", timer = null, asking = null, wrong = null;
 
   // ── colours ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -90,6 +90,7 @@ export function filterBar(box, { scope = box.dataset.scope, onApply = (url) => l
       if (!answer.ok) return close();
       const found = await answer.json();
       if (mine.signal.aborted || input.value !== text || document.activeElement !== input) return;
+      asked = text;
       range = [toUnits(text, found.from), toUnits(text, found.to)];
       offer(found.suggestions.filter((one) => one.text !== text.slice(...range)));
     } catch (error) {
@@ -117,10 +118,14 @@ export function filterBar(box, { scope = box.dataset.scope, onApply = (url) => l
 
   function move(by) {
     if (!options.length) return void ask();
+    const next = active === -1 && by < 0 ? options.length - 1 : active + by;
+    choose(next < 0 || next >= options.length ? -1 : next);
+  }
+
+  function choose(n) {
     list.children[active]?.removeAttribute("aria-selected");
-    active = active === -1 && by < 0 ? options.length - 1 : active + by;
-    if (active < 0 || active >= options.length) active = -1;
-    const item = list.children[active];
+    active = n;
+    const item = list.children[n];
     item?.setAttribute("aria-selected", "true");
     item?.scrollIntoView({ block: "nearest" });
     if (item) input.setAttribute("aria-activedescendant", item.id);
@@ -128,14 +133,20 @@ export function filterBar(box, { scope = box.dataset.scope, onApply = (url) => l
   }
 
   function take(n) {
-    const { text } = options[n], rest = input.value.slice(range[1]);
-    const more = text.endsWith(":") || rest.startsWith(" ") ? "" : " ";
-    input.setRangeText(text + more, range[0], range[1], "end");
+    const { text } = options[n], [from, to] = range;
+    // What was typed since the answer was asked for belongs to the same word.
+    const end = input.value === asked ? to : input.value.startsWith(asked.slice(0, to)) ? Math.max(to, input.selectionStart) : -1;
+    close();
+    if (end !== -1) {
+      const more = text.endsWith(":") || input.value.startsWith(" ", end) ? "" : " ";
+      input.setRangeText(text + more, from, end, "end");
+    }
     changed();
   }
 
   function changed() {
     wrong = null;
+    choose(-1);
     input.removeAttribute("aria-invalid");
     paint();
     askSoon();

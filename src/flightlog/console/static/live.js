@@ -98,8 +98,20 @@ export function follow(onNews) {
     try {
       url = (await fetchPage(location.href)).body.dataset.live ?? url;
       lastId = null;
+      opened = true; // there is something to catch up on
       open();
     } catch {
+      setTimeout(beginAnew, CLOSED_RETRY_MS);
+    }
+  }
+
+  // A machine that is offline still reaches a server of its own; and a stream may not notice for long that it is cut.
+  async function lookAround() {
+    try {
+      await fetch("/healthz", { cache: "no-store" });
+    } catch {
+      close();
+      show("lost");
       setTimeout(beginAnew, CLOSED_RETRY_MS);
     }
   }
@@ -125,7 +137,7 @@ export function follow(onNews) {
   addEventListener("pagehide", close);
   addEventListener("pageshow", (event) => event.persisted && reopen());
   addEventListener("online", () => stateNow() !== "live" && document.visibilityState === "visible" && reopen());
-  addEventListener("offline", () => stateNow() === "lost" && show("lost"));
+  addEventListener("offline", lookAround);
 
   button.hidden = false;
   button.addEventListener("click", () => pause(!held));

@@ -64,11 +64,15 @@ function matches(label, text) {
   return text.toLowerCase().split(/\s+/).every((word) => low.includes(word));
 }
 
+const begins = ({ label }, text) => label.toLowerCase().startsWith(text.toLowerCase());
+
 // ── offering ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 function offer(found = []) {
   const text = input.value.trim();
   const here = known().filter((one) => !text || matches(one.label, text) || (one.id && one.id.startsWith(text)));
+  // What begins with the text comes before what only has it somewhere.
+  here.sort((a, b) => begins(b, text) - begins(a, text));
   const ids = new Set(here.map((one) => one.id).filter(Boolean));
   show([...here, ...found.filter((one) => !ids.has(one.id)), ...(text ? byText(text) : [])]);
 }
