@@ -52,8 +52,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     page_events_default: int = 100
     page_events_max: int = 1_000
     page_runs_max: int = 500
-    facet_runs_max: int = 50_000
+    facet_runs_max: int = 100_000
     compare_steps_max: int = 20_000
+    search_events_max: int = 10_000
     body_bytes_max: int = 32 * MIB
     batch_events_max: int = 10_000
     sse_heartbeat_seconds: float = 15.0
@@ -130,6 +131,7 @@ HELP: dict[str, str] = {
     "page_events_default": "Events on a page when the caller names no limit.",
     "page_events_max": "Most events on a page.",
     "page_runs_max": "Most runs on a page.",
+    "search_events_max": "Most events that one page of a search for a text looks at.",
     "compare_steps_max": "Most steps of a run that are compared with those of another.",
     "facet_runs_max": "Most runs that are counted for the facets and the histogram of a list, the newest first.",
     "body_bytes_max": "Largest request body read, in bytes, after decompression too.",

@@ -37,6 +37,7 @@
     ├── StoreBroken                   the store needs a person
     │   ├── StoreTooNew
     │   └── StoreGone
+    ├── IndexUnsupported
     ├── ServerExtraMissing
     └── RedactionFailed               the payload can't be shown to be free of secrets, so it is withheld
 
@@ -217,6 +218,10 @@ class StoreTooNew(StoreBroken):
 
 class StoreGone(StoreBroken):
     """The store file {path} was removed or replaced while it was open."""
+
+
+class IndexUnsupported(FlightlogError):
+    """A text index is made by SQLite, and this store is {dialect}; search without one looks at a bounded number of events."""
 
 
 class ServerExtraMissing(FlightlogError):

@@ -156,6 +156,7 @@ class Keeper:
         if not has_server_extra():
             raise ServerExtraMissing(what=f"Reading or keeping the store in {folder}")
         from flightlog.journal.append import Journal
+        from flightlog.journal.index import IndexProjector
         from flightlog.journal.tail import TailHub
         from flightlog.runs.project import RunProjector
         from flightlog.store.engine import open_store
@@ -167,7 +168,7 @@ class Keeper:
             return open_store(folder, settings=settings, writable=writable, migrate=migrate)
 
         self.store = take_over(folder, opened) if take_lock else opened()
-        self.journal = Journal(self.store, [RunProjector()], settings=settings)
+        self.journal = Journal(self.store, [RunProjector(), IndexProjector()], settings=settings)
         self.hub = TailHub(self.store, settings=settings)
 
     def close(self) -> None:

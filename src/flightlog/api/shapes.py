@@ -11,6 +11,7 @@ from starlette.responses import Response
 from flightlog.clock import format_ns
 from flightlog.events.envelope import StoredEvent, flag_names
 from flightlog.journal.read import EventPage
+from flightlog.journal.search import Scanned
 from flightlog.runs.listing import RunPage
 from flightlog.runs.summary import RunSummary
 
@@ -55,6 +56,7 @@ class EventPageShape(msgspec.Struct, rename="camel"):
     next_after_id: int | None
     next_before_id: int | None
     more: bool
+    scanned: Scanned | UnsetType = UNSET
 
 
 class RunShape(msgspec.Struct, kw_only=True):
@@ -173,7 +175,8 @@ def event_shape(event: StoredEvent, payloads: bool = True) -> EventShape:
 def event_page_shape(page: EventPage, payloads: bool) -> EventPageShape:
     """The page as JSON shows it."""
     events = [event_shape(event, payloads) for event in page.events]
-    return EventPageShape(events, page.next_after_id, page.next_before_id, page.more)
+    scanned = UNSET if page.scanned is None else page.scanned
+    return EventPageShape(events, page.next_after_id, page.next_before_id, page.more, scanned)
 
 
 def run_shape(run: RunSummary) -> RunShape:

@@ -27,6 +27,7 @@ VERBS: dict[str, str] = {
     "doctor": "doctor",
     "drain": "drain",
     "migrate": "migrate",
+    "index": "index",
 }
 
 

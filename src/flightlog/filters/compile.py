@@ -77,9 +77,12 @@ def _compile(query: Query, scope: Scope, now_ns: int) -> dict[str, Any]:
     texts: list[str] = []
     for term in query.terms:
         if not term.field:
-            texts.append(term.values[0].text)
-            if term.negated:
+            if scope is RUNS and (term.negated or term.values[0].is_pattern or texts):
+                also.append(_condition(term, _TEXT))
+            elif term.negated:
                 raise _wrong(term, "text can't be negated; negate a field instead")
+            else:
+                texts.append(str(term.values[0]) if scope is EVENTS else term.values[0].text)
             continue
         known = scope.fields[term.field]
         if known.kind in ("since", "until"):
@@ -96,6 +99,10 @@ def _compile(query: Query, scope: Scope, now_ns: int) -> dict[str, Any]:
     if also:
         made["also"] = tuple(also)
     return made
+
+
+# Runs are few enough to ask any number of times whether they hold a text.
+_TEXT = Field("", "text", "text", "")
 
 
 def _is_plain(term: Term, known: Field) -> bool:

@@ -4,9 +4,48 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, func, not_, or_
+from sqlalchemy import Boolean, ColumnElement, and_, false, literal, not_, or_
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import GenericFunction
 
 from flightlog.journal.condition import Condition
+
+
+class any_case_like(GenericFunction[bool]):  # noqa: N801 - named as SQL would
+    """LIKE for letters in any case, where a backslash makes the next character itself."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(any_case_like)
+def _(element: Any, compiler: Any, **given: Any) -> str:
+    text, pattern = (compiler.process(clause, **given) for clause in element.clauses)
+    return rf"lower({text}) LIKE lower({pattern}) ESCAPE '\'"
+
+
+@compiles(any_case_like, "sqlite")
+def _(element: Any, compiler: Any, **given: Any) -> str:
+    # Its LIKE takes letters in any case by itself, and twice as fast as over lower().
+    text, pattern = (compiler.process(clause, **given) for clause in element.clauses)
+    return rf"{text} LIKE {pattern} ESCAPE '\'"
+
+
+class has_part(GenericFunction[bool]):  # noqa: N801
+    """Whether the second text is a part of the first, as it is written."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(has_part)
+def _(element: Any, compiler: Any, **given: Any) -> str:
+    return f"strpos({compiler.process(element.clauses, **given)}) > 0"
+
+
+@compiles(has_part, "sqlite")
+def _(element: Any, compiler: Any, **given: Any) -> str:
+    return f"instr({compiler.process(element.clauses, **given)}) > 0"
 
 
 def is_asked(column: ColumnElement[Any], wanted: Condition) -> ColumnElement[bool]:
@@ -23,7 +62,7 @@ def is_asked(column: ColumnElement[Any], wanted: Condition) -> ColumnElement[boo
 
 def is_like(column: ColumnElement[Any], pattern: str) -> ColumnElement[bool]:
     """Whether the text is like the pattern; a star is any text, letters match in any case."""
-    return func.lower(column).like(like_text(pattern.lower()), escape="\\")
+    return any_case_like(column, literal(like_text(pattern)))
 
 
 def like_text(pattern: str) -> str:

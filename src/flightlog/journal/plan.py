@@ -85,7 +85,7 @@ def ids_of_page(connection: Connection, wanted: EventFilter, span: Span, count: 
     path = choose(connection, wanted)
     if path.via in _WHOLE_JOURNAL:
         span = _shorten(connection, wanted, span)
-    base: list[ColumnElement[bool] | TextClause] = [*_conditions(wanted, without=path.spread)]
+    base: list[ColumnElement[bool] | TextClause] = [*holds(wanted, without=path.spread)]
     if span.after_id is not None:
         base.append(_c["id"] > span.after_id)
     if span.before_id is not None:
@@ -111,7 +111,7 @@ def _few(values: tuple[str, ...]) -> bool:
     return 0 < len(values) <= BRANCHES_MAX
 
 
-def _conditions(wanted: EventFilter, without: str | None = None) -> list[ColumnElement[bool]]:
+def holds(wanted: EventFilter, without: str | None = None) -> list[ColumnElement[bool]]:
     """Everything that the filter asks for, but for one list."""
     made = [_c[name] == value for name in _ONE if (value := getattr(wanted, name)) is not None]
     for field, name in _MANY.items():

@@ -14,6 +14,7 @@ from flightlog.events.envelope import StoredEvent
 from flightlog.journal import rows
 from flightlog.journal.filter import EVERYTHING, INT64_MAX, EventFilter, is_storable
 from flightlog.journal.plan import Span, ids_of_page
+from flightlog.journal.search import Scanned, Search
 from flightlog.journal.table import event_payloads, journal_head, run_events
 from flightlog.store.contract import Store
 
@@ -38,12 +39,15 @@ class EventPage(msgspec.Struct, frozen=True):
     `next_after_id` is where reading forwards goes on; it is never lost, so a poller can hand it back for ever: the id
     of the page's newest event, or the `after_id` that was asked for when the page is empty. `next_before_id` is the
     same for reading backwards. `more` says whether there is more in the direction that was read.
+
+    A page of a search for a text has `scanned`; when it is not complete, the page may be empty and the cursors still move.
     """
 
     events: list[StoredEvent]
     next_after_id: int | None
     next_before_id: int | None
     more: bool
+    scanned: Scanned | None = None
 
 
 def read_events(
@@ -69,7 +73,8 @@ def read_events(
             raise CursorInvalid(cursor=cursor)
     span = Span(after_id, before_id, backwards or (before_id is not None and after_id is None))
     with store.read() as connection:
-        return read_page(connection, filter, span, limit, payloads=payloads)
+        looked_max = settings.search_events_max
+        return read_page(connection, filter, span, limit, payloads=payloads, looked_max=looked_max)
 
 
 def check_limit(limit: int | None, settings: Settings) -> int:
@@ -82,19 +87,43 @@ def check_limit(limit: int | None, settings: Settings) -> int:
 
 
 def read_page(
-    connection: Connection, wanted: EventFilter, span: Span, limit: int, *, payloads: bool = True
+    connection: Connection,
+    wanted: EventFilter,
+    span: Span,
+    limit: int,
+    *,
+    payloads: bool = True,
+    looked_max: int = DEFAULTS.search_events_max,
 ) -> EventPage:
     """read_events on a snapshot that the caller holds, with arguments that were checked."""
-    page = ids_of_page(connection, wanted, span, limit + 1)
+    if wanted.text is None:
+        events = _read(connection, wanted, span, limit + 1, payloads=payloads)
+        return _page(events, span, limit)
+    search = Search(connection, wanted, span, lambda plain, part, count: _read(connection, plain, part, count))
+    complete = search.run(limit + 1, head_id(connection), looked_max)
+    page = _page(search.found, span, limit)
+    scanned = search.scanned(complete)
+    if complete or page.more:
+        return msgspec.structs.replace(page, scanned=scanned)
+    moved = {"next_before_id" if span.backwards else "next_after_id": search.last}
+    return msgspec.structs.replace(page, scanned=scanned, more=True, **moved)
+
+
+def _read(
+    connection: Connection, wanted: EventFilter, span: Span, count: int, *, payloads: bool = True
+) -> list[StoredEvent]:
+    """At most `count` events from the near end of the span, in its direction."""
+    page = ids_of_page(connection, wanted, span, count)
     found = page.join(run_events, run_events.c.id == page.c.id)
     columns = list(rows.ENVELOPE)
     if payloads:
         found = found.outerjoin(event_payloads, event_payloads.c.id == page.c.id)
         columns.append(event_payloads.c.payload)
     order = text("1 DESC" if span.backwards else "1")
-    events = [
-        rows.from_row(row) for row in connection.execute(select(*columns).select_from(found).order_by(order)).all()
-    ]
+    return [rows.from_row(row) for row in connection.execute(select(*columns).select_from(found).order_by(order))]
+
+
+def _page(events: list[StoredEvent], span: Span, limit: int) -> EventPage:
     more = len(events) > limit
     events = events[:limit]
     if span.backwards:

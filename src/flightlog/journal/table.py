@@ -95,3 +95,13 @@ spool_positions = Table(
     Column("updated_at", Int64, nullable=False),
     sqlite_strict=True,
 )
+
+# One row once there is a text index: the stretch of ids that it holds, without gaps.
+search_range = Table(
+    "search_range",
+    metadata,
+    Column("one", Int64, primary_key=True, autoincrement=False),
+    Column("first_id", Int64, nullable=False),
+    Column("last_id", Int64, nullable=False),
+    sqlite_strict=True,
+)

@@ -44,7 +44,7 @@ class _Reader:
             head = head_id(connection)
             span = Span(after_id, None, backwards=False)
             page = read_page(connection, self.filter, span, self._limit, payloads=self._payloads)
-        return page.events, page.events[-1].id if page.more else max(after_id, head)
+        return page.events, page.next_after_id or after_id if page.more else max(after_id, head)
 
 
 class Tail:
