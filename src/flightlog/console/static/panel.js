@@ -209,5 +209,8 @@ function failed(id) {
   content.replaceChildren(note);
 }
 
+const toNeighbour = (rel) => () => content?.querySelector(`.around a[rel="${rel}"]`)?.click();
 key("Escape", "Close the panel", () => panel.close());
+key("]", "Next of the same kind", toNeighbour("next"));
+key("[", "Previous of the same kind", toNeighbour("prev"));
 enhance(document);

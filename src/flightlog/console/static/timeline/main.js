@@ -319,7 +319,7 @@ async function load() {
 
 async function refresh() {
   if (!loaded) return;
-  const follows = rows.atEnd && view.selected < 0, before = view.rows.count;
+  const follows = rows.atEnd, before = view.rows.count;
   const url = new URL(href, location.href);
   url.searchParams.set("afterId", store.lastId);
   const query = view.found ? new URL(location.href).searchParams.get("q") : "";

@@ -7,7 +7,7 @@ const LEVELS = ["debug", "info", "warn", "error"];
 export class Model {
   mode = "tree"; folded = new Set(); foldAll = false; types = null; levels = null; found = null;
   steps = null; rows = null; laid = null; selected = -1; partner = -1; running = false;
-  #kinds = new Map(); #event = -1;
+  #kinds = new Map(); #event = -1; #kindOf = []; #isFrame = [];
 
   /** `kinds` is which types are of which kind, as the page says it. */
   constructor(store, zoom, kinds) {
@@ -16,8 +16,9 @@ export class Model {
       const [kind, types] = one.split("=");
       for (const type of types.split(",")) this.#kinds.set(type, kind);
     }
-    this.kindOf = (n) => this.#kinds.get(store.texts[store.type[n]]) ?? "note";
-    this.isFrame = (n) => /^(run|span)_/.test(store.texts[store.type[n]]);
+    // By type: they are asked for each of many events.
+    this.kindOf = (n) => (this.#kindOf[store.type[n]] ??= this.#kinds.get(store.texts[store.type[n]]) ?? "note");
+    this.isFrame = (n) => (this.#isFrame[store.type[n]] ??= /^(run|span)_/.test(store.texts[store.type[n]]));
     this.isFolded = (step) => this.folded.has(this.steps.first[step]) !== (this.foldAll && this.steps.parent[step] >= 0);
   }
 
