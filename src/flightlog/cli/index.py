@@ -18,7 +18,7 @@ def register(app: typer.Typer) -> None:
     group.command("build")(build)
     group.command("drop")(drop)
     group.command("status")(status)
-    app.add_typer(group, name="index", help="Make searches for text quick: an index of the words of every event.")
+    app.add_typer(group, name="index", help="Make searches for text quick, or look whether they are.")
 
 
 def build(folder: options.Folder = None, as_json: options.AsJson = False) -> None:
