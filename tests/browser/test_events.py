@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from flightlog.clock import SystemClock
+from flightlog.config import Settings
 from tests.browser.chromium import Visits
 
 ROWS_MAX = 2_000
@@ -166,3 +167,17 @@ def test_a_query_that_cannot_be_read_says_where(own: Visits) -> None:
     page = own.open("/events?q=level:error+tpye:note")
     expect(page.locator("mark")).to_have_text("tpye")
     expect(page.locator("input[name=q]")).to_have_value("level:error tpye:note")
+
+
+def test_a_search_looks_further_when_asked(own: Visits) -> None:
+    record(own, 1, payload={"text": "note 0 needle"})
+    looked_max = Settings().search_events_max
+    record(own, looked_max + 500)
+    page = own.open("/events?q=needle")
+    expect(page.locator("#looked")).to_contain_text(f"Looked at {looked_max:,} of {looked_max + 501:,} events, back to")
+    expect(page.get_by_role("heading", name="No event matches so far")).to_be_visible()
+    page.get_by_role("link", name="Look further").click()
+    expect(page.locator(".event")).to_have_count(1)
+    expect(page.locator("#looked")).to_be_hidden()
+    record(own, 1, payload={"text": "another needle"})
+    expect(page.locator(".event")).to_have_count(2)

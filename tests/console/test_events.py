@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
 from flightlog.console.pages.events import EVENTS_SHOWN, EventRows, event_rows, events_page
 from flightlog.services import Services
-from tests.api.serving import SECOND, START, Client, event, fill
+from tests.api.serving import SECOND, START, Client, event, fill, open_services
 
 
 def rows(services: Services, **params: str) -> EventRows:
@@ -120,6 +121,20 @@ def test_a_query_that_cannot_be_read_is_shown_with_what_is_wrong_in_it(services:
     assert (page.query, page.query_error.at, page.query_error.length) == ("level:error tpye:note", 12, 4)
     assert "did you mean 'type'" in page.query_error.sentence
     assert (page.rows, page.live) == ([], None)
+
+
+def test_a_search_says_how_far_it_has_looked_and_goes_on_from_there(tmp_path: Path) -> None:
+    with open_services(tmp_path, search_events_max=20) as services:
+        fill(services, 5, payload={"text": "needle"})
+        fill(services, 45, first=6)
+        part = rows(services, q="needle")
+        assert (part.rows, part.at_end, part.after_id) == ([], True, 50)
+        assert part.looked.startswith("Looked at 20 of 50 events, back to 2023-11-14 22:13:")
+        while part.before_id is not None:
+            part = rows(services, q="needle", beforeId=str(part.before_id))
+        assert (ids(part), part.looked) == ([1, 2, 3, 4, 5], "")
+        forward = rows(services, q="needle", afterId="20")
+        assert (forward.rows, forward.at_end, forward.after_id) == ([], False, 40)
 
 
 def test_the_stream_is_asked_for_what_the_page_shows_but_for_text(services: Services) -> None:

@@ -72,6 +72,7 @@ class EventRows(Fragment):
     before_id: Annotated[int | None, "Earlier events lie before this id; None where there are none."]
     after_id: Annotated[int, "Later events lie after this id."]
     at_end: Annotated[bool, "Whether nothing is known to come after these."]
+    looked: Annotated[str, "How far a search for a text has looked, when it has not looked at everything; else empty."]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +99,7 @@ def events_page(services: Services, params: Mapping[str, str], server: str) -> E
         part = event_rows(services, params)
     except QueryInvalid as error:
         fault = QueryFault.of(error)
-        query, part = Query(), EventRows(rows=[], before_id=None, after_id=0, at_end=True)
+        query, part = Query(), EventRows(rows=[], before_id=None, after_id=0, at_end=True, looked="")
     return EventsPage(
         title="Events",
         place="events",
@@ -116,6 +117,7 @@ def events_page(services: Services, params: Mapping[str, str], server: str) -> E
         before_id=part.before_id,
         after_id=part.after_id,
         at_end=part.at_end,
+        looked=part.looked,
         rows_href=href("/events/rows", kept),
         earlier=href("/events", {**kept, "beforeId": str(part.before_id)}) if part.before_id is not None else None,
         later=None if part.at_end else href("/events", {**kept, "afterId": str(part.after_id)}),
@@ -147,6 +149,7 @@ def event_rows(services: Services, params: Mapping[str, str]) -> EventRows:
         before_id=_before(page, after),
         after_id=_after(page, after, before, head),
         at_end=before is None and not (page.more and after is not None),
+        looked=_looked(services, page, head),
     )
 
 
@@ -182,15 +185,24 @@ def _facet(query: Query, kept: Mapping[str, str], key: str, word: str, field: st
 def _before(page: EventPage, after: int | None) -> int | None:
     """Read backwards, the page knows whether there is more; read forwards, what it came after lies before it."""
     if after is None:
-        return page.events[0].id if page.more and page.events else None
+        return page.next_before_id if page.more else None
     return page.events[0].id if page.events else after + 1
 
 
 def _after(page: EventPage, after: int | None, before: int | None, head: int) -> int:
     """Where reading forwards goes on: after all that was looked at, so that it is not looked at again."""
-    last = page.events[-1].id if page.events else max(after or 0, (before or 1) - 1)
+    backwards = page.events[-1].id if page.events else (before or 1) - 1
+    last = backwards if after is None else page.next_after_id or after
     complete = before is None and not (page.more and after is not None)
     return max(last, head) if complete else last
+
+
+def _looked(services: Services, page: EventPage, head: int) -> str:
+    if page.scanned is None or page.scanned.complete or page.scanned.from_id is None:
+        return ""
+    first = get_events_at(services.store, [page.scanned.from_id])
+    back = f", back to {fmt.in_full(first[0].created_at)[:19]}" if first else ""
+    return f"Looked at {fmt.count(page.scanned.count)} of {fmt.count(head)} events{back}."
 
 
 def _rows(services: Services, events: list[StoredEvent]) -> list[TailRow]:

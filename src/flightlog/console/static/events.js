@@ -8,12 +8,15 @@ import { Tail } from "./tail.js";
 const box = document.getElementById("tail");
 const resume = document.getElementById("resume");
 const said = document.getElementById("said");
+const looked = document.getElementById("looked");
 const tail = new Tail(box, show);
 
 // ── following and holding still ────────────────────────────────────────────────────────────────────────────────────────
 
 function show() {
   if (tail.rows.length) document.getElementById("none")?.remove();
+  looked.hidden = !tail.looked;
+  looked.firstElementChild.textContent = tail.looked;
   resume.hidden = tail.following;
   if (tail.following) {
     said.textContent = "";
@@ -23,6 +26,12 @@ function show() {
   resume.textContent = !tail.atEnd ? "Newest ↓" : count === "0" ? "Paused ↓" : `Paused, ${count} new ↓`;
   if (count !== "0") said.textContent = "New events wait below.";
 }
+
+looked.addEventListener("click", (event) => {
+  if (!event.target.closest("a") || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  tail.further();
+});
 
 resume.addEventListener("click", () => tail.toEnd());
 

@@ -39,6 +39,16 @@ export class Tail {
     return this.#list.children;
   }
 
+  /** How far a search has looked, in words; empty when there is nothing more to look at. */
+  get looked() {
+    return this.#list.dataset.looked;
+  }
+
+  /** Ask for earlier rows without scrolling: a search that found little has nothing to scroll. */
+  further() {
+    return this.#inTurn(() => this.#list.dataset.before ? this.#earlier() : undefined);
+  }
+
   /** Something new is in the journal. */
   news() {
     return this.#inTurn(async () => {
@@ -85,6 +95,7 @@ export class Tail {
   async #earlier() {
     const part = await this.#ask({ beforeId: this.#list.dataset.before });
     this.#list.dataset.before = part.dataset.before;
+    this.#list.dataset.looked = part.dataset.looked;
     this.#list.prepend(...this.#unknown(part));
     const extra = this.rows.length - ROWS_MAX;
     if (extra > 0) {
