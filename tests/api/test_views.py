@@ -57,6 +57,16 @@ def test_what_makes_no_view_is_a_problem_and_nothing_is_kept(client: Client, bod
     assert views(client) == []
 
 
+@pytest.mark.parametrize("part", ["name", "query"])
+def test_a_secret_is_not_kept_in_a_view(client: Client, part: str) -> None:
+    secret = "ghp_" + "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8"
+    value = secret if part == "name" else f"q=%22{secret}%22&since=24h"
+    answer = client.post("/api/views", json={**VIEW, part: value})
+    assert answer.json()["code"] == 42206
+    assert secret not in answer.text
+    assert views(client) == []
+
+
 def test_a_form_of_another_site_can_not_save_a_view(client: Client) -> None:
     as_form = client.post("/api/views", content=json.dumps(VIEW), headers={"Content-Type": "text/plain"})
     assert as_form.json()["code"] == 41501

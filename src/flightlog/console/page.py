@@ -84,7 +84,6 @@ class Page(Fragment):
     until: Annotated[str, "Until when, as in the URL; empty for now."] = ""
     projects: Annotated[list[str], "The projects that there are."] = dataclasses.field(default_factory=list)
     views: Annotated[list[ViewLink], "The saved views."] = dataclasses.field(default_factory=list)
-    search: Annotated[str, "The same as `query`, for pages that have no language."] = ""
     notice: Annotated[Notice | None, "The banner, if there is one."] = None
     live: Annotated[str | None, "The stream that brings news for this page, if any can come."] = None
     version: Annotated[str, "The version of Flightlog."]

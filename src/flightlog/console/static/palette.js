@@ -51,10 +51,10 @@ export function remember(id, name) {
 function known() {
   const saved = [...document.querySelectorAll("#rail a.view")].map((link) => ({ label: link.textContent, run: go(link.href), detail: "saved view" }));
   return [
-    ...actions,
+    ...recent().map((one) => ({ label: one.name || one.id, run: go(runHref(one.id)), detail: "recent run", id: one.id })),
     ...PLACES.map(([label, href]) => ({ label, run: go(href), detail: "page" })),
     ...saved,
-    ...recent().map((one) => ({ label: one.name || one.id, run: go(runHref(one.id)), detail: "recent run", id: one.id })),
+    ...actions,
   ];
 }
 
