@@ -81,6 +81,11 @@ function build() {
   dock = element("div", { className: "dock", id: "dock", hidden: true }, edge, content);
   document.body.append(dock);
   resizable();
+  // Below the top of the page, as long as that is in view.
+  const below = () => root.style.setProperty("--dock-top", `${Math.max(0, document.querySelector("main").getBoundingClientRect().top)}px`);
+  addEventListener("scroll", below, { passive: true });
+  addEventListener("resize", below);
+  below();
   setWidth(Number(remembered("panel")) || WIDTH_FIRST);
 }
 
