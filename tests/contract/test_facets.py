@@ -75,6 +75,8 @@ def test_no_more_than_the_limit_is_counted_and_it_says_so(filled: Store) -> None
     found = count_facets(filled, clock=CLOCK, settings=Settings(facet_runs_max=10))
     assert (found.counted, found.complete) == (10, False)
     assert sum(one.count for one in found.facets["status"]) == 10
+    newest = list_runs(filled, limit=10, clock=CLOCK).runs
+    assert {one.value: one.count for one in found.facets["actor"]} == Counter(run.actor for run in newest)
     assert count_facets(filled, clock=CLOCK, settings=Settings(facet_runs_max=40)).complete
 
 

@@ -52,13 +52,14 @@ def test_plain_values_become_plain_fields_and_all_else_a_condition() -> None:
     assert found == RunFilter(
         statuses=("failed", "hung"),
         actor="bob",
-        text="log in",
+        text="log",
         since=NOW - HOUR,
         also=(
             Condition(field="models", patterns=("gpt*",)),
             Condition(field="cost", low=0.1, low_open=True),
             Condition(field="tokens", low=1_000, high=2_000_000),
             Condition(field="project", values=("old",), negated=True),
+            Condition(field="text", values=("in",)),
         ),
     )
 
@@ -91,7 +92,6 @@ def test_a_star_between_quotes_is_a_star() -> None:
         ('name:"open', 5, 5, "not closed"),
         ('name:"a"b', 8, 1, "a space or a comma"),
         ("a - b", 2, 1, "follows the minus"),
-        ("-login", 0, 6, "can't be negated"),
         ("since:yesterday", 6, 9, "neither"),
         ("since:1h since:2h", 9, 8, "said once"),
         ("cost:1,2", 0, 8, "one number or one range"),
@@ -103,6 +103,22 @@ def test_what_cannot_be_read_is_pointed_at(text: str, at: int, length: int, says
         run_filter(text, NOW)
     assert (caught.value.facts["at"], caught.value.facts["length"]) == (at, length)
     assert says in caught.value.message
+
+
+def test_words_beside_each_other_must_all_be_there() -> None:
+    assert run_filter('"log in" -old fix*build', NOW) == RunFilter(
+        text="log in",
+        also=(
+            Condition(field="text", values=("old",), negated=True),
+            Condition(field="text", patterns=("fix*build",)),
+        ),
+    )
+
+
+def test_payloads_are_not_searched_for_what_is_not_in_them() -> None:
+    with pytest.raises(QueryInvalid, match="can't be negated") as caught:
+        event_filter("level:error -login", NOW)
+    assert (caught.value.facts["at"], caught.value.facts["length"]) == (12, 6)
 
 
 @given(texts, scopes)

@@ -6,11 +6,14 @@ Bounded: the newest runs that match are looked at, up to a limit, whatever the s
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from operator import add
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, and_, case, literal, select
+from sqlalchemy import ColumnElement, Connection, Text, and_, case, func, literal, select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import GenericFunction
 
 from flightlog.clock import NS_PER_SECOND, Clock
 from flightlog.config import Settings
@@ -33,6 +36,9 @@ BUCKETS_MAX = 120
 BUCKET_SECONDS: tuple[int, ...] = (1, 5, 15, 60, 300, 900, 3_600, 10_800, 21_600, 43_200, 86_400, 604_800, 2_592_000)
 
 _models = msgspec.json.Decoder(list[str])
+_values = msgspec.json.Decoder(list[Any])
+_code = {status: code for code, status in enumerate(STATUSES)} | {HUNG: STATUSES.index(RUNNING)}
+_CODES = len(STATUSES)
 
 
 class Counted(msgspec.Struct, frozen=True):
@@ -81,32 +87,83 @@ def count_facets(
     """The facets of the runs that pass the filter. Raises FilterInvalid."""
     since, limit = silent_since(clock, settings), settings.facet_runs_max
     with store.read() as connection:
-        rows = _read(connection, filter, since, limit + 1, store.dialect)
-        complete, rows = len(rows) <= limit, rows[:limit]
-        counts = {name: _count(name, rows) for name in FACETS}
+        # A limit costs as much again, so it is only set where there is something to leave out.
+        beyond = connection.execute(select(runs.c.run_id).limit(1).offset(limit)).first() is not None
+        look = _Look(connection, since, limit + 1 if beyond else None, store.dialect)
+        found = look.at(filter, ("started", *(name for name in FACETS if not look.has_index(filter, name))))
+        complete = len(found["started"]) <= limit
+        columns = {name: values[:limit] for name, values in found.items()}
+        counts = {}
         for name in FACETS:
             wider = _without(filter, name)
-            if wider != filter:
-                counts[name] = _count(name, _read(connection, wider, since, limit, store.dialect))
-    found = {name: [Counted(value, n) for value, n in counts[name].most_common(VALUES_MAX)] for name in FACETS}
-    return Facets(len(rows), complete, found, _histogram(rows, filter))
+            if look.has_index(wider, name):
+                counts[name] = look.grouped(name)
+            else:
+                counts[name] = _count(name, columns[name] if wider == filter else look.at(wider, (name,))[name][:limit])
+    most = {name: [Counted(value, n) for value, n in counts[name].most_common(VALUES_MAX)] for name in FACETS}
+    histogram = _histogram(columns["started"], columns["status"], filter)
+    return Facets(len(columns["started"]), complete, most, histogram)
 
 
-Rows = list[tuple[Any, ...]]
-_STARTED, _STATUS, _ACTOR, _PROJECT, _MODELS, _SOURCE = range(6)
-_PLACES = {"status": _STATUS, "actor": _ACTOR, "project": _PROJECT, "model": _MODELS, "source": _SOURCE}
+class _Look(NamedTuple):
+    connection: Connection
+    silent_since: int
+    limit: int | None
+    dialect: str
+
+    def has_index(self, wanted: RunFilter, name: str) -> bool:
+        """Whether an index has the runs in the order of this column, and none of them is to be left out."""
+        return self.limit is None and wanted == ALL_RUNS and name in ("actor", "project")
+
+    def grouped(self, name: str) -> Counter[str]:
+        """How often each value is there, by the index of the column."""
+        column = runs.c[name]
+        asked = select(column, func.count()).where(column.is_not(None)).group_by(column)
+        return Counter({row[0]: row[1] for row in self.connection.execute(asked)})
+
+    def at(self, wanted: RunFilter, names: Sequence[str]) -> dict[str, list[Any]]:
+        """These columns of the newest runs that match. Each comes as one JSON list: a row of Python objects for each of a
+        hundred thousand runs takes three times as long."""
+        is_hung = and_(runs.c.status == RUNNING, runs.c.last_event_at < self.silent_since)
+        known: dict[str, ColumnElement[Any]] = {
+            "started": runs.c.started_at,
+            "status": case((is_hung, literal(HUNG)), else_=runs.c.status),
+            "actor": runs.c.actor,
+            "project": runs.c.project,
+            "model": runs.c.models,
+            "source": runs.c.source,
+        }
+        asked = conditions(wanted, self.silent_since, self.dialect)
+        if self.limit is None:
+            whole = select(*(json_list(known[name]) for name in names)).where(*asked)
+        else:
+            newest = (
+                select(*(known[name].label(name) for name in names))
+                .where(*asked)
+                .order_by(runs.c.started_at.desc(), runs.c.run_id.desc())
+                .limit(self.limit)
+                .subquery()
+            )
+            whole = select(*(json_list(newest.c[name]) for name in names))
+        row = self.connection.execute(whole).one()
+        return {name: _values.decode(text) for name, text in zip(names, row, strict=True)}
 
 
-def _read(connection: Connection, wanted: RunFilter, since: int, limit: int, dialect: str) -> Rows:
-    is_hung = and_(runs.c.status == RUNNING, runs.c.last_event_at < since)
-    status = case((is_hung, literal(HUNG)), else_=runs.c.status)
-    asked = (
-        select(runs.c.started_at, status, runs.c.actor, runs.c.project, runs.c.models, runs.c.source)
-        .where(*conditions(wanted, since, dialect))
-        .order_by(runs.c.started_at.desc(), runs.c.run_id.desc())
-        .limit(limit)
-    )
-    return [tuple(row) for row in connection.execute(asked)]
+class json_list(GenericFunction[str]):  # noqa: N801 - named as SQL would
+    """The values of a column as the text of a JSON list."""
+
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(json_list)
+def _(element: Any, compiler: Any, **given: Any) -> str:
+    return f"coalesce(json_agg({compiler.process(element.clauses, **given)})::text, '[]')"
+
+
+@compiles(json_list, "sqlite")
+def _(element: Any, compiler: Any, **given: Any) -> str:
+    return f"json_group_array({compiler.process(element.clauses, **given)})"
 
 
 def _without(wanted: RunFilter, facet: str) -> RunFilter:
@@ -119,8 +176,8 @@ def _without(wanted: RunFilter, facet: str) -> RunFilter:
     return msgspec.structs.replace(wanted, **changes)
 
 
-def _count(facet: str, rows: Rows) -> Counter[str]:
-    plain: Counter[Any] = Counter(row[_PLACES[facet]] for row in rows)
+def _count(facet: str, values: list[Any]) -> Counter[str]:
+    plain: Counter[Any] = Counter(values)
     plain.pop(None, None)
     if facet != "model":
         return plain
@@ -131,19 +188,19 @@ def _count(facet: str, rows: Rows) -> Counter[str]:
     return models
 
 
-def _histogram(rows: Rows, wanted: RunFilter) -> Histogram | None:
-    if not rows:
+def _histogram(starts: list[int], statuses: list[str], wanted: RunFilter) -> Histogram | None:
+    if not starts:
         return None
-    first = wanted.since if wanted.since is not None else rows[-1][_STARTED]
-    last = wanted.until if wanted.until is not None else rows[0][_STARTED] + 1
+    first = wanted.since if wanted.since is not None else min(starts)
+    last = wanted.until if wanted.until is not None else max(starts) + 1
     seconds = bucket_seconds(first, last)
     width = seconds * NS_PER_SECOND
-    counted: Counter[tuple[int, str]] = Counter((row[_STARTED] // width, row[_STATUS]) for row in rows)
-    buckets: dict[int, dict[str, int]] = {}
-    for (place, status), count in counted.items():
-        known: Mapping[str, int] = buckets.setdefault(place, {})
-        name = status if status in STATUSES else RUNNING
-        buckets[place][name] = known.get(name, 0) + count
+    # Place and status as one number: pairs would take twice as long.
+    counted = Counter(map(add, [start // width * _CODES for start in starts], [_code[status] for status in statuses]))
+    buckets: dict[int, Counter[str]] = {}
+    for both, count in counted.items():
+        place, code = divmod(both, _CODES)
+        buckets.setdefault(place, Counter())[STATUSES[code]] += count
     made = [Bucket(place * width, **buckets[place]) for place in sorted(buckets)]
     return Histogram(first // width * width, -(-last // width) * width, seconds, made)
 

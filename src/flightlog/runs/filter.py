@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, exists, func, literal, literal_column, or_, select, text
+from sqlalchemy import ColumnElement, and_, case, exists, false, func, literal, literal_column, not_, or_, select, text
 
 from flightlog.errors import FilterInvalid
-from flightlog.journal.asking import is_asked, is_like, like_text, unless
+from flightlog.journal.asking import any_case_like, has_part, is_asked, is_like, like_text, unless
 from flightlog.journal.condition import Condition
 from flightlog.journal.filter import INT64_MAX, is_storable
 from flightlog.runs.fold import NANO
@@ -23,7 +23,7 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     `name` is a part of the name, in any case of letters; `text` the same, or the beginning of the run's id. `since`
     (inclusive) and `until` (exclusive) are started_at in nanoseconds. `also` asks of any column, of `models` (one of them),
-    `counts` (has events of the type), `tokens` and `cost` (in dollars).
+    `counts` (has events of the type), `tokens`, `cost` (in dollars) and `text` once more.
     """
 
     project: str | None = None
@@ -40,14 +40,21 @@ class RunFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 ALL_RUNS = RunFilter()
 
-TOKENS = runs.c.tokens_input + runs.c.tokens_output
+# Each of the two may be as large as a number gets.
+TOKENS: ColumnElement[Any] = case(
+    (runs.c.tokens_input > INT64_MAX - runs.c.tokens_output, INT64_MAX),
+    else_=runs.c.tokens_input + runs.c.tokens_output,
+)
+# How long a run took as its summary tells it: what it said itself, else from its start to its end; nothing while it runs.
+TOOK: ColumnElement[Any] = func.coalesce(
+    runs.c.duration_ns,
+    case((runs.c.finished_at < runs.c.started_at, 0), else_=runs.c.finished_at - runs.c.started_at),
+)
 _TEXTS = ("run_id", "project", "name", "actor", "source", "task_id", "trace_id")
 _NUMBERS: dict[str, ColumnElement[Any]] = {
-    **{
-        name: runs.c[name]
-        for name in ("tokens_input", "tokens_output", "error_count", "lost_count", "event_count", "duration_ns")
-    },
+    **{name: runs.c[name] for name in ("tokens_input", "tokens_output", "error_count", "lost_count", "event_count")},
     "tokens": TOKENS,
+    "duration_ns": TOOK,
 }
 
 
@@ -62,10 +69,9 @@ def conditions(wanted: RunFilter, silent_since: int, dialect: str) -> list[Colum
     if wanted.statuses:
         made.append(has_status(wanted.statuses, silent_since))
     if wanted.name is not None:
-        made.append(runs.c.name.icontains(wanted.name, autoescape=True))
+        made.append(_contains(runs.c.name, wanted.name))
     if wanted.text is not None:
-        begins = runs.c.run_id.startswith(wanted.text, autoescape=True)
-        made.append(or_(runs.c.name.icontains(wanted.text, autoescape=True), begins))
+        made.append(_has_text(wanted.text))
     if wanted.since is not None:
         made.append(runs.c.started_at >= wanted.since)
     if wanted.until is not None:
@@ -98,7 +104,32 @@ def has_status(statuses: tuple[str, ...], silent_since: int) -> ColumnElement[bo
     return or_(one_of_them, hung) if stored else hung
 
 
+def _contains(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
+    """Whether the text is a part, in any case of letters."""
+    return any_case_like(column, literal(f"%{_itself(text)}%"))
+
+
+def _itself(text: str) -> str:
+    """LIKE's way to write this text, stars too."""
+    return "*".join(like_text(part) for part in text.split("*"))
+
+
+def _has_text(text: str) -> ColumnElement[bool]:
+    return or_(_contains(runs.c.name, text), runs.c.run_id.startswith(text, autoescape=True))
+
+
+def _has_texts(wanted: Condition) -> ColumnElement[bool]:
+    found = [_has_text(value) for value in wanted.values]
+    found.extend(
+        or_(is_like(runs.c.name, f"*{pattern}*"), is_like(runs.c.run_id, f"{pattern}*")) for pattern in wanted.patterns
+    )
+    # A run without a name has no text beside its id.
+    return not_(func.coalesce(or_(*found), false())) if wanted.negated else or_(*found)
+
+
 def _also(wanted: Condition, silent_since: int, dialect: str) -> ColumnElement[bool]:
+    if wanted.field == "text":
+        return _has_texts(wanted)
     if wanted.field == "status":
         return unless(has_status(wanted.values, silent_since), wanted.negated, runs.c.status)
     if wanted.field == "models":
@@ -120,24 +151,24 @@ def _nano(dollars: float | int | None) -> int | None:
 
 
 def _has_model(wanted: Condition, dialect: str) -> ColumnElement[bool]:
-    """One of the models in the list. The text of the list is looked at first: few rows need to be taken apart."""
     each = (
         "json_each(runs.models)" if dialect == "sqlite" else "json_array_elements_text(runs.models::json) AS e(value)"
     )
     model: ColumnElement[Any] = literal_column("value")
     found: list[ColumnElement[bool]] = []
     for value in wanted.values:
-        # JSON writes these characters otherwise than they are, so the text can't be searched for them.
-        if value.isascii() and not set(value) & set('"\\/') and value.isprintable():
-            found.append(runs.c.models.contains(f'"{value}"', autoescape=True))
-        else:
-            found.append(_one(each, model == value))
-    for pattern in wanted.patterns:
-        parts = [part for part in pattern.lower().split("*") if part]
-        near = [
-            func.lower(runs.c.models).like("%" + like_text(part) + "%", escape="\\") for part in parts if part.isalnum()
-        ]
-        found.append(and_(*near, _one(each, is_like(model, pattern))))
+        # In the text of a list a comma stands between quotes even if no model is called so.
+        plain = _is_plain(value) and value != ","
+        found.append(has_part(runs.c.models, literal(f'"{value}"')) if plain else _one(each, model == value))
+    found.extend(_one_like(each, model, pattern, runs.c.models) for pattern in wanted.patterns)
+    return or_(*found)
+
+
+def _has_type(wanted: Condition, dialect: str) -> ColumnElement[bool]:
+    each = "json_each(runs.counts)" if dialect == "sqlite" else "json_object_keys(runs.counts::json) AS e(key)"
+    # The names of types need no escapes in JSON, so the text can be searched for them.
+    found: list[ColumnElement[bool]] = [has_part(runs.c.counts, literal(f'"{value}":')) for value in wanted.values]
+    found.extend(_one_like(each, literal_column("key"), pattern, runs.c.counts) for pattern in wanted.patterns)
     return or_(*found)
 
 
@@ -145,9 +176,17 @@ def _one(each: str, holds: ColumnElement[bool]) -> ColumnElement[bool]:
     return exists(select(literal(1)).select_from(text(each)).where(holds))
 
 
-def _has_type(wanted: Condition, dialect: str) -> ColumnElement[bool]:
-    # The names of types need no escapes in JSON, so the text can be searched for them.
-    found = [runs.c.counts.contains(f'"{value}":', autoescape=True) for value in wanted.values]
-    each = "json_each(runs.counts)" if dialect == "sqlite" else "json_object_keys(runs.counts::json) AS e(key)"
-    found.extend(_one(each, is_like(literal_column("key"), pattern)) for pattern in wanted.patterns)
-    return or_(*found)
+def _one_like(each: str, item: ColumnElement[Any], pattern: str, whole: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether one of a JSON list is like the pattern. Most often its text tells: a name that begins or ends so has a quote
+    there. Else few of the lists are taken apart, for the text of most has not even the pattern's parts."""
+    parts = [part for part in pattern.split("*") if part]
+    opens, closes = '"' * (not pattern.startswith("*")), '"' * (not pattern.endswith("*"))
+    if len(parts) == 1 and opens + closes and _is_plain(parts[0]) and not set(parts[0]) & set(",:[]{}"):
+        return _contains(whole, opens + parts[0] + closes)
+    near = [_contains(whole, part) for part in parts if _is_plain(part)]
+    return and_(*near, _one(each, is_like(item, pattern)))
+
+
+def _is_plain(text: str) -> bool:
+    """Whether JSON writes the text as it is."""
+    return text.isprintable() and not set(text) & set('"\\')

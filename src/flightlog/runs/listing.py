@@ -6,26 +6,20 @@ import base64
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, case, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, func, literal, select, tuple_
 
 from flightlog.clock import Clock
 from flightlog.config import Settings
 from flightlog.errors import CursorInvalid, FilterInvalid, LimitInvalid
-from flightlog.runs.filter import ALL_RUNS, TOKENS, RunFilter, conditions
+from flightlog.runs.filter import ALL_RUNS, TOKENS, TOOK, RunFilter, conditions
 from flightlog.runs.fold import INT64_MAX
 from flightlog.runs.summary import DEFAULTS, SYSTEM_CLOCK, RunSummary, silent_since, summary_of
 from flightlog.runs.table import runs
 from flightlog.store.contract import Store
 
-# How long a run took as its summary tells it: what it said itself, else from its start to its end; nothing while it runs.
-_TOOK = func.coalesce(
-    runs.c.duration_ns,
-    case((runs.c.finished_at < runs.c.started_at, 0), else_=runs.c.finished_at - runs.c.started_at),
-    -1,
-)
 _SORTS: dict[str, ColumnElement[Any]] = {
     "started": runs.c.started_at,
-    "duration": _TOOK,
+    "duration": func.coalesce(TOOK, -1),
     "cost": runs.c.cost_nano_usd,
     "tokens": TOKENS,
     "errors": runs.c.error_count,
