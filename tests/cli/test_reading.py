@@ -263,3 +263,49 @@ def test_json_is_utf8_whatever_the_locale_says(folder: Path) -> None:
     poor = flightlog_process("run", "list", "--dir", folder, PYTHONIOENCODING="ascii")
     assert poor.code == 0
     assert "Br\\xfbl\\xe9e" in poor.out
+
+
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        ("status:failed", [1]),
+        ("-status:failed actor:agent*", [2, 0]),
+        ("mend", [0]),
+        ('"mend the" input:10', [0]),
+        ("input:>10", []),
+        ("since:1h", [2, 1, 0]),
+    ],
+)
+def test_runs_are_found_by_a_query(place: Recorded, where: str, found: list[int]) -> None:
+    page = flightlog("run", "list", *place.where, "--where", where, "--json").json
+    assert [place.runs.index(run["run_id"]) for run in page["runs"]] == found
+
+
+def test_a_query_that_can_not_be_read_says_where(place: Recorded) -> None:
+    for verb in (("run", "list"), ("events",)):
+        said = flightlog(*verb, *place.where, "--where", "a stauts:failed")
+        assert said.code == 2
+        assert "at character 2" in said.err
+        assert "did you mean 'status'" in said.err
+
+
+def test_events_are_found_by_a_query_and_by_text(place: Recorded) -> None:
+    page = flightlog("events", *place.where, "--where", "type:run_started mend", "--json").json
+    assert [event["run_id"] for event in page["events"]] == [place.runs[0]]
+    assert page["events"][0]["type"] == "run_started"
+
+
+def test_runs_are_sorted_by_what_is_asked(place: Recorded) -> None:
+    page = flightlog("run", "list", *place.where, "--sort", "-tokens", "--json").json
+    assert page["runs"][0]["run_id"] == place.runs[0]
+    assert flightlog("run", "list", *place.where, "--sort", "luck").code == 2
+
+
+def test_two_runs_are_compared(place: Recorded) -> None:
+    said = flightlog("run", "compare", place.runs[0], place.runs[1], *place.where)
+    assert said.code == 0
+    assert said.out.splitlines()[1].split()[0] == "status"
+    found = flightlog("run", "compare", place.runs[0], place.runs[1], *place.where, "--json").json
+    assert found["left"]["run_id"] == place.runs[0]
+    assert {row["relation"] for row in found["rows"]} <= {"same", "changed", "left", "right"}
+    assert flightlog("run", "compare", place.runs[0], "nobody", *place.where).code != 0

@@ -44,6 +44,7 @@ def test_the_verbs_are_these() -> None:
         "index drop",
         "index status",
         "migrate",
+        "run compare",
         "run list",
         "run show",
         "tail",

@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def events(
+    where: options.Where = None,
     folder: options.Folder = None,
     server: options.Server = None,
     run: Annotated[str | None, typer.Option("--run", metavar="RUN", help="Events of this run.")] = None,
@@ -79,6 +80,7 @@ def events(
         name=name,
         since=moment("since", since),
         until=moment("until", until),
+        q=where,
     )
     opened = open_source(folder, server)
     try:

@@ -36,19 +36,28 @@ class FolderSource:
 
     def runs(self, query: RunQuery, limit: int | None = None, cursor: str | None = None) -> Doc:
         from flightlog.api.shapes import run_page_shape
+        from flightlog.clock import SystemClock
+        from flightlog.filters.compile import narrowed_runs, run_filter
         from flightlog.runs.filter import RunFilter
-        from flightlog.runs.listing import list_runs
+        from flightlog.runs.listing import NEWEST, list_runs
 
-        wanted = RunFilter(**msgspec.structs.asdict(query))
-        return _document(
-            run_page_shape(list_runs(self._store, wanted, limit=limit, cursor=cursor, settings=self.settings))
-        )
+        fields = msgspec.structs.asdict(query)
+        asked, sort = fields.pop("q"), fields.pop("sort") or NEWEST
+        wanted = narrowed_runs(run_filter(asked or "", SystemClock().now_ns()), RunFilter(**fields))
+        page = list_runs(self._store, wanted, sort=sort, limit=limit, cursor=cursor, settings=self.settings)
+        return _document(run_page_shape(page))
 
     def run(self, run_id: str) -> Doc:
         from flightlog.api.shapes import run_shape
         from flightlog.runs.summary import get_run
 
         return _document(run_shape(get_run(self._store, run_id, settings=self.settings)))
+
+    def compare(self, left: str, right: str) -> Doc:
+        from flightlog.api.shapes_compare import comparison_shape
+        from flightlog.runs.compare import compare_runs
+
+        return _document(comparison_shape(compare_runs(self._store, left, right, settings=self.settings)))
 
     def events(
         self,
@@ -92,9 +101,13 @@ class FolderSource:
 
 
 def _filter(query: EventQuery) -> Any:
+    from flightlog.clock import SystemClock
+    from flightlog.filters.compile import event_filter, narrowed_events
     from flightlog.journal.read import EventFilter
 
-    return EventFilter(**msgspec.structs.asdict(query))
+    fields = msgspec.structs.asdict(query)
+    asked = fields.pop("q")
+    return narrowed_events(event_filter(asked or "", SystemClock().now_ns()), EventFilter(**fields))
 
 
 def _document(shape: Any) -> Doc:

@@ -25,6 +25,10 @@ Server = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, problems as JSON on standard error.")]
 
+Where = Annotated[
+    str | None,
+    typer.Option("--where", metavar="QUERY", help="A query, as in 'status:failed cost:>0.1 login'."),
+]
 Limit = Annotated[int | None, typer.Option("--limit", metavar="N", help="Most rows to show.")]
 AfterId = Annotated[
     int | None, typer.Option("--after-id", metavar="ID", help="Only what came after this event id, oldest first.")

@@ -11,7 +11,7 @@ Doc = dict[str, Any]
 
 
 class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which events: every field that is given has to hold. Named as in the journal's own filter."""
+    """Which events: every field that is given has to hold. Named as in the journal's own filter; `q` is a query in words."""
 
     project: str | None = None
     run_id: str | None = None
@@ -27,10 +27,11 @@ class EventQuery(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     since: int | None = None
     until: int | None = None
+    q: str | None = None
 
 
 class RunQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which runs. `name` is a part of the name."""
+    """Which runs. `name` is a part of the name, `q` a query in words."""
 
     project: str | None = None
     statuses: tuple[str, ...] = ()
@@ -40,6 +41,8 @@ class RunQuery(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     since: int | None = None
     until: int | None = None
+    q: str | None = None
+    sort: str | None = None
 
 
 class Source(Protocol):
@@ -50,6 +53,9 @@ class Source(Protocol):
 
     def run(self, run_id: str) -> Doc:
         """One run's summary. Raises RunNotFound."""
+
+    def compare(self, left: str, right: str) -> Doc:
+        """Two runs side by side: `{left, right, totals, rows, complete}`. Raises RunNotFound."""
 
     def events(
         self,

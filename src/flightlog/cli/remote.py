@@ -15,6 +15,7 @@ import msgspec
 
 from flightlog.cli.problems import from_problem
 from flightlog.cli.query import Doc, EventQuery, RunQuery
+from flightlog.cli.words import quoted as quote
 from flightlog.config import MIB, Settings
 from flightlog.errors import (
     EventIdConflict,
@@ -66,14 +67,20 @@ class ServerSource:
         self._timeout = (settings or Settings.load()).http_timeout_seconds
 
     def runs(self, query: RunQuery, limit: int | None = None, cursor: str | None = None) -> Doc:
-        names = {**_NAMES, "name": "q"}
-        parameters = [*_parameters(query, names), ("limit", limit), ("cursor", cursor)]
+        # A part of a name is a text between quotes in the language.
+        named = quote(query.name) if query.name else ""
+        asked = msgspec.structs.replace(query, q=f"{query.q or ''} {named}".strip() or None, name=None)
+        parameters = [*_parameters(asked, _NAMES), ("limit", limit), ("cursor", cursor)]
         return self.get("/api/runs", parameters, needs=("runs", "nextCursor"))
 
     def run(self, run_id: str) -> Doc:
         if run_id in (".", ".."):  # a path has other uses for these
             raise RunNotFound(run_id=run_id)
         return self.get(f"/api/runs/{urllib.parse.quote(run_id, safe='')}", needs=("run_id", "status", "counts"))
+
+    def compare(self, left: str, right: str) -> Doc:
+        needs = ("left", "right", "totals", "rows", "complete")
+        return self.get("/api/runs/compare", [("left", left), ("right", right)], needs=needs)
 
     def events(
         self,

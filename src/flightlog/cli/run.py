@@ -1,4 +1,4 @@
-"""`flightlog run list` and `flightlog run show`."""
+"""`flightlog run list` and `flightlog run show`; `flightlog run compare` has a file of its own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from flightlog.cli import lines, options, output
+from flightlog.cli.compare import compare
 from flightlog.cli.query import Doc, EventQuery, RunQuery, Source
 from flightlog.cli.source import open_source
 from flightlog.cli.words import count, duration, moment, short_time
@@ -20,10 +21,20 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
     group.command("list")(list_)
     group.command("show")(show)
-    app.add_typer(group, name="run", help="Look at runs: list them, or read one.")
+    group.command("compare")(compare)
+    app.add_typer(group, name="run", help="Look at runs: list them, read one, compare two.")
 
 
 def list_(
+    where: options.Where = None,
+    sort: Annotated[
+        str | None,
+        typer.Option(
+            "--sort",
+            metavar="FIELD",
+            help="started, duration, cost, tokens, errors, events; -FIELD for the largest first. Default: -started.",
+        ),
+    ] = None,
     folder: options.Folder = None,
     server: options.Server = None,
     status: Annotated[
@@ -55,6 +66,8 @@ def list_(
         name=name,
         since=moment("since", since),
         until=moment("until", until),
+        q=where,
+        sort=sort,
     )
     source = open_source(folder, server)
     try:

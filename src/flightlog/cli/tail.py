@@ -22,6 +22,7 @@ def register(app: typer.Typer) -> None:
 
 def tail(
     run_id: Annotated[str | None, typer.Argument(metavar="[RUN]", help="Only this run. Default: all of them.")] = None,
+    where: options.Where = None,
     folder: options.Folder = None,
     server: options.Server = None,
     types: options.Types = None,
@@ -36,11 +37,15 @@ def tail(
     as_json: options.AsJson = False,
 ) -> None:
     """Follow events as they are recorded, one a line, until Ctrl-C. With --json each line is one event."""
+    if until_finished and where is not None:
+        raise BadInput(
+            reason="--until-finished reads every event of the run; give --types or --level instead of --where"
+        )
     if until_finished and run_id is None:
         raise BadInput(reason="--until-finished needs a RUN")
     source = open_source(folder, server)
     try:
-        _follow(source, run_id, options.words(types), options.words(levels), last, until_finished, as_json)
+        _follow(source, run_id, options.words(types), options.words(levels), last, until_finished, as_json, where)
     finally:
         source.close()
 
@@ -53,8 +58,9 @@ def _follow(
     last: int,
     until_finished: bool,
     as_json: bool,
+    where: str | None = None,
 ) -> None:
-    wanted = EventQuery(run_id=run_id, types=types, levels=levels)
+    wanted = EventQuery(run_id=run_id, types=types, levels=levels, q=where)
     # Of a run whose end is waited for, every event is read and those not asked for are passed over.
     read = EventQuery(run_id=run_id) if until_finished else wanted
 

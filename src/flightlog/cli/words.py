@@ -110,3 +110,12 @@ def clip(text: str, chars_max: int) -> str:
     'abc…'
     """
     return text if len(text) <= chars_max else text[: chars_max - 1] + "…"
+
+
+def quoted(text: str) -> str:
+    r"""The text as the language of filters takes it, whatever it holds.
+
+    >>> quoted('say "hi"')
+    '"say \\"hi\\""'
+    """
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
