@@ -56,7 +56,7 @@ KINDS: dict[type[FlightlogError], Kind] = {
         40014,
         "query-invalid",
         "The query can't be read",
-        "Mend the stretch that begins at character `facts.at` and is `facts.length` long.",
+        "Mend the stretch that begins at character `at`, counted from 0, and is `length` long.",
     ),
     errors.LimitInvalid: Kind(
         40005,
@@ -258,7 +258,8 @@ def problem_of(error: FlightlogError, extra: Mapping[str, Any] | None = None) ->
     """The problem that an error of ours is."""
     kind = kind_of(type(error))
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if kind.status == 503 else {}
-    return Problem(kind, error.message, error.facts, extra or {}, headers)
+    place = {name: error.facts[name] for name in ("at", "length")} if isinstance(error, errors.QueryInvalid) else {}
+    return Problem(kind, error.message, error.facts, {**place, **(extra or {})}, headers)
 
 
 def internal_problem() -> Problem:

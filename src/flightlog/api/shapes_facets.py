@@ -30,8 +30,9 @@ class HistogramShape(msgspec.Struct):
 
 
 class FacetsShape(msgspec.Struct):
-    """How many runs have which value. When not `complete`, the newest `counted` were looked at."""
+    """How many runs have which value. When not `complete`, the newest `counted` were looked at, and `total` is null."""
 
+    total: int | None
     counted: int
     complete: bool
     facets: dict[str, list[Counted]]
@@ -57,6 +58,7 @@ def facets_shape(found: Facets) -> FacetsShape:
     """The facets as JSON shows them."""
     histogram = found.histogram
     return FacetsShape(
+        total=found.counted if found.complete else None,
         counted=found.counted,
         complete=found.complete,
         facets=found.facets,

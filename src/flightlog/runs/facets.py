@@ -87,9 +87,7 @@ def count_facets(
     """The facets of the runs that pass the filter. Raises FilterInvalid."""
     since, limit = silent_since(clock, settings), settings.facet_runs_max
     with store.read() as connection:
-        # A limit costs as much again, so it is only set where there is something to leave out.
-        beyond = connection.execute(select(runs.c.run_id).limit(1).offset(limit)).first() is not None
-        look = _Look(connection, since, limit + 1 if beyond else None, store.dialect)
+        look = _look(connection, since, limit, store.dialect)
         found = look.at(filter, ("started", *(name for name in FACETS if not look.has_index(filter, name))))
         complete = len(found["started"]) <= limit
         columns = {name: values[:limit] for name, values in found.items()}
@@ -103,6 +101,23 @@ def count_facets(
     most = {name: [Counted(value, n) for value, n in counts[name].most_common(VALUES_MAX)] for name in FACETS}
     histogram = _histogram(columns["started"], columns["status"], filter)
     return Facets(len(columns["started"]), complete, most, histogram)
+
+
+def count_values(
+    store: Store, facet: str, *, clock: Clock = SYSTEM_CLOCK, settings: Settings = DEFAULTS
+) -> Counter[str]:
+    """How often each value of one facet is there, in all runs, or in the newest of them when there are too many."""
+    with store.read() as connection:
+        look = _look(connection, silent_since(clock, settings), settings.facet_runs_max, store.dialect)
+        if look.has_index(ALL_RUNS, facet):
+            return look.grouped(facet)
+        return _count(facet, look.at(ALL_RUNS, (facet,))[facet])
+
+
+def _look(connection: Connection, since: int, limit: int, dialect: str) -> _Look:
+    # A limit costs as much again, so it is only set where there is something to leave out.
+    beyond = connection.execute(select(runs.c.run_id).limit(1).offset(limit)).first() is not None
+    return _Look(connection, since, limit + 1 if beyond else None, dialect)
 
 
 class _Look(NamedTuple):

@@ -17,7 +17,7 @@ from flightlog.errors import FilterInvalid
 from flightlog.filters.complete import complete
 from flightlog.filters.fields import SCOPES
 from flightlog.filters.params import parse_id
-from flightlog.runs.facets import FACETS, count_facets
+from flightlog.runs.facets import FACETS, count_facets, count_values
 
 router = APIRouter(tags=["runs"])
 
@@ -44,10 +44,7 @@ def completion(
         raise FilterInvalid(reason=f"scope is one of {', '.join(SCOPES)}, not {scope!r}")
 
     def known(field: str) -> Mapping[str, int]:
-        if field not in FACETS:
-            return {}
-        counted = count_facets(here.store, clock=here.clock, settings=here.settings).facets[field]
-        return {one.value: one.count for one in counted}
+        return count_values(here.store, field, clock=here.clock, settings=here.settings) if field in FACETS else {}
 
     place = parse_id(at)
     found = complete(q, len(q) if place is None else place, about, known)
