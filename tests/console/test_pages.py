@@ -19,6 +19,7 @@ from flightlog.console.blocks import Block, Pair
 from flightlog.console.diffview import DiffFile, DiffLine
 from flightlog.console.kinds import KINDS
 from flightlog.console.page import Fragment, Notice, QueryFault, ViewLink
+from flightlog.console.pages import compare
 from flightlog.console.pages import facets as numbers
 from flightlog.console.pages.event import EventPage, Fact, Flag, Panel
 from flightlog.console.pages.events import EventRows, EventsPage, Facet, TailRow
@@ -38,8 +39,9 @@ PAGES: list[type[Fragment]] = [RunsPage, RunPage, EventPage, ProblemPage, PanelF
 PARTS: list[Any] = [Notice, QueryFault, ViewLink, RunRow, Column, ColumnChoice, Part, Panel, Fact, Flag]
 PARTS += [Tile, KindChoice, Tab, Timeline, EventList, EventRow]
 PARTS += [Neighbour, Neighbours, Block, Pair, DiffFile, Card, CardEvent, Reading]
-PAGES += [EventsPage, EventRows, RunRows, numbers.FacetsFragment]
+PAGES += [EventsPage, EventRows, RunRows, numbers.FacetsFragment, compare.ComparePage]
 PARTS += [TailRow, Facet, numbers.FacetsPanel, numbers.Facet, numbers.FacetValue, numbers.Chart, numbers.Column]
+PARTS += [compare.ComparedRun, compare.Compared, compare.StepCell, compare.StepPair, compare.Stretch, compare.RunChoice]
 NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 
 

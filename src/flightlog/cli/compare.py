@@ -47,9 +47,10 @@ def compare(
         output.print_json(found)
         return
     rows: list[list[output.Cell]] = [["status", _status(found["left"]), _status(found["right"]), ""]]
-    for total in found["totals"]:
-        if total["left"] or total["right"]:
-            rows.append([WORDS[total["name"]], *(_number(total, side) for side in ("left", "right", "difference"))])
+    told = [total for total in found["totals"] if total["left"] or total["right"]]
+    rows += [
+        [WORDS[total["name"]], *(_number(total, side) for side in ("left", "right", "difference"))] for total in told
+    ]
     output.print_table(("", "left", "right", "difference"), rows, right=("left", "right", "difference"))
     print()
     same = 0

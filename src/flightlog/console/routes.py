@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from flightlog.console.page import Fragment
-from flightlog.console.pages import event, events, facets, lines, panel, reading, run, runs
+from flightlog.console.pages import compare, event, events, facets, lines, panel, reading, run, runs
 from flightlog.console.pages.frame import framed
 from flightlog.console.render import STATIC, render
 from flightlog.filters.params import check_known
@@ -55,6 +55,12 @@ def lines_(request: Request, run_id: str) -> Response:
 def reading_(request: Request, run_id: str) -> Response:
     services, params = _asked(request, reading.PARAMETERS)
     return _shown(request, reading.reading_fragment(services, run_id, params))
+
+
+@router.get("/compare")
+def compare_(request: Request) -> Response:
+    services, params = _asked(request, compare.PARAMETERS)
+    return _shown(request, compare.compare_page(services, params))
 
 
 @router.get("/panel/{event_id}")
