@@ -184,6 +184,15 @@ def test_two_keys_lead_to_the_pages_and_a_field_takes_its_letters(own: Visits, r
     assert page.url.endswith("/events")
 
 
+def test_enter_on_a_button_is_the_buttons(own: Visits, recorder: flightlog.Recorder) -> None:
+    page = own.open("/")
+    page.keyboard.press("j")
+    page.locator("#pause").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#pause")).to_have_text("Resume")
+    assert page.url.endswith("/")
+
+
 def test_the_keys_are_listed(own: Visits, recorder: flightlog.Recorder) -> None:
     page = own.open("/")
     page.keyboard.press("?")

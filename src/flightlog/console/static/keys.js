@@ -5,8 +5,9 @@ const CHORD_MS = 1_200;
 const bindings = new Map();
 let first = null, forget = null;
 
-/** Whether a key that was pressed is meant for the page and not for a field or a shortcut of the browser. */
+/** Whether a key that was pressed is meant for the page and not for a field, a button or a shortcut of the browser. */
 export function isForPage(event) {
+  if ((event.key === "Enter" || event.key === " ") && event.target.closest?.("a, button, summary")) return false;
   return !(event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.("input, textarea, select, [contenteditable]"));
 }
 
