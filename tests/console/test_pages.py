@@ -78,6 +78,7 @@ def test_a_template_shows_exactly_the_fields_of_its_page(page_class: type[Fragme
         "transcript",
         "table",
         "figures",
+        "aligned",
         "ages",
     }  # the macros, which templates import under these names
     assert used == {field.name for field in dataclasses.fields(page_class)}
