@@ -281,12 +281,34 @@ def test_runs_are_found_by_a_query(place: Recorded, where: str, found: list[int]
     assert [place.runs.index(run["run_id"]) for run in page["runs"]] == found
 
 
-def test_a_query_that_can_not_be_read_says_where(place: Recorded) -> None:
-    for verb in (("run", "list"), ("events",)):
-        said = flightlog(*verb, *place.where, "--where", "a stauts:failed")
+def test_a_query_that_can_not_be_read_is_shown_with_carets_under_what_is_wrong(place: Recorded) -> None:
+    for verb in (["run", "list"], ["events"], ["events", "--all"], ["tail", "--where"]):
+        said = flightlog(*verb, "a stauts:failed", *place.where)
         assert said.code == 2
         assert "at character 2" in said.err
         assert "did you mean 'status'" in said.err
+        assert said.err.splitlines()[-2:] == ["  a stauts:failed", "    ^^^^^^"]
+
+
+def test_a_problem_in_json_has_the_place_and_the_query(place: Recorded) -> None:
+    said = flightlog("run", "list", "cost:cheap", *place.where, "--json")
+    assert said.problem["type"] == "/problems/query-invalid"
+    assert {name: said.problem["facts"][name] for name in ("at", "length", "query")} == {
+        "at": 5, "length": 5, "query": "cost:cheap",
+    }  # fmt: skip
+
+
+def test_a_query_may_be_an_argument_or_an_option_but_there_is_one(place: Recorded) -> None:
+    def found(*args: str) -> list[str]:
+        return [run["run_id"] for run in flightlog("run", "list", *args, *place.where, "--json").json["runs"]]
+
+    assert found("status:failed") == found("--where", "status:failed") == [place.runs[1]]
+    assert found("--where", "-actor:agent-7") == [place.runs[1]]
+    types = flightlog("events", "type:tool_* -type:tool_result", *place.where, "--json").json["events"]
+    assert [event["type"] for event in types] == ["tool_call"]
+    both = flightlog("run", "list", "a", "--where", "b", *place.where)
+    assert both.code == 2
+    assert "two queries" in both.err
 
 
 def test_events_are_found_by_a_query_and_by_text(place: Recorded) -> None:

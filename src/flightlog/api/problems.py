@@ -254,11 +254,15 @@ class Problem(NamedTuple):
         return Response(body, self.kind.status, dict(self.headers), MEDIA_TYPE)
 
 
+_QUERY = KINDS[errors.QueryInvalid]
+_PLACE = ("at", "length")
+
+
 def problem_of(error: FlightlogError, extra: Mapping[str, Any] | None = None) -> Problem:
     """The problem that an error of ours is."""
     kind = kind_of(type(error))
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if kind.status == 503 else {}
-    place = {name: error.facts[name] for name in ("at", "length")} if isinstance(error, errors.QueryInvalid) else {}
+    place = {name: error.facts[name] for name in _PLACE if name in error.facts} if kind is _QUERY else {}
     return Problem(kind, error.message, error.facts, {**place, **(extra or {})}, headers)
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flightlog.cli import lines, options, output
+from flightlog.cli import lines, options, output, problems
 from flightlog.cli.query import Doc, EventQuery, Source
 from flightlog.cli.source import open_source
 from flightlog.cli.words import moment
@@ -21,6 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def events(
+    query: options.Query = None,
     where: options.Where = None,
     folder: options.Folder = None,
     server: options.Server = None,
@@ -65,7 +66,8 @@ def events(
     """Search all events; filters combine. Without --after-id or --all it shows the newest."""
     if everything and (limit is not None or before_id is not None):
         raise BadInput(reason="--all takes neither --limit nor --before-id")
-    query = EventQuery(
+    asked = options.chosen_query(query, where)
+    wanted = EventQuery(
         project=project,
         run_id=run,
         types=options.words(types),
@@ -80,14 +82,15 @@ def events(
         name=name,
         since=moment("since", since),
         until=moment("until", until),
-        q=where,
+        q=asked,
     )
     opened = open_source(folder, server)
     try:
-        if everything:
-            _print_all(opened, query, after_id or 0, payloads, as_json)
-            return
-        page = opened.events(query, after_id=after_id, before_id=before_id, limit=limit, latest=after_id is None)
+        with problems.pointing_at(asked):
+            if everything:
+                _print_all(opened, wanted, after_id or 0, payloads, as_json)
+                return
+            page = opened.events(wanted, after_id=after_id, before_id=before_id, limit=limit, latest=after_id is None)
     finally:
         opened.close()
     if as_json:

@@ -25,9 +25,10 @@ Server = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, problems as JSON on standard error.")]
 
+Query = Annotated[str | None, typer.Argument(metavar="[QUERY]", help="A query, as in 'status:failed cost:>0.1 login'.")]
 Where = Annotated[
     str | None,
-    typer.Option("--where", metavar="QUERY", help="A query, as in 'status:failed cost:>0.1 login'."),
+    typer.Option("--where", metavar="QUERY", help="A query, also one that begins with a minus."),
 ]
 Limit = Annotated[int | None, typer.Option("--limit", metavar="N", help="Most rows to show.")]
 AfterId = Annotated[
@@ -55,6 +56,13 @@ def chosen_folder(folder: Path | None, server: str | None = None) -> Path:
     if folder is not None:
         return folder
     return Path(os.environ.get(FOLDER_VARIABLE) or DEFAULT_FOLDER)
+
+
+def chosen_query(query: str | None, where: str | None) -> str | None:
+    """The query that is meant. Raises BadInput when there are two."""
+    if query is not None and where is not None:
+        raise BadInput(reason="QUERY and --where are two queries; put all terms into one")
+    return query if query is not None else where
 
 
 def words(values: list[str] | None) -> tuple[str, ...]:

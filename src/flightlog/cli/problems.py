@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
 
 from flightlog import errors
+from flightlog.cli.words import clean, columns
 from flightlog.errors import FlightlogError
 
 OK = 0
 FAILED = 1  # the verb ran, and its verdict is bad: doctor found problems, an import had unreadable parts, the demo stayed red
 USAGE = 2
 INTERRUPTED = 130
+
+AROUND_CHARS_MAX = 40  # of a long query, beside what is wrong in it
 
 # The first class that fits counts.
 EXIT_CODES: tuple[tuple[type[FlightlogError], int], ...] = (
@@ -85,7 +90,36 @@ def say(error: FlightlogError, as_json: bool) -> int:
     else:
         text = advice(error)
         print(f"flightlog: {error.message}" + (f" {text}" if text else ""), file=sys.stderr)
+        for line in pointed(error):
+            print("  " + line, file=sys.stderr)
     return exit_code(error)
+
+
+@contextmanager
+def pointing_at(query: str | None) -> Iterator[None]:
+    """What is wrong in this query can be shown in it."""
+    try:
+        yield
+    except errors.QueryInvalid as error:
+        if query:
+            error.facts["query"] = query
+        raise
+
+
+def pointed(error: FlightlogError) -> list[str]:
+    """The query with carets under what can't be read, or nothing for other errors.
+
+    >>> pointed(errors.QueryInvalid(reason="no", at=2, length=6, query="a stauts:failed"))
+    ['a stauts:failed', '  ^^^^^^']
+    """
+    query, at, length = (error.facts.get(name) for name in ("query", "at", "length"))
+    if not isinstance(query, str) or not isinstance(at, int) or not isinstance(length, int):
+        return []
+    start, end = max(0, at - AROUND_CHARS_MAX), at + length + AROUND_CHARS_MAX
+    before = ("…" if start else "") + clean(query[start:at])
+    wrong = clean(query[at : at + length])
+    after = clean(query[at + length : end]) + ("…" if end < len(query) else "")
+    return [before + wrong + after, " " * columns(before) + "^" * max(1, columns(wrong))]
 
 
 def say_document(found: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from flightlog.cli import lines, options, output
+from flightlog.cli import lines, options, output, problems
 from flightlog.cli.compare import compare
 from flightlog.cli.query import Doc, EventQuery, RunQuery, Source
 from flightlog.cli.source import open_source
@@ -26,6 +26,7 @@ def register(app: typer.Typer) -> None:
 
 
 def list_(
+    query: options.Query = None,
     where: options.Where = None,
     sort: Annotated[
         str | None,
@@ -57,7 +58,8 @@ def list_(
     as_json: options.AsJson = False,
 ) -> None:
     """List runs, newest first."""
-    query = RunQuery(
+    asked = options.chosen_query(query, where)
+    wanted = RunQuery(
         project=project,
         statuses=options.words(status),
         actor=actor,
@@ -66,12 +68,13 @@ def list_(
         name=name,
         since=moment("since", since),
         until=moment("until", until),
-        q=where,
+        q=asked,
         sort=sort,
     )
     source = open_source(folder, server)
     try:
-        page = source.runs(query, limit, cursor)
+        with problems.pointing_at(asked):
+            page = source.runs(wanted, limit, cursor)
     finally:
         source.close()
     if as_json:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flightlog.cli import lines, options, output
+from flightlog.cli import lines, options, output, problems
 from flightlog.cli.query import Doc, EventQuery, Source
 from flightlog.cli.source import open_source
 from flightlog.errors import BadInput
@@ -45,7 +45,8 @@ def tail(
         raise BadInput(reason="--until-finished needs a RUN")
     source = open_source(folder, server)
     try:
-        _follow(source, run_id, options.words(types), options.words(levels), last, until_finished, as_json, where)
+        with problems.pointing_at(where):
+            _follow(source, run_id, options.words(types), options.words(levels), last, until_finished, as_json, where)
     finally:
         source.close()
 

@@ -112,6 +112,15 @@ def clip(text: str, chars_max: int) -> str:
     return text if len(text) <= chars_max else text[: chars_max - 1] + "…"
 
 
+def columns(text: str) -> int:
+    """How many columns of a terminal the text takes.
+
+    >>> columns("ab"), columns("日本"), columns("e\u0301")
+    (2, 4, 1)
+    """
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else not unicodedata.combining(char) for char in text)
+
+
 def quoted(text: str) -> str:
     r"""The text as the language of filters takes it, whatever it holds.
 
