@@ -67,6 +67,7 @@ class StepCell:
     kind: Annotated[str, "The class of its colour."]
     word: Annotated[str, "What kind of step it is."]
     name: Annotated[str, "Its name; may be empty."]
+    id: Annotated[int, "The place of the event that it began with, for the panel."]
     href: Annotated[str, "Where it stands in its run."]
     status: Annotated[str, "Its status; may be empty."]
     took: Annotated[str, "How long it took; may be empty."]
@@ -128,7 +129,7 @@ def compare_page(services: Services, params: Mapping[str, str]) -> ComparePage:
             found = compare_runs(services.store, left_id, right_id, clock=services.clock, settings=services.settings)
         except RunNotFound as error:
             problem = error.message
-    stretches = _stretches(found.rows) if found else []
+    stretches = _stretches(found) if found else []
     return ComparePage(
         title="Compare",
         place="compare",
@@ -187,13 +188,13 @@ def _number(name: str, value: Number) -> str:
     return fmt.money(float(value)) if name == "cost_usd" else fmt.count(int(value))
 
 
-def _stretches(rows: list[Row]) -> list[Stretch]:
+def _stretches(found: Comparison) -> list[Stretch]:
     made: list[Stretch] = []
-    for row in rows:
+    for row in found.rows:
         is_same = row.relation == "same"
         if not made or made[-1].is_same != is_same:
             made.append(Stretch(is_same=is_same, words="", pairs=[]))
-        made[-1].pairs.append(_pair(row))
+        made[-1].pairs.append(_pair(row, found))
     return [
         Stretch(
             is_same=one.is_same, words=_steps(len(one.pairs)) + (" the same" if one.is_same else ""), pairs=one.pairs
@@ -202,17 +203,17 @@ def _stretches(rows: list[Row]) -> list[Stretch]:
     ]
 
 
-def _pair(row: Row) -> StepPair:
+def _pair(row: Row, found: Comparison) -> StepPair:
     return StepPair(
         relation=row.relation,
         sign=RELATIONS[row.relation],
         differs=", ".join(row.differs),
-        left=_cell(row.left),
-        right=_cell(row.right),
+        left=_cell(row.left, found.left.run_id),
+        right=_cell(row.right, found.right.run_id),
     )
 
 
-def _cell(step: Step | None) -> StepCell | None:
+def _cell(step: Step | None, run_id: str) -> StepCell | None:
     if step is None:
         return None
     kind = {"error": "err", "capability_decision": "decide"}.get(step.kind, step.kind)
@@ -220,7 +221,8 @@ def _cell(step: Step | None) -> StepCell | None:
         kind=kind if kind in _KINDS else "note",
         word=step.kind.replace("_", " "),
         name=step.name,
-        href=href(f"/panel/{step.id}"),
+        href=href(f"/runs/{run_id}", {"view": "reading", "afterId": str(step.id - 1), "id": str(step.id)})
+        + f"#c{step.id}",
         status=step.status,
         took=fmt.duration(step.duration_ns) if step.duration_ns is not None else "",
     )

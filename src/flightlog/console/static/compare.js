@@ -1,6 +1,7 @@
 // Two runs side by side: keys lead from one difference to the next.
 
 import { key } from "./keys.js";
+import "./panel.js"; // a step opens beside the page
 
 const different = () => [...document.querySelectorAll(".pair:not(.same)")];
 
