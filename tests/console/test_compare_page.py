@@ -6,7 +6,8 @@ import re
 
 from flightlog.api.app import Services
 from tests.api.serving import Client, event
-from tests.console.test_pages import NASTY, page, parsed
+from tests.console.markup import NASTY, parsed
+from tests.console.test_pages import page
 
 
 def test_without_runs_it_asks_which_and_teaches(client: Client, services: Services) -> None:
@@ -39,3 +40,10 @@ def test_what_differs_is_seen_and_what_is_the_same_is_folded(client: Client, ser
     assert "<script>alert" not in found
     for link in parsed(found).links - {"#main"}:
         assert client.get(link, headers={"Accept": "text/html"}).status_code == 200, link
+
+
+def test_a_step_leads_to_where_it_stands_in_its_own_run(client: Client, services: Services) -> None:
+    services.journal.append([event(1, run_id="a"), event(2, "error", run_id="b", payload={"message": "no"})])
+    links = parsed(page(client, "/compare", left="a", right="b")).links
+    assert "/runs/a?view=reading&afterId=0&id=1#c1" in links
+    assert "/runs/b?view=reading&afterId=1&id=2#c2" in links

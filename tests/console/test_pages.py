@@ -7,7 +7,6 @@ import gzip
 import os
 import re
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -33,6 +32,7 @@ from flightlog.console.pages.runs_rows import Column, RunRow, RunRows
 from flightlog.console.render import STATIC, TEMPLATES, environment
 from flightlog.events.envelope import FLAG_INVALID, FLAG_NAMES, FLAG_TRUNCATED, FLAG_WITHHELD
 from tests.api.serving import SECOND, START, Client, changed, client_of, event, fill
+from tests.console.markup import NASTY, parsed
 
 HTML = {"Accept": "text/html"}
 PAGES: list[type[Fragment]] = [RunsPage, RunPage, EventPage, ProblemPage, PanelFragment, ReadingFragment]
@@ -42,7 +42,6 @@ PARTS += [Neighbour, Neighbours, Block, Pair, DiffFile, Card, CardEvent, Reading
 PAGES += [EventsPage, EventRows, RunRows, numbers.FacetsFragment, compare.ComparePage]
 PARTS += [TailRow, Facet, numbers.FacetsPanel, numbers.Facet, numbers.FacetValue, numbers.Chart, numbers.Column]
 PARTS += [compare.ComparedRun, compare.Compared, compare.StepCell, compare.StepPair, compare.Stretch, compare.RunChoice]
-NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 
 
 def page(client: Client, path: str, **params: Any) -> str:
@@ -105,44 +104,6 @@ def test_every_field_of_a_page_has_a_sentence(part: type) -> None:
             continue
         assert get_origin(hint) is Annotated, f"{part.__name__}.{name} has no sentence"
         assert re.fullmatch(r"[A-Za-z].+\.", get_args(hint)[1])
-
-
-class Careful(HTMLParser):
-    """Collects what the policy forbids, and checks that what was opened is closed."""
-
-    VOID = frozenset({"meta", "link", "input", "br", "img", "rect"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.forbidden: list[str] = []
-        self.links: set[str] = set()
-        self.ids: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = dict(attrs)
-        self.forbidden += [f"{tag} {name}" for name in given if name == "style" or name.startswith("on")]
-        if tag == "style" or (tag == "script" and not given.get("src")):
-            self.forbidden.append(tag)
-        self.links |= {value for name, value in attrs if name in ("href", "src", "action") and value}
-        self.ids += [value for name, value in attrs if name == "id" and value]
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)
-        if tag not in self.VOID:
-            self.open.pop()
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-
-def parsed(html: str) -> Careful:
-    parser = Careful()
-    parser.feed(html)
-    assert parser.open == []
-    return parser
 
 
 def nasty_store(services: Services) -> None:

@@ -221,6 +221,7 @@ def _cell(step: Step | None, run_id: str) -> StepCell | None:
         kind=kind if kind in _KINDS else "note",
         word=step.kind.replace("_", " "),
         name=step.name,
+        id=step.id,
         href=href(f"/runs/{run_id}", {"view": "reading", "afterId": str(step.id - 1), "id": str(step.id)})
         + f"#c{step.id}",
         status=step.status,

@@ -119,15 +119,21 @@ function look(place, view) {
 // ── copying ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 async function copy(source) {
-  const { copy: what, text, from, here } = source.dataset;
-  const value = here ? location.href : text ?? (from ? document.getElementById(from).textContent : source.href);
+  const { copy: what, text, here } = source.dataset;
   try {
+    const value = here ? location.href : text ?? (what === "json" ? await jsonAt(source.href) : source.href);
     await navigator.clipboard.writeText(value);
     say(`Copied: ${what}`);
   } catch {
     if (source.href) location.assign(source.href);
     else say("This browser does not let a page copy");
   }
+}
+
+async function jsonAt(url) {
+  const response = await fetch(url, { headers: { Accept: "application/json" } });
+  if (!response.ok) throw new Error(`${response.status} for ${url}`);
+  return response.text();
 }
 
 document.addEventListener("click", (event) => {
