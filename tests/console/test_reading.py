@@ -239,6 +239,17 @@ def test_what_comes_after_a_middle_that_was_left_out_is_new() -> None:
     assert news.fresh == [user("new")]
 
 
+def test_a_window_that_slides_over_a_conversation_shows_only_what_comes_in() -> None:
+    told = [user(f"message {n}") for n in range(9)]
+    news = talk(told[:6], told[3:8])
+    assert (news.earlier, news.fresh, news.dropped) == (told[3:6], told[6:8], 3)
+
+
+def test_a_message_that_happens_to_be_the_same_is_no_sign_of_the_same_conversation() -> None:
+    news = talk([user("one"), user("go on")], [user("two"), user("go on")])
+    assert len(news.fresh) == 2
+
+
 messages = st.lists(
     st.sampled_from([user("a"), user("b"), assistant("c"), "…[cut 5 of 9 items]…", None, 7]), max_size=6
 )

@@ -76,9 +76,11 @@ class Conversation:
             if same > begin:
                 begin, dropped = same, len(past) - same
         for past in reversed(self._past):
-            # The middle was left out, for size: what comes after the last message of before is new.
-            if past and begin and past[-1] in keys[begin:]:
-                return len(keys) - keys[::-1].index(past[-1]), 0
+            end, same = _rejoined(past, keys[begin:])
+            if end and begin:
+                return begin + end, 0  # the middle was left out, for size
+            if end:
+                return end, len(past) - same  # the oldest were left out: a window that slides
         return begin, dropped
 
     def _is_echo(self, message: Any) -> bool:
@@ -100,6 +102,22 @@ def _common(past: list[Key], keys: list[Key]) -> int:
             break
         same += 1
     return same
+
+
+def _rejoined(past: list[Key], keys: list[Key]) -> tuple[int, int]:
+    """Where in `keys` the end of `past` ends, and how many of its messages are there; (0, 0) where it is not.
+
+    One message that happens to be the same, such as "go on", is no sign, unless nothing comes before it.
+    """
+    if not past or past[-1] not in keys:
+        return 0, 0
+    end = len(keys) - keys[::-1].index(past[-1])
+    same = _common(past[::-1], keys[:end][::-1])
+    return (end, same) if same > 1 or same in (end, len(past)) or _is_cut(keys[end - same - 1]) else (0, 0)
+
+
+def _is_cut(key: Key) -> bool:
+    return key[1] == "cut"
 
 
 def _key(message: Any) -> Key:
