@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from flightlog.config import Settings
-from flightlog.filters.language import quote
 from flightlog.events.envelope import Event
+from flightlog.filters.language import quote
 from flightlog.journal import index
 from flightlog.journal.append import Journal
 from flightlog.journal.filter import EventFilter
