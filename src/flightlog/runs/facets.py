@@ -88,16 +88,20 @@ def count_facets(
     since, limit = silent_since(clock, settings), settings.facet_runs_max
     with store.read() as connection:
         look = _look(connection, since, limit, store.dialect)
-        found = look.at(filter, ("started", *(name for name in FACETS if not look.has_index(filter, name))))
+        widened = {name: _without(filter, name) for name in FACETS}
+        # What a facet counts without its own terms is read on its own, and the status is part of the histogram.
+        here = [name for name in FACETS if widened[name] == filter and not look.has_index(filter, name)]
+        found = look.at(filter, ("started", *dict.fromkeys(("status", *here))))
         complete = len(found["started"]) <= limit
         columns = {name: values[:limit] for name, values in found.items()}
         counts = {}
-        for name in FACETS:
-            wider = _without(filter, name)
-            if look.has_index(wider, name):
+        for name, wider in widened.items():
+            if name in here:
+                counts[name] = _count(name, columns[name])
+            elif look.has_index(wider, name):
                 counts[name] = look.grouped(name)
             else:
-                counts[name] = _count(name, columns[name] if wider == filter else look.at(wider, (name,))[name][:limit])
+                counts[name] = _count(name, look.at(wider, (name,))[name][:limit])
     most = {name: [Counted(value, n) for value, n in counts[name].most_common(VALUES_MAX)] for name in FACETS}
     histogram = _histogram(columns["started"], columns["status"], filter)
     return Facets(len(columns["started"]), complete, most, histogram)
