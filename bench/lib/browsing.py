@@ -32,6 +32,7 @@ START_FRAMES = """() => {
   window.benchStop = false;
   requestAnimationFrame(step);
 }"""
+SCROLLED = "() => Math.max(...[...document.querySelectorAll('main, main *')].map((element) => element.scrollTop))"
 STOP_FRAMES = "() => { window.benchStop = true; return window.benchFrames.slice(2); }"
 WEIGHT = """() => performance.getEntriesByType("resource")
   .filter((entry) => /\\.(js|css)$/.test(new URL(entry.name).pathname))
@@ -76,13 +77,15 @@ def click_through(page: Page, list_path: str, name: str, mark: str) -> float | N
 
 
 def scroll_frames(page: Page, x: float, y: float, turns: int = 150, pixels: int = 240) -> list[float]:
-    """Milliseconds between frames while the wheel turns over a point, sorted."""
+    """Milliseconds between frames while the wheel turns over a point, sorted; something there has to scroll."""
     page.mouse.move(x, y)
     page.evaluate(START_FRAMES)
     for turn in range(turns):
         page.mouse.wheel(0, pixels if turn < turns * 2 // 3 else -pixels)
         page.wait_for_timeout(16)
-    return sorted(page.evaluate(STOP_FRAMES))
+    frames = sorted(page.evaluate(STOP_FRAMES))
+    assert page.evaluate(SCROLLED) > turns * pixels / 10, "the wheel turned and nothing scrolled"
+    return frames
 
 
 def memory(browser: Browser, page: Page) -> tuple[float, float]:
