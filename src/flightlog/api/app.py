@@ -15,7 +15,19 @@ from starlette.types import Scope
 from flightlog.api.doorway import Doorway, request_id_of, wants_page
 from flightlog.api.paging import documented_parameters, only_known_parameters
 from flightlog.api.problems import HTTP_KINDS, Kind, Problem, kind_of, problem_of
-from flightlog.api.routes import catalogue, compare, events, facets, health, problems, runs, stream, timeline, views
+from flightlog.api.routes import (
+    catalogue,
+    compare,
+    events,
+    facets,
+    health,
+    problems,
+    rollup,
+    runs,
+    stream,
+    timeline,
+    views,
+)
 from flightlog.api.schemas import make_openapi
 from flightlog.api.security import check_bind as check_bind
 from flightlog.api.sse import Streams
@@ -93,6 +105,7 @@ def create_app(services: Services) -> FastAPI:
         timeline.router,
         facets.router,
         compare.router,
+        rollup.router,
         runs.router,
         catalogue.router,
         health.router,

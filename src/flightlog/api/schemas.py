@@ -14,6 +14,7 @@ from flightlog.api.problems import ALL_KINDS, MEDIA_TYPE
 from flightlog.api.shapes import EventPageShape, EventShape, HealthShape, KindShape, RunPageShape, RunShape
 from flightlog.api.shapes_compare import ComparisonShape
 from flightlog.api.shapes_facets import CompletionShape, FacetsShape
+from flightlog.api.shapes_rollup import RollupShape
 from flightlog.api.shapes_views import ViewGiven, ViewShape, ViewsShape
 from flightlog.api.sse import MEDIA_TYPE as SSE_TYPE
 from flightlog.events import wire
@@ -128,6 +129,7 @@ def make_openapi(app: FastAPI) -> dict[str, Any]:
         FacetsShape,
         CompletionShape,
         ComparisonShape,
+        RollupShape,
         ViewGiven,
         ViewShape,
         ViewsShape,
