@@ -29,6 +29,7 @@ from flightlog.console.pages.run import KindChoice, RunPage, Tab, Tile, Timeline
 from flightlog.console.pages.run_events import EventList, EventRow
 from flightlog.console.pages.runs import ColumnChoice, Part, RunsPage
 from flightlog.console.pages.runs_rows import Column, RunRow, RunRows
+from flightlog.console.pages.totals import Totals, TotalsError, TotalsFact, TotalsRow, TotalsTable
 from flightlog.console.render import STATIC, TEMPLATES, environment
 from flightlog.events.envelope import FLAG_INVALID, FLAG_NAMES, FLAG_TRUNCATED, FLAG_WITHHELD
 from tests.api.serving import SECOND, START, Client, changed, client_of, event, fill
@@ -42,6 +43,7 @@ PARTS += [Neighbour, Neighbours, Block, Pair, DiffFile, Card, CardEvent, Reading
 PAGES += [EventsPage, EventRows, RunRows, numbers.FacetsFragment, compare.ComparePage]
 PARTS += [TailRow, Facet, numbers.FacetsPanel, numbers.Facet, numbers.FacetValue, numbers.Chart, numbers.Column]
 PARTS += [compare.ComparedRun, compare.Compared, compare.StepCell, compare.StepPair, compare.Stretch, compare.RunChoice]
+PARTS += [Totals, TotalsTable, TotalsRow, TotalsFact, TotalsError]
 
 
 def page(client: Client, path: str, **params: Any) -> str:

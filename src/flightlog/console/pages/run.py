@@ -1,4 +1,4 @@
-"""One run: its totals and how it went, and below them its events as a timeline, to be read, or as a list."""
+"""One run: its totals and how it went, and below them its events as a timeline, to be read, as a list, or added up."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from flightlog.console.page import Notice, Page, QueryFault, href
 from flightlog.console.pages.reading import Reading, reading_of
 from flightlog.console.pages.run_events import NARROWING, EventList, empty_list, list_of
 from flightlog.console.pages.runs_rows import run_time, status_of
+from flightlog.console.pages.totals import Totals, totals_of
 from flightlog.console.pages.verdict import verdict_of
 from flightlog.errors import FilterInvalid, QueryInvalid
 from flightlog.filters.params import words
@@ -21,8 +22,9 @@ from flightlog.runs.summary import RunSummary, get_run
 from flightlog.services import Services
 from flightlog.version import __version__
 
-TIMELINE, READING, EVENTS = "timeline", "reading", "events"
-VIEWS = (TIMELINE, READING, EVENTS)
+TIMELINE, READING, EVENTS, TOTALS = "timeline", "reading", "events", "totals"
+VIEWS = (TIMELINE, READING, EVENTS, TOTALS)
+LISTING = (TIMELINE, EVENTS)  # views of single events, which a query narrows
 # `mode`, `from`, `to` and `fold` are the timeline's own: they say what its script shows.
 PARAMETERS = frozenset(
     {
@@ -103,6 +105,7 @@ class RunPage(Page):
     tabs: Annotated[list[Tab], "The ways to look at it."]
     timeline: Annotated[Timeline | None, "What the timeline is drawn from, where it is shown."]
     reading: Annotated[Reading | None, "The run to be read, where it is shown."]
+    totals: Annotated[Totals | None, "What the run comes to, where it is shown."]
     listed: Annotated[EventList | None, "Its events, where they are shown; with the timeline, for who has no scripts."]
     json_href: Annotated[str, "The run as JSON."]
     curl: Annotated[str, "A command that gets the same."]
@@ -116,16 +119,16 @@ def run_page(services: Services, run_id: str, params: Mapping[str, str], base_ur
     view = _view(params)
     now = services.clock.now_ns()
     path, json_href = f"/runs/{run_id}", href(f"/api/runs/{run_id}")
-    listed, fault = _listed(services, run, params, base_url) if view != READING else (None, None)
+    listed, fault = _listed(services, run, params, base_url) if view in LISTING else (None, None)
     kept = {name: params[name] for name in NARROWING if params.get(name)}
     return RunPage(
         title=run.name or fmt.short_id(run_id),
         place="runs",
-        scope="events" if view != READING else "",
-        action=href(path) if view != READING else "/",
+        scope="events" if view in LISTING else "",
+        action=href(path) if view in LISTING else "/",
         query=kept.get("q", ""),
         query_error=fault,
-        kept={**kept, **({"view": view} if view == EVENTS else {})} if view != READING else {},
+        kept={**kept, **({"view": view} if view == EVENTS else {})} if view in LISTING else {},
         notice=_notice(run),
         live=href(f"/api/runs/{run_id}/stream", {"afterId": str(run.last_event_id), "payloads": "false"}),
         version=__version__,
@@ -138,10 +141,11 @@ def run_page(services: Services, run_id: str, params: Mapping[str, str], base_ur
         tiles=_tiles(run, now),
         bar=bar(run.counts),
         kinds_text=in_words(run.counts),
-        kinds=_kinds(run, path, "" if view == TIMELINE else view, kept) if view != READING else [],
+        kinds=_kinds(run, path, "" if view == TIMELINE else view, kept) if view in LISTING else [],
         tabs=_tabs(path, view),
         timeline=_timeline(run, listed) if view == TIMELINE and listed else None,
         reading=reading_of(services, run, params) if view == READING else None,
+        totals=totals_of(services, run) if view == TOTALS else None,
         listed=listed,
         json_href=json_href,
         curl=f"curl -s {shlex.quote(base_url + json_href)}",
@@ -169,9 +173,11 @@ def _listed(
 
 
 def _tabs(path: str, view: str) -> list[Tab]:
-    words = ((TIMELINE, "Timeline", href(path)), (READING, "Reading", href(path, {"view": READING})))
-    made = [Tab(word=word, href=link, is_set=view == name) for name, word, link in words]
-    return [*made, Tab(word="Events", href=href(path, {"view": EVENTS}), is_set=view == EVENTS)]
+    words = {TIMELINE: "Timeline", READING: "Reading", EVENTS: "Events", TOTALS: "Totals"}
+    return [
+        Tab(word=word, href=href(path, {"view": name if name != TIMELINE else None}), is_set=view == name)
+        for name, word in words.items()
+    ]
 
 
 def _timeline(run: RunSummary, listed: EventList) -> Timeline:
