@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from operator import add
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,7 +16,7 @@ from sqlalchemy.sql.functions import GenericFunction
 
 from flightlog.clock import NS_PER_SECOND, Clock
 from flightlog.config import Settings
-from flightlog.runs.filter import ALL_RUNS, HUNG, RunFilter, conditions
+from flightlog.runs.filter import ALL_RUNS, HUNG, RunFilter, conditions, has_status
 from flightlog.runs.status import RUNNING, STATUSES
 from flightlog.runs.summary import DEFAULTS, SYSTEM_CLOCK, silent_since
 from flightlog.runs.table import runs
@@ -37,8 +36,6 @@ BUCKET_SECONDS: tuple[int, ...] = (1, 5, 15, 60, 300, 900, 3_600, 10_800, 21_600
 
 _models = msgspec.json.Decoder(list[str])
 _values = msgspec.json.Decoder(list[Any])
-_code = {status: code for code, status in enumerate(STATUSES)} | {HUNG: STATUSES.index(RUNNING)}
-_CODES = len(STATUSES)
 
 
 class Counted(msgspec.Struct, frozen=True):
@@ -91,9 +88,11 @@ def count_facets(
         widened = {name: _without(filter, name) for name in FACETS}
         # What a facet counts without its own terms is read on its own, and the status is part of the histogram.
         here = [name for name in FACETS if widened[name] == filter and not look.has_index(filter, name)]
-        found = look.at(filter, ("started", *dict.fromkeys(("status", *here))))
-        complete = len(found["started"]) <= limit
+        timed = () if look.has_index(filter, "status") else ("started", "status")
+        found = look.at(filter, tuple(dict.fromkeys((*timed, *here))))
+        complete = all(len(values) <= limit for values in found.values())
         columns = {name: values[:limit] for name, values in found.items()}
+        starts = _by_status(columns["started"], columns["status"]) if timed else look.starts()
         counts = {}
         for name, wider in widened.items():
             if name in here:
@@ -103,8 +102,7 @@ def count_facets(
             else:
                 counts[name] = _count(name, look.at(wider, (name,))[name][:limit])
     most = {name: [Counted(value, n) for value, n in counts[name].most_common(VALUES_MAX)] for name in FACETS}
-    histogram = _histogram(columns["started"], columns["status"], filter)
-    return Facets(len(columns["started"]), complete, most, histogram)
+    return Facets(sum(map(len, starts.values())), complete, most, _histogram(starts, filter))
 
 
 def count_values(
@@ -132,13 +130,23 @@ class _Look(NamedTuple):
 
     def has_index(self, wanted: RunFilter, name: str) -> bool:
         """Whether an index has the runs in the order of this column, and none of them is to be left out."""
-        return self.limit is None and wanted == ALL_RUNS and name in ("actor", "project")
+        return self.limit is None and wanted == ALL_RUNS and name in ("status", "actor", "project")
 
     def grouped(self, name: str) -> Counter[str]:
         """How often each value is there, by the index of the column."""
         column = runs.c[name]
         asked = select(column, func.count()).where(column.is_not(None)).group_by(column)
-        return Counter({row[0]: row[1] for row in self.connection.execute(asked)})
+        found = Counter({row[0]: row[1] for row in self.connection.execute(asked)})
+        if name == "status":
+            is_hung = has_status((HUNG,), self.silent_since)
+            found[HUNG] = self.connection.execute(select(func.count()).where(is_hung)).scalar_one()
+            found[RUNNING] -= found[HUNG]
+        return +found
+
+    def starts(self) -> dict[str, list[int]]:
+        """When the runs of each status started, by the index of both."""
+        asked = select(runs.c.status, json_list(runs.c.started_at)).group_by(runs.c.status)
+        return {row[0]: _values.decode(row[1]) for row in self.connection.execute(asked)}
 
     def at(self, wanted: RunFilter, names: Sequence[str]) -> dict[str, list[Any]]:
         """These columns of the newest runs that match. Each comes as one JSON list: a row of Python objects for each of a
@@ -207,19 +215,25 @@ def _count(facet: str, values: list[Any]) -> Counter[str]:
     return models
 
 
-def _histogram(starts: list[int], statuses: list[str], wanted: RunFilter) -> Histogram | None:
-    if not starts:
+def _by_status(starts: list[int], statuses: list[str]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {status: [] for status in (*STATUSES, HUNG)}
+    for start, status in zip(starts, statuses, strict=True):
+        found[status].append(start)
+    return found
+
+
+def _histogram(starts: dict[str, list[int]], wanted: RunFilter) -> Histogram | None:
+    given = [times for times in starts.values() if times]
+    if not given:
         return None
-    first = wanted.since if wanted.since is not None else min(starts)
-    last = wanted.until if wanted.until is not None else max(starts) + 1
+    first = wanted.since if wanted.since is not None else min(map(min, given))
+    last = wanted.until if wanted.until is not None else max(map(max, given)) + 1
     seconds = bucket_seconds(first, last)
     width = seconds * NS_PER_SECOND
-    # Place and status as one number: pairs would take twice as long.
-    counted = Counter(map(add, [start // width * _CODES for start in starts], [_code[status] for status in statuses]))
     buckets: dict[int, Counter[str]] = {}
-    for both, count in counted.items():
-        place, code = divmod(both, _CODES)
-        buckets.setdefault(place, Counter())[STATUSES[code]] += count
+    for status, times in starts.items():
+        for place, count in Counter([start // width for start in times]).items():
+            buckets.setdefault(place, Counter())[RUNNING if status == HUNG else status] += count
     made = [Bucket(place * width, **buckets[place]) for place in sorted(buckets)]
     return Histogram(first // width * width, -(-last // width) * width, seconds, made)
 
