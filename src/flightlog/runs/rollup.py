@@ -260,7 +260,7 @@ def _end(run: RunSummary) -> int:
 
 
 def _errors(store: Store, run: RunSummary, settings: Settings) -> list[ErrorLine]:
-    """The first errors; those of the type and those of the level are two walks, each of them short."""
+    """The first errors; of the type by its index; of the level by a walk through the run, once, until there are enough."""
     if not run.error_count:
         return []
     limit = min(ERRORS_MAX, settings.page_events_max)
