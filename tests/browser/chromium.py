@@ -20,7 +20,7 @@ HOW_TO_GET_ONE = f"install Debian's `chromium`, or name one in {CHOICE}"
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--font-render-hinting=none"]
 # As a function: an expression would be evaluated from a string, which the pages rightly forbid.
 LOADED = "() => performance.getEntriesByName('flightlog:loaded').length > 0"
-WIDTHS = {1440: 900, 375: 812}  # pixels, with the height that goes with each
+WIDTHS = {1440: 800, 375: 740}  # pixels, with the height that goes with each
 
 
 def find_chromium() -> str | None:

@@ -9,19 +9,20 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from tests.api.serving import Server, open_services
 from tests.browser.chromium import HOW_TO_GET_ONE, Visits, find_chromium, open_browser
 from tests.browser.flights import Flown, fly
 from tests.journeys.served import Served, serve
 
 HERE = Path(__file__).parent
-# A browser and a server each: two at a time are what a small machine bears. The many pages are one, the journeys the other.
-PAGES = "test_every_page"
+# A browser and a server each: two at a time are what a small machine bears. These files are one group, as long as the rest.
+FIRST_GROUP = {"test_journeys", "test_frame"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
-            group = "pages" if item.path.stem == PAGES else "journeys"
+            group = "one" if item.path.stem in FIRST_GROUP else "two"
             item.add_marker(pytest.mark.xdist_group(f"browser-{group}"))
             item.add_marker(pytest.mark.browser)
 
@@ -80,6 +81,16 @@ def empty(browser: Browser, served_empty: Served) -> Iterator[Visits]:
 def own(browser: Browser, tmp_path: Path) -> Iterator[Visits]:
     """A server on an empty folder of the test's own (`tmp_path`), and pages of it."""
     with serve(tmp_path) as running:
+        opened = Visits(browser, running.url)
+        yield opened
+        opened.close()
+    assert not opened.wrong()
+
+
+@pytest.fixture
+def fresh(browser: Browser, tmp_path: Path) -> Iterator[Visits]:
+    """Pages of a server in this process on an empty folder: there in a moment, but nothing drains a spool into it."""
+    with open_services(tmp_path) as services, Server(services) as running:
         opened = Visits(browser, running.url)
         yield opened
         opened.close()

@@ -58,24 +58,24 @@ def go_to_the_end(page: Page) -> None:
     to_bottom(page)
 
 
-def test_events_come_in_at_the_end_and_the_view_follows(own: Visits) -> None:
-    page = own.open("/events")
+def test_events_come_in_at_the_end_and_the_view_follows(fresh: Visits) -> None:
+    page = fresh.open("/events")
     expect(page.get_by_role("heading", name="No events yet")).to_be_visible()
-    record(own, 150)
+    record(fresh, 150)
     expect(page.locator(".event").last).to_contain_text("note 150")
     expect(page.locator(".event").last).to_be_in_viewport()
     assert numbers(page) == list(range(1, 151))
     assert page.get_by_role("heading", name="No events yet").count() == 0
 
 
-def test_whoever_scrolls_up_is_left_in_peace_and_told_how_many_wait(own: Visits) -> None:
-    record(own, 80)
-    page = own.open("/events")
+def test_whoever_scrolls_up_is_left_in_peace_and_told_how_many_wait(fresh: Visits) -> None:
+    record(fresh, 80)
+    page = fresh.open("/events")
     expect(page.locator("#live")).to_have_text("Live")
     to_top(page)
     first = page.locator(".event").first
     expect(first).to_be_in_viewport()
-    record(own, 132, first=81)
+    record(fresh, 132, first=81)
     button = page.get_by_role("button", name="Paused, 132 new ↓")
     expect(button).to_be_visible()
     expect(first).to_be_in_viewport()
@@ -86,9 +86,9 @@ def test_whoever_scrolls_up_is_left_in_peace_and_told_how_many_wait(own: Visits)
     assert numbers(page) == list(range(1, 213))
 
 
-def test_scrolling_up_goes_back_to_the_beginning_with_a_bounded_number_of_rows(own: Visits) -> None:
-    record(own, 3_000)
-    page = own.open("/events")
+def test_scrolling_up_goes_back_to_the_beginning_with_a_bounded_number_of_rows(fresh: Visits) -> None:
+    record(fresh, 3_000)
+    page = fresh.open("/events")
     assert numbers(page) == list(range(2_901, 3_001))
     go_to_the_beginning(page)
     shown = numbers(page)
@@ -98,13 +98,13 @@ def test_scrolling_up_goes_back_to_the_beginning_with_a_bounded_number_of_rows(o
     go_to_the_end(page)
     shown = numbers(page)
     assert shown == list(range(3_001 - len(shown), 3_001))
-    record(own, 1, first=3_001)
+    record(fresh, 1, first=3_001)
     expect(page.locator(".event").last).to_contain_text("note 3001")
 
 
-def test_the_way_back_and_forth_needs_no_script(own: Visits) -> None:
-    record(own, 250)
-    page = own.open("/events", scripts=False)
+def test_the_way_back_and_forth_needs_no_script(fresh: Visits) -> None:
+    record(fresh, 250)
+    page = fresh.open("/events", scripts=False)
     page.get_by_role("link", name="Earlier").click()
     page.get_by_role("link", name="Earlier").click()
     assert page.locator(".event").first.text_content().count("note 1") == 1
@@ -122,33 +122,33 @@ def test_what_makes_no_sense_is_refused_in_words(empty: Visits, path: str) -> No
     expect(page.locator("main h1")).to_be_visible()
 
 
-def test_an_event_opens_beside_the_list_and_the_address_remembers_it(own: Visits) -> None:
-    record(own, 30)
-    page = own.open("/events?q=type:note")
+def test_an_event_opens_beside_the_list_and_the_address_remembers_it(fresh: Visits) -> None:
+    record(fresh, 30)
+    page = fresh.open("/events?q=type:note")
     page.locator(".event", has_text="note 7").first.click(position={"x": 5, "y": 5})
     expect(page.locator("#panel")).to_contain_text("note 7")
     expect(page.locator(".event[aria-current]")).to_contain_text("note 7")
-    fresh = own.open(page.url.removeprefix(own.url))
+    fresh = fresh.open(page.url.removeprefix(fresh.url))
     expect(fresh.locator("#panel")).to_contain_text("note 7")
     fresh.keyboard.press("Escape")
     expect(fresh.locator("#panel")).to_have_count(0)
     assert "id=" not in fresh.url
 
 
-def test_a_row_is_reached_and_opened_by_keys(own: Visits) -> None:
-    record(own, 30)
-    page = own.open("/events")
+def test_a_row_is_reached_and_opened_by_keys(fresh: Visits) -> None:
+    record(fresh, 30)
+    page = fresh.open("/events")
     page.keyboard.press("k")
     page.keyboard.press("k")
     page.keyboard.press("Enter")
     expect(page.locator("#panel")).to_contain_text("note 29")
 
 
-def test_the_filter_of_the_field_and_the_facets_combine(own: Visits) -> None:
-    record(own, 3, level="error", actor="bob")
-    record(own, 3, first=4, level="error", actor="ann")
-    record(own, 3, first=7, actor="bob")
-    page = own.open("/events")
+def test_the_filter_of_the_field_and_the_facets_combine(fresh: Visits) -> None:
+    record(fresh, 3, level="error", actor="bob")
+    record(fresh, 3, first=4, level="error", actor="ann")
+    record(fresh, 3, first=7, actor="bob")
+    page = fresh.open("/events")
     page.get_by_role("link", name="error", exact=True).click()
     field = page.locator("input[name=q]")
     expect(field).to_have_value("level:error")
@@ -156,28 +156,28 @@ def test_the_filter_of_the_field_and_the_facets_combine(own: Visits) -> None:
     field.fill("level:error -actor:ann")
     field.press("Enter")
     expect(page.locator(".event")).to_have_count(3)
-    record(own, 1, first=10)
-    record(own, 1, first=11, level="error")
+    record(fresh, 1, first=10)
+    record(fresh, 1, first=11, level="error")
     expect(page.locator(".event").last).to_contain_text("note 11")
     assert numbers(page) == [1, 2, 3, 11]
 
 
-def test_a_query_that_cannot_be_read_says_where(own: Visits) -> None:
-    own.expect("status of 400")
-    page = own.open("/events?q=level:error+tpye:note")
+def test_a_query_that_cannot_be_read_says_where(fresh: Visits) -> None:
+    fresh.expect("status of 400")
+    page = fresh.open("/events?q=level:error+tpye:note")
     expect(page.locator("mark")).to_have_text("tpye")
     expect(page.locator("input[name=q]")).to_have_value("level:error tpye:note")
 
 
-def test_a_search_looks_further_when_asked(own: Visits) -> None:
-    record(own, 1, payload={"text": "note 0 needle"})
+def test_a_search_looks_further_when_asked(fresh: Visits) -> None:
+    record(fresh, 1, payload={"text": "note 0 needle"})
     looked_max = Settings().search_events_max
-    record(own, looked_max + 500)
-    page = own.open("/events?q=needle")
+    record(fresh, looked_max + 500)
+    page = fresh.open("/events?q=needle")
     expect(page.locator("#looked")).to_contain_text(f"Looked at {looked_max:,} of {looked_max + 501:,} events, back to")
     expect(page.get_by_role("heading", name="No event matches so far")).to_be_visible()
     page.get_by_role("link", name="Look further").click()
     expect(page.locator(".event")).to_have_count(1)
     expect(page.locator("#looked")).to_be_hidden()
-    record(own, 1, payload={"text": "another needle"})
+    record(fresh, 1, payload={"text": "another needle"})
     expect(page.locator(".event")).to_have_count(2)
