@@ -56,9 +56,9 @@ def fly(folder: Path) -> Flown:
     append(journal, LongRun("the-hung-run", 62, now - 3 * HOUR, name="upgrade the framework"), finished=False)
     store.close()
     with flightlog.open(folder, actor="agent-7") as recorder:
-        runs["agent"] = a_working_agent(recorder)
         runs["hostile"] = a_hostile_run(recorder)
         runs["loss"] = a_run_with_losses(recorder)
+        runs["agent"] = a_working_agent(recorder)
         live = recorder.run("review the pull request", actor="reviewer").start()
         live.note("reading the diff")
         runs["live"] = live.id

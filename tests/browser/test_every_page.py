@@ -38,6 +38,7 @@ SCREENS: dict[str, Screen] = {
     "run, with losses": Screen("/runs/{loss}", "main canvas", loaded=True),
     "run, reading": Screen("/runs/{agent}?view=reading", "main >> text=shop/login.py", "reading"),
     "run, events": Screen("/runs/{agent}?view=events", "main >> text=tool_call"),
+    "run, totals": Screen("/runs/{agent}?view=totals", "main >> text=read_file", "totals"),
     "run, panel": Screen("/runs/{agent}?view=events&id={error}", "#panel >> text=the last row is missing", "panel"),
     "event": Screen("/events/{test}", "main >> text=test_the_last_row_is_kept", "event"),
     "events": Screen("/events", "main >> text=run_finished", "events"),
