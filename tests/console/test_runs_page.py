@@ -21,7 +21,7 @@ def links(text: str) -> list[str]:
 
 
 def names(text: str) -> list[str]:
-    return re.findall(r'class="name[^"]*"><a href="[^"]*" title="([^"]*)"', text)
+    return re.findall(r'class="name[^"]*">(?:<div>)?<a href="[^"]*" title="([^"]*)"', text)
 
 
 def test_a_query_chooses_runs_and_each_term_can_be_taken_away(client: Client, services: Services) -> None:
