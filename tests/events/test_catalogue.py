@@ -36,6 +36,7 @@ CODES = {
     "FR-EVT-003": "run_heartbeat",
     "FR-EVT-004": "span_started",
     "FR-EVT-005": "span_finished",
+    "FR-EVT-006": "resource",
     "FR-EVT-010": "llm_request",
     "FR-EVT-011": "llm_response",
     "FR-EVT-020": "tool_call",
@@ -48,13 +49,26 @@ CODES = {
     "FR-EVT-051": "exec_result",
     "FR-EVT-060": "note",
     "FR-EVT-061": "error",
+    "FR-EVT-062": "log",
+    "FR-EVT-063": "metric",
     "FR-EVT-070": "capability_decision",
     "FR-EVT-080": "audit",
     "FR-EVT-081": "feedback",
     "FR-EVT-090": "task_transition",
     "FR-EVT-100": "degraded",
 }
-WITHOUT_RUN = {"note", "error", "capability_decision", "audit", "feedback", "task_transition", "degraded"}
+WITHOUT_RUN = {
+    "resource",
+    "log",
+    "metric",
+    "note",
+    "error",
+    "capability_decision",
+    "audit",
+    "feedback",
+    "task_transition",
+    "degraded",
+}
 ANSWERS = {
     "llm_response": "llm_request",
     "tool_result": "tool_call",
@@ -76,6 +90,8 @@ STATUSES = {
     "degraded": ("began", "ended"),
 }
 REQUIRED = {
+    "resource": {"digest", "attributes"},
+    "metric": {"metric", "kind", "points"},
     "run_started": {"name"},
     "llm_request": {"model"},
     "tool_call": {"tool"},

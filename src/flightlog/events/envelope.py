@@ -18,6 +18,7 @@ FLAG_WITHHELD = 4  # redaction failed, so the payload was not stored
 FLAG_ORPHAN = 8  # its task was not known when it was stored
 FLAG_INVALID = 16  # the caller broke a rule; recorded as well as it could be
 FLAG_IMPORTED = 32  # taken over from a file, with the file's times
+FLAG_ROOT = 64  # a finished span that is its run's own: it says how the run began and how it ended
 
 FLAG_NAMES: dict[int, str] = {
     FLAG_TRUNCATED: "truncated",
@@ -26,6 +27,7 @@ FLAG_NAMES: dict[int, str] = {
     FLAG_ORPHAN: "orphan",
     FLAG_INVALID: "invalid",
     FLAG_IMPORTED: "imported",
+    FLAG_ROOT: "root",
 }
 
 EMPTY_PAYLOAD = msgspec.Raw(b"{}")

@@ -15,7 +15,7 @@ from flightlog.errors import EventTypeNotFound, EventTypeUnknown, RunMissing
 from flightlog.events.catalogue.changes import PATCH, TEST
 from flightlog.events.catalogue.check import PayloadCheck, decoded
 from flightlog.events.catalogue.declare import EventType
-from flightlog.events.catalogue.lifecycle import RUN, SPAN
+from flightlog.events.catalogue.lifecycle import RESOURCE, RUN, SPAN
 from flightlog.events.catalogue.model import LLM
 from flightlog.events.catalogue.records import DECISION, LOSS, NOTE, TASK
 from flightlog.events.catalogue.tools import EXEC, TOOL
@@ -34,7 +34,10 @@ __all__ = [
 ]
 
 CATALOGUE: Mapping[str, EventType] = MappingProxyType(
-    {kind.type: kind for kind in (*RUN, *SPAN, *LLM, *TOOL, *PATCH, *TEST, *EXEC, *NOTE, *DECISION, *TASK, *LOSS)}
+    {
+        kind.type: kind
+        for kind in (*RUN, *SPAN, *RESOURCE, *LLM, *TOOL, *PATCH, *TEST, *EXEC, *NOTE, *DECISION, *TASK, *LOSS)
+    }
 )
 
 CUSTOM_TYPE = r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$"

@@ -118,6 +118,23 @@ ERROR = record(
     },
 )
 
+OTLP = record(
+    "Where a finished OpenTelemetry span, log record or metric came from, and what had no other place.",
+    {
+        "name": text("The span's own name."),
+        "kind": text("internal, server, client, producer or consumer."),
+        "scope": text("The instrumentation that made it, as name@version."),
+        "dialect": text("The conventions that its attributes were read by, such as genai, openinference, openllmetry."),
+        "mapping": count("The version of the mapping that read them."),
+        "resource": text("The digest of the resource event that describes the process."),
+        "status_message": text("What the span said about its status."),
+        "trace_state": text("The W3C tracestate."),
+        "events": many("The span's events that no other key holds.", free("Name, time and attributes.")),
+        "links": many("Other spans that it has to do with.", free("trace_id, span_id and attributes.")),
+        "dropped": count("Attributes, events and links that the sender left out."),
+    },
+)
+
 # ── the worked flight ────────────────────────────────────────────────────────────────────────────────────────────────
 
 _TAKE_OFF_NS = parse_ns("2026-03-02T09:14:07.000482113Z")

@@ -6,11 +6,13 @@ from flightlog.events.catalogue.declare import (
     ATTRIBUTES,
     ERROR,
     FIX_SPAN,
+    OTLP,
     ROOT_SPAN,
     EventType,
     anything,
     count,
     example,
+    free,
     many,
     payload,
     text,
@@ -110,7 +112,20 @@ SPAN = (
         type="span_finished",
         title="Span finished",
         description="A named part of a run ends.",
-        schema=payload("span_finished", {"attributes": ATTRIBUTES, "error": ERROR}),
+        schema=payload(
+            "span_finished",
+            {
+                "operation": text(
+                    "What kind of work it is: invoke_agent, workflow, retrieval, … (gen_ai.operation.name)."
+                ),
+                "input": anything("What it was given."),
+                "output": anything("What came out of it."),
+                "documents": many("What a retrieval found.", free("id, content, score and metadata.")),
+                "attributes": ATTRIBUTES,
+                "error": ERROR,
+                "otlp": OTLP,
+            },
+        ),
         example=example(
             20,
             "span_finished",
@@ -124,5 +139,38 @@ SPAN = (
         ),
         statuses=("ok", "error"),
         timed=True,
+    ),
+)
+
+RESOURCE = (
+    EventType(
+        code="FR-EVT-006",
+        type="resource",
+        title="Resource described",
+        description="A process that sends OpenTelemetry data says what it is, once; its events name it by the digest.",
+        schema=payload(
+            "resource",
+            {
+                "digest": text("What events name this resource by."),
+                "attributes": free("The resource's attributes, by OpenTelemetry's names."),
+                "schema_url": text("The version of the names."),
+            },
+            needs=["digest", "attributes"],
+        ),
+        example=example(
+            38,
+            "resource",
+            3,
+            {
+                "digest": "9b2e6f0c1d3a4857",
+                "attributes": {"service.name": "shop-agent", "service.version": "1.4.2", "host.name": "build-7"},
+            },
+            name="shop-agent",
+            run_id=None,
+            trace_id=None,
+            actor=None,
+            source="shop-agent",
+        ),
+        run_required=False,
     ),
 )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from flightlog.events.catalogue.declare import (
+    ATTRIBUTES,
     ERROR,
     FIX_SPAN,
+    OTLP,
     ROOT_SPAN,
     EventType,
     anything,
@@ -54,9 +56,18 @@ _USAGE = record(
         "input_tokens": count("All tokens of the input, cached ones included (gen_ai.usage.input_tokens)."),
         "output_tokens": count("All tokens of the output, reasoning included (gen_ai.usage.output_tokens)."),
         "cached_input_tokens": count("Of the input, read from a cache (gen_ai.usage.cache_read.input_tokens)."),
+        "cache_write_tokens": count("Of the input, written to a cache (gen_ai.usage.cache_creation.input_tokens)."),
         "reasoning_tokens": count("Of the output, spent on reasoning (gen_ai.usage.reasoning.output_tokens)."),
     },
 )
+
+_ASKED = {
+    "model": text("The model asked for (gen_ai.request.model)."),
+    "messages": many("The conversation so far.", _MESSAGE),
+    "input": anything("What was embedded, completed or drawn, where it is no conversation."),
+    "parameters": free("temperature, max_tokens, top_p, seed, stop_sequences, … (gen_ai.request.*)."),
+    "tools": many("The tools that the model may ask for (gen_ai.tool.definitions)."),
+}
 
 LLM = (
     EventType(
@@ -67,12 +78,9 @@ LLM = (
         schema=payload(
             "llm_request",
             {
-                "model": text("The model asked for (gen_ai.request.model)."),
                 "provider": text("Who serves it: openai, anthropic, aws.bedrock, … (gen_ai.provider.name)."),
                 "operation": text("chat, text_completion, embeddings, generate_content, … (gen_ai.operation.name)."),
-                "messages": many("The conversation so far.", _MESSAGE),
-                "parameters": free("temperature, max_tokens, top_p, seed, stop_sequences, … (gen_ai.request.*)."),
-                "tools": many("The tools that the model may ask for (gen_ai.tool.definitions)."),
+                **_ASKED,
             },
             needs=["model"],
         ),
@@ -115,7 +123,10 @@ LLM = (
                 "model": text("The model that answered (gen_ai.response.model)."),
                 "provider": text("Who served it (gen_ai.provider.name)."),
                 "response_id": text("The provider's id of the answer (gen_ai.response.id)."),
+                "operation": text("chat, text_completion, embeddings, generate_content, … (gen_ai.operation.name)."),
+                "request": record("What was asked, where no llm_request of its own says it.", _ASKED),
                 "message": _ANSWER,
+                "choices": many("All answers, where the model gave more than one.", _ANSWER),
                 "finish_reasons": many(
                     "Why the model stopped: stop, length, tool_calls, … (gen_ai.response.finish_reasons).",
                     text("One reason for each choice."),
@@ -126,6 +137,8 @@ LLM = (
                 "streamed": yes_no("Whether the answer came in chunks (gen_ai.request.stream)."),
                 "chunks": count("How many chunks came."),
                 "error": ERROR,
+                "attributes": ATTRIBUTES,
+                "otlp": OTLP,
             },
         ),
         example=example(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from flightlog.events.catalogue.declare import (
+    ATTRIBUTES,
     FIX_SPAN,
+    OTLP,
     ROOT_SPAN,
     EventType,
     anything,
@@ -11,6 +13,7 @@ from flightlog.events.catalogue.declare import (
     example,
     free,
     integer,
+    many,
     one_of,
     payload,
     text,
@@ -63,6 +66,80 @@ NOTE = (
             level="error",
             span_id=FIX_SPAN,
             parent_span_id=ROOT_SPAN,
+        ),
+        run_required=False,
+    ),
+    EventType(
+        code="FR-EVT-062",
+        type="log",
+        title="Log record",
+        description="A log record of OpenTelemetry; one that belongs to a span says which by its span_id.",
+        schema=payload(
+            "log",
+            {
+                "body": anything("What was logged."),
+                "event_name": text(
+                    "The name of the event that the record is, such as gen_ai.client.inference.operation.details."
+                ),
+                "severity": text("The severity in the sender's words."),
+                "request": free("What a model was asked, where the record holds that; as in llm_response."),
+                "message": free("What a model answered, where the record holds that; as in llm_response."),
+                "attributes": ATTRIBUTES,
+                "otlp": OTLP,
+            },
+        ),
+        example=example(
+            39,
+            "log",
+            2_300,
+            {"body": "retrying after 429", "severity": "WARN", "attributes": {"http.response.status_code": 429}},
+            level="warn",
+            span_id=FIX_SPAN,
+            source="shop-agent",
+        ),
+        run_required=False,
+    ),
+    EventType(
+        code="FR-EVT-063",
+        type="metric",
+        title="Metric",
+        description="A metric of OpenTelemetry with the data points of one export.",
+        schema=payload(
+            "metric",
+            {
+                "metric": text("Its name, such as gen_ai.client.token.usage."),
+                "kind": one_of(
+                    "How its points add up.", "gauge", "sum", "histogram", "exponential_histogram", "summary"
+                ),
+                "description": text("What it says."),
+                "unit": text("In what, by UCUM."),
+                "temporality": one_of("What a point counts from.", "delta", "cumulative"),
+                "monotonic": yes_no("Whether a sum only grows."),
+                "points": many("The data points.", free("Times, attributes, and a value or a distribution.")),
+                "otlp": OTLP,
+            },
+            needs=["metric", "kind", "points"],
+        ),
+        example=example(
+            40,
+            "metric",
+            60_000,
+            {
+                "metric": "gen_ai.client.token.usage",
+                "kind": "sum",
+                "unit": "{token}",
+                "temporality": "delta",
+                "monotonic": True,
+                "points": [
+                    {"time_ns": 1772442907000482113, "attributes": {"gen_ai.token.type": "input"}, "value": 1240}
+                ],
+            },
+            name="gen_ai.client.token.usage",
+            run_id=None,
+            trace_id=None,
+            actor=None,
+            level="debug",
+            source="shop-agent",
         ),
         run_required=False,
     ),
@@ -153,12 +230,14 @@ DECISION = (
         schema=payload(
             "feedback",
             {
-                "target_id": text("What it is about: an event id, span id or run id."),
+                "target_id": text("What it is about: a generation id, event id, span id or run id."),
                 "target_type": one_of("What kind of thing that is.", "generation", "span", "run"),
                 "kind": one_of("What kind of feedback it is.", "score", "thumb", "label", "comment", "correction"),
+                "name": text("What is being judged, such as helpfulness."),
                 "value": anything("The score, up or down, the label, or the corrected answer."),
                 "comment": text("What was said about it."),
-                "key": text("What is being judged, such as helpfulness."),
+                "given_by": one_of("Who judged.", "user", "reviewer", "model", "code"),
+                "key": text("Replaces what was given on the same target under the same key before."),
             },
             needs=["target_id"],
         ),
@@ -171,8 +250,10 @@ DECISION = (
                 "target_type": "span",
                 "kind": "score",
                 "value": 0.9,
+                "name": "quality",
                 "comment": "Smallest fix that works.",
-                "key": "quality",
+                "given_by": "reviewer",
+                "key": "review-482",
             },
             source="ui",
             actor="ann@example.com",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from flightlog.events.catalogue.declare import (
+    ATTRIBUTES,
     COMMAND,
     ERROR,
     FIX_SPAN,
+    OTLP,
     ROOT_SPAN,
     EventType,
     Schema,
@@ -69,9 +71,12 @@ TOOL = (
             "tool_result",
             {
                 "tool": text("The tool (gen_ai.tool.name)."),
+                "arguments": anything("What it was called with, where no tool_call of its own says it."),
                 "result": anything("What it gave (gen_ai.tool.call.result)."),
                 "call_id": text("The id that the model gave the call (gen_ai.tool.call.id)."),
                 "error": ERROR,
+                "attributes": ATTRIBUTES,
+                "otlp": OTLP,
             },
             needs=["tool"],
         ),
