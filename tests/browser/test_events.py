@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import httpx
@@ -155,6 +156,7 @@ def test_the_filter_of_the_field_and_the_facets_combine(fresh: Visits) -> None:
     assert numbers(page) == [1, 2, 3, 4, 5, 6]
     field.fill("level:error -actor:ann")
     field.press("Enter")
+    expect(page).to_have_url(re.compile("q=level%3Aerror[+]-actor%3Aann"))
     expect(page.locator(".event")).to_have_count(3)
     record(fresh, 1, first=10)
     record(fresh, 1, first=11, level="error")

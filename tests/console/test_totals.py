@@ -29,9 +29,9 @@ def test_a_run_is_added_up_and_its_errors_lead_to_their_events(client: Client, s
         ]
     )
     html = totals_page(client)
-    for text in ("gpt-x", "1,240", "$1.50", "2.0 s", "read_file", "5 ms", "git diff", "1 runs, 41 passed"):
+    for text in ("gpt-x", "1,240", "$1.50", "2.0 s", "read_file", "5 ms", "git diff", "1 run, 41 passed"):
         assert text in html
-    for text in ("1 applied: 1 files, +3 −1 lines", "1 denied", "ValueError", "no such door"):
+    for text in ("1 applied: 1 file, +3 −1 lines", "1 denied", "ValueError", "no such door"):
         assert text in html
     assert '<a href="/runs/r1?view=totals" aria-current="page">Totals</a>' in html
     with services.store.read() as connection:

@@ -95,6 +95,15 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def counted(number: int, one: str, many: str) -> str:
+    """A count with its noun.
+
+    >>> counted(1, "file", "files"), counted(1284, "file", "files")
+    ('1 file', '1,284 files')
+    """
+    return f"{count(number)} {one if number == 1 else many}"
+
+
 def short(number: int) -> str:
     """A large count in few characters.
 

@@ -134,7 +134,7 @@ def _facts(found: Rollup) -> list[TotalsFact]:
             TotalsFact(
                 topic="Tests",
                 sentence=_listed(
-                    (tests.runs, "runs"),
+                    (tests.runs, "run" if tests.runs == 1 else "runs"),
                     (tests.runs_failed, "of them failed"),
                     (tests.passed, "passed"),
                     (tests.failed, "failed"),
@@ -144,7 +144,7 @@ def _facts(found: Rollup) -> list[TotalsFact]:
             )
         )
     if patches.applied or patches.failed:
-        sizes = f"{fmt.count(patches.files)} files, +{fmt.count(patches.added)} −{fmt.count(patches.deleted)} lines"
+        sizes = f"{fmt.counted(patches.files, 'file', 'files')}, +{fmt.count(patches.added)} −{fmt.count(patches.deleted)} lines"
         counts = _listed((patches.applied, "applied"), (patches.failed, "could not be applied"))
         made.append(TotalsFact(topic="Patches", sentence=f"{counts}: {sizes}"))
     if decisions.granted or decisions.denied:
