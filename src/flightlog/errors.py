@@ -17,11 +17,14 @@
     │   │   └── MediaTypeUnsupported
     │   ├── ViewInvalid               a saved view
     │   ├── ImportInvalid             a file that no importer can read
+    │   ├── NoteInvalid               a signed note or its key
+    │   ├── PricesInvalid             a price list
     │   └── SettingInvalid
     ├── NotFound
     │   ├── RunNotFound
     │   ├── EventNotFound
     │   ├── EventTypeNotFound
+    │   ├── GenerationNotFound
     │   └── ViewNotFound
     ├── Refused                       understood, and not allowed
     │   ├── BindRefused
@@ -36,7 +39,9 @@
     │   └── WatchersFull
     ├── StoreBroken                   the store needs a person
     │   ├── StoreTooNew
-    │   └── StoreGone
+    │   ├── StoreGone
+    │   ├── TileMissing               a piece of the seal is not there
+    │   └── TileBroken
     ├── IndexUnsupported
     ├── ServerExtraMissing
     └── RedactionFailed               the payload can't be shown to be free of secrets, so it is withheld
@@ -137,8 +142,16 @@ class ImportInvalid(BadInput):
     """{path} can't be imported as {format}: {reason}."""
 
 
+class NoteInvalid(BadInput):
+    """The signed note can't be believed: {reason}."""
+
+
 class SettingInvalid(BadInput):
     """The setting {name} can't be {value!r}: {reason}."""
+
+
+class PricesInvalid(BadInput):
+    """The price list {path} can't be used: {reason}."""
 
 
 class NotFound(FlightlogError):
@@ -155,6 +168,10 @@ class EventNotFound(NotFound):
 
 class EventTypeNotFound(NotFound):
     """There is no built-in event type {type!r}; `flightlog catalogue` lists them."""
+
+
+class GenerationNotFound(NotFound):
+    """There is no generation {generation_id!r} in this store."""
 
 
 class ViewNotFound(NotFound):
@@ -218,6 +235,14 @@ class StoreTooNew(StoreBroken):
 
 class StoreGone(StoreBroken):
     """The store file {path} was removed or replaced while it was open."""
+
+
+class TileMissing(StoreBroken):
+    """The seal's file {path} is not there."""
+
+
+class TileBroken(StoreBroken):
+    """The seal's file {path} is damaged: {reason}."""
 
 
 class IndexUnsupported(FlightlogError):

@@ -46,6 +46,9 @@ KINDS: dict[type[FlightlogError], Kind] = {
     errors.SettingInvalid: Kind(
         40002, "setting-invalid", "A setting can't be what it is set to", "Mend the setting that `facts.name` names."
     ),
+    errors.PricesInvalid: Kind(
+        40016, "prices-invalid", "The price list can't be used", "Mend `prices.toml` in the data folder."
+    ),
     errors.ImportInvalid: Kind(
         40003, "import-invalid", "The file can't be imported", "Check that the file is of the format that you named."
     ),
@@ -108,6 +111,12 @@ KINDS: dict[type[FlightlogError], Kind] = {
     errors.EventTypeNotFound: Kind(
         40403, "event-type-not-found", "There is no such event type", "GET /api/catalogue lists the built-in types."
     ),
+    errors.GenerationNotFound: Kind(
+        40406,
+        "generation-not-found",
+        "There is no such generation",
+        "GET /api/generations lists them; one shows up once its events are out of the spool.",
+    ),
     errors.ViewNotFound: Kind(
         40405, "view-not-found", "There is no such saved view", "GET /api/views lists them; it may have been deleted."
     ),
@@ -157,6 +166,12 @@ KINDS: dict[type[FlightlogError], Kind] = {
         "store-gone",
         "The store was removed while open",
         "Put the file back, or restart the server to begin anew.",
+    ),
+    errors.TileMissing: Kind(
+        50009, "tile-missing", "A piece of the seal is missing", "Run `flightlog doctor` on the folder."
+    ),
+    errors.TileBroken: Kind(
+        50010, "tile-broken", "A piece of the seal is damaged", "Run `flightlog doctor` on the folder."
     ),
     errors.ServerExtraMissing: Kind(
         50005, "server-extra-missing", "The server extra is missing", "pip install 'flightlog[server]'"

@@ -105,3 +105,14 @@ search_range = Table(
     Column("last_id", Int64, nullable=False),
     sqlite_strict=True,
 )
+
+# One row per projection that was added when the journal already had events: those up to `until_id` are taken in afterwards,
+# and `position` says how far that has come.
+projections = Table(
+    "projections",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("position", Int64, nullable=False),
+    Column("until_id", Int64, nullable=False),
+    sqlite_strict=True,
+)

@@ -19,7 +19,7 @@ from flightlog.runs.status import MAY_BECOME, RUNNING, outcome
 NANO = 1_000_000_000
 INT64_MAX = 2**63 - 1
 MODELS_MAX = 100  # the first in the alphabet are kept, which does not depend on the order either
-_RUN_STARTED, _OTHER = 0, 1  # ranks of the event that a run takes its name and place from
+_RUN_STARTED, _OTHER = 0, 3  # ranks of the event that a run takes its name and place from
 
 
 class RunState(msgspec.Struct, kw_only=True):
@@ -51,6 +51,7 @@ class RunState(msgspec.Struct, kw_only=True):
     cost_nano_usd: int = 0
     counts: dict[str, int] = {}
     models: list[str] = []
+    finish_rank: int = 0
 
     def take(self, event: StoredEvent) -> None:
         """Add one event. Each event once: the journal sees to that."""

@@ -20,7 +20,8 @@ runs = Table(
     Column("task_id", Text),
     Column("trace_id", Text),
     Column("started_at", Int64, nullable=False),
-    # Which event gave the columns above: 0 for a run_started, 1 for any other; and its id.
+    # Which event gave the columns above: 0 for a run_started, 1 for a root span, 2 for one whose parent is in another
+    # process, 3 for any other; and its id.
     Column("origin_rank", Int64, nullable=False),
     Column("origin_event_id", Text, nullable=False),
     Column("finished_at", Int64),
@@ -39,6 +40,8 @@ runs = Table(
     Column("cost_nano_usd", Int64, nullable=False),
     Column("counts", Text, nullable=False),  # {"type": n}
     Column("models", Text, nullable=False),  # ["model", …], sorted
+    # Which event ended the run: 0 for a run_finished, 1 and 2 for the root spans as above.
+    Column("finish_rank", Int64, nullable=False, server_default="0"),
     sqlite_strict=True,
 )
 
