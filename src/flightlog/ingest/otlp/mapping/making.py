@@ -1,0 +1,66 @@
+"""The last steps of every event that is mapped: payload to bytes, ids and names that fit the envelope."""
+
+from __future__ import annotations
+
+import hashlib
+from math import isfinite
+from typing import Any
+
+import msgspec
+
+from flightlog.events.envelope import FIELD_CHARS_MAX
+from flightlog.events.payload import encode_payload
+
+INT64_MAX = 2**63 - 1
+_NAME_CHARS_MAX = FIELD_CHARS_MAX["name"]
+_encode = msgspec.json.Encoder().encode
+_canonical = msgspec.json.Encoder(order="deterministic").encode
+
+
+def encoded(payload: dict[str, Any], careful: bool) -> tuple[msgspec.Raw, int]:
+    """The payload's bytes, and the envelope's flags that go with them.
+
+    `careful` payloads may hold what msgspec would write differently than we do: numbers that are none, deep lists.
+    """
+    if not careful:
+        try:
+            return msgspec.Raw(_encode(payload)), 0
+        except (ValueError, TypeError, OverflowError, RecursionError):
+            pass  # half a surrogate pair, a number beyond 64 bits, too many levels
+    data, flags = encode_payload(payload)
+    return msgspec.Raw(data), flags
+
+
+def is_odd(value: Any) -> bool:
+    """Whether a value needs the careful way."""
+    kind = type(value)
+    if kind is str or kind is int or kind is bool:
+        return False
+    return kind is not float or not isfinite(value)
+
+
+def digest_of(*parts: Any) -> str:
+    """64 hex digits that stand for these values, whatever the order of their keys."""
+    try:
+        data = _canonical(parts)
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        data = repr(parts).encode("utf-8", "backslashreplace")
+    return hashlib.sha256(data).hexdigest()
+
+
+def fitted(text: str | None, field: str) -> str | None:
+    """The text, cut to what the envelope's field holds.
+
+    >>> len(fitted("x" * 1000, "source"))
+    128
+    """
+    return text[: FIELD_CHARS_MAX[field]] if text else None
+
+
+def named(text: str) -> str | None:
+    return text[:_NAME_CHARS_MAX] or None
+
+
+def moment(time_ns: int) -> int:
+    """The time, brought into the range of the envelope."""
+    return 0 if time_ns < 0 else min(time_ns, INT64_MAX)

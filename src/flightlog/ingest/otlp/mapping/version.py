@@ -1,0 +1,3 @@
+"""Which mapping wrote an event."""
+
+MAPPING_VERSION = 1
