@@ -49,6 +49,9 @@ KINDS: dict[type[FlightlogError], Kind] = {
     errors.PricesInvalid: Kind(
         40016, "prices-invalid", "The price list can't be used", "Mend `prices.toml` in the data folder."
     ),
+    errors.NoteInvalid: Kind(
+        40017, "note-invalid", "The signed note can't be believed", "Check the file and the key that you trust."
+    ),
     errors.ImportInvalid: Kind(
         40003, "import-invalid", "The file can't be imported", "Check that the file is of the format that you named."
     ),
