@@ -9,6 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 import flightlog.journal.table
+import flightlog.runs.feedback_table
 import flightlog.runs.generation_table
 import flightlog.runs.table
 import flightlog.views.table  # noqa: F401 (importing is what fills the metadata)

@@ -63,6 +63,9 @@ _index("run_events_event_id", "event_id", unique=True)
 _index("run_events_run", "run_id", "id", where="run_id IS NOT NULL")
 _index("run_events_run_type", "run_id", "type", "id", where="run_id IS NOT NULL")
 _index("run_events_trace", "trace_id", "id", where="trace_id IS NOT NULL")
+# A span is found by the events that say how it began or ended. An OpenTelemetry span is one of these, whatever its kind.
+OF_A_SPAN = "span_id IS NOT NULL AND type IN ('span_started', 'span_finished', 'llm_response', 'tool_result')"
+_index("run_events_span", "span_id", "id", where=OF_A_SPAN)
 _index("run_events_task", "task_id", "id", where="task_id IS NOT NULL")
 _index("run_events_correlation", "correlation_id", "id", where="correlation_id IS NOT NULL")
 _index("run_events_created_at", "created_at", "id")
