@@ -57,6 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     search_events_max: int = 10_000
     body_bytes_max: int = 32 * MIB
     batch_events_max: int = 10_000
+    otlp_requests_max: int = 64
     sse_heartbeat_seconds: float = 15.0
     sse_watchers_max: int = 256
 
@@ -136,6 +137,7 @@ HELP: dict[str, str] = {
     "facet_runs_max": "Most runs that are counted for the facets and the histogram of a list, the newest first.",
     "body_bytes_max": "Largest request body read, in bytes, after decompression too.",
     "batch_events_max": "Most events in one POST.",
+    "otlp_requests_max": "Most OpenTelemetry requests being read or stored at once; one more is asked to come again.",
     "sse_heartbeat_seconds": "How often a silent event stream sends a comment, so that proxies keep it open.",
     "sse_watchers_max": "Most event streams open at once.",
 }

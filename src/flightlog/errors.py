@@ -36,10 +36,12 @@
     │   ├── StoreUncertain            the one write error after which something may have been stored
     │   ├── WriterLocked
     │   ├── ServerUnavailable
-    │   └── WatchersFull
+    │   ├── WatchersFull
+    │   └── ReceiverBusy
     ├── StoreBroken                   the store needs a person
     │   ├── StoreTooNew
     │   ├── StoreGone
+    │   ├── SealBroken                the seal and the journal contradict each other
     │   ├── TileMissing               a piece of the seal is not there
     │   └── TileBroken
     ├── IndexUnsupported
@@ -225,6 +227,10 @@ class WatchersFull(Unavailable):
     """All {limit} event streams are in use; close one, or poll with afterId."""
 
 
+class ReceiverBusy(Unavailable):
+    """All {limit} requests of OpenTelemetry that are taken at once are under way; send the same again."""
+
+
 class StoreBroken(FlightlogError):
     """The store needs attention: {reason}."""
 
@@ -235,6 +241,10 @@ class StoreTooNew(StoreBroken):
 
 class StoreGone(StoreBroken):
     """The store file {path} was removed or replaced while it was open."""
+
+
+class SealBroken(StoreBroken):
+    """The seal does not fit the journal, so nothing more is signed: {reason}."""
 
 
 class TileMissing(StoreBroken):

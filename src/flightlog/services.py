@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import msgspec
@@ -12,6 +13,7 @@ from flightlog.clock import Clock, SystemClock
 from flightlog.config import Settings
 from flightlog.events.envelope import Event
 from flightlog.ids import Ids, SystemIds
+from flightlog.ingest.otlp.receive import Receiver
 from flightlog.journal.append import Journal
 from flightlog.journal.tail import TailHub
 from flightlog.store.contract import Store
@@ -46,3 +48,8 @@ class Services:
     clock: Clock = field(default_factory=SystemClock)
     ids: Ids = field(default_factory=SystemIds)
     drain: Callable[[], DrainHealth] | None = None
+
+    @cached_property
+    def otlp(self) -> Receiver:
+        """The way in for OpenTelemetry, the same for all of its doors."""
+        return Receiver(self.journal, self.intake, self.settings)

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from flightlog.api.doorway import Doorway, request_id_of, wants_page
+from flightlog.api.otlp import is_otlp, status_response
 from flightlog.api.paging import documented_parameters, only_known_parameters
 from flightlog.api.problems import HTTP_KINDS, Kind, Problem, kind_of, problem_of
 from flightlog.api.routes import (
@@ -21,6 +22,7 @@ from flightlog.api.routes import (
     events,
     facets,
     health,
+    otlp,
     problems,
     rollup,
     runs,
@@ -58,6 +60,7 @@ TAGS = [
     {"name": "runs", "description": "A small summary of every run: status, counts, tokens, cost."},
     {"name": "events", "description": "The journal: pages, single events, appending, live streams."},
     {"name": "views", "description": "Pages of the console under a name: how somebody filtered and sorted them."},
+    {"name": "opentelemetry", "description": "OTLP/HTTP in protobuf and JSON, as OpenTelemetry's exporters send it."},
     {"name": "catalogue", "description": "The built-in event types with their schemas and examples."},
     {"name": "system", "description": "How the server is doing, and what its problems mean."},
 ]
@@ -97,6 +100,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     # A store that takes its time must not take the readers' threads.
     app.state.appenders = CapacityLimiter(APPENDERS)
+    app.state.otlp_waiting = otlp.Waiting(services.settings.otlp_requests_max)
     app.state.streams = Streams(services.settings.sse_watchers_max)
     # Streams first: the path of a single event or run would take theirs for an id.
     for router in (
@@ -111,6 +115,7 @@ def create_app(services: Services) -> FastAPI:
         health.router,
         problems.router,
         views.router,
+        otlp.router,
     ):
         app.include_router(router, dependencies=[Depends(only_known_parameters)])
     app.state.parameters = documented_parameters(app)
@@ -118,6 +123,8 @@ def create_app(services: Services) -> FastAPI:
     app.mount("/static", pages.static_files())
 
     def answer(scope: Scope, problem: Problem) -> Response:
+        if is_otlp(scope):
+            return status_response(scope, problem)
         if wants_page(scope):
             kind = problem.kind
             return render(

@@ -170,6 +170,9 @@ KINDS: dict[type[FlightlogError], Kind] = {
         "The store was removed while open",
         "Put the file back, or restart the server to begin anew.",
     ),
+    errors.SealBroken: Kind(
+        50011, "seal-broken", "The seal does not fit the journal", "Run `flightlog verify` on the folder."
+    ),
     errors.TileMissing: Kind(
         50009, "tile-missing", "A piece of the seal is missing", "Run `flightlog doctor` on the folder."
     ),
@@ -218,6 +221,12 @@ KINDS: dict[type[FlightlogError], Kind] = {
         "watchers-full",
         "Too many event streams are open",
         "Close streams nobody reads, poll with afterId, or raise sse_watchers_max.",
+    ),
+    errors.ReceiverBusy: Kind(
+        50307,
+        "receiver-busy",
+        "Too many requests of OpenTelemetry are under way",
+        "Nothing was stored; send the same again after `Retry-After` seconds, or raise otlp_requests_max.",
     ),
 }
 
