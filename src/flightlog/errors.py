@@ -16,6 +16,7 @@
     │   │   ├── BodyTooLarge
     │   │   └── MediaTypeUnsupported
     │   ├── ViewInvalid               a saved view
+    │   ├── FeedbackInvalid           what somebody thinks of something, said in a way that is not taken
     │   ├── ImportInvalid             a file that no importer can read
     │   ├── NoteInvalid               a signed note or its key
     │   ├── PricesInvalid             a price list
@@ -25,6 +26,7 @@
     │   ├── EventNotFound
     │   ├── EventTypeNotFound
     │   ├── GenerationNotFound
+    │   ├── FeedbackNotFound
     │   └── ViewNotFound
     ├── Refused                       understood, and not allowed
     │   ├── BindRefused
@@ -140,6 +142,10 @@ class ViewInvalid(BadInput):
     """The view can't be saved: {reason}."""
 
 
+class FeedbackInvalid(BadInput):
+    """The feedback can't be taken: {reason}."""
+
+
 class ImportInvalid(BadInput):
     """{path} can't be imported as {format}: {reason}."""
 
@@ -174,6 +180,10 @@ class EventTypeNotFound(NotFound):
 
 class GenerationNotFound(NotFound):
     """There is no generation {generation_id!r} in this store."""
+
+
+class FeedbackNotFound(NotFound):
+    """There is no feedback {feedback_id!r} in this store."""
 
 
 class ViewNotFound(NotFound):

@@ -123,6 +123,9 @@ KINDS: dict[type[FlightlogError], Kind] = {
     errors.ViewNotFound: Kind(
         40405, "view-not-found", "There is no such saved view", "GET /api/views lists them; it may have been deleted."
     ),
+    errors.FeedbackNotFound: Kind(
+        40407, "feedback-not-found", "There is no such feedback", "GET /api/feedback lists it, the latest first."
+    ),
     errors.EventIdConflict: Kind(
         40902,
         "event-id-conflict",
@@ -156,6 +159,12 @@ KINDS: dict[type[FlightlogError], Kind] = {
     ),
     errors.ViewInvalid: Kind(
         42206, "view-invalid", "The view can't be saved", "Mend what `detail` names, or delete views that nobody needs."
+    ),
+    errors.FeedbackInvalid: Kind(
+        42207,
+        "feedback-invalid",
+        "The feedback can't be taken",
+        "Mend what `detail` names: a score is a finite number, a thumb `up` or `down`, a label and a comment a text.",
     ),
     FlightlogError: Kind(50001, "failed", "It could not be done", "Look at `detail` and at the server's log."),
     errors.StoreBroken: Kind(
