@@ -8,18 +8,22 @@ and several recorders at once end in the same row.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from flightlog.events.envelope import StoredEvent
+from flightlog.events.envelope import FLAG_ROOT, StoredEvent
+from flightlog.runs.calls import INT64_MAX as INT64_MAX
+from flightlog.runs.calls import NANO as NANO
+from flightlog.runs.calls import Call
 from flightlog.runs.status import MAY_BECOME, RUNNING, outcome
 
-NANO = 1_000_000_000
-INT64_MAX = 2**63 - 1
 MODELS_MAX = 100  # the first in the alphabet are kept, which does not depend on the order either
-_RUN_STARTED, _OTHER = 0, 3  # ranks of the event that a run takes its name and place from
+# Ranks of the event that a run takes its name and place from, and of the one that ends it: what a recorder says of the run
+# itself comes before the span that is its root, and that before a span whose parent is in another process, where the root may
+# still come from.
+_OF_RUN, _ROOT, _REMOTE_ROOT, _OTHER = 0, 1, 2, 3
+_ROOT_OUTCOMES = {"ok": "succeeded", "error": "failed"}
 
 
 class RunState(msgspec.Struct, kw_only=True):
@@ -53,8 +57,8 @@ class RunState(msgspec.Struct, kw_only=True):
     models: list[str] = []
     finish_rank: int = 0
 
-    def take(self, event: StoredEvent) -> None:
-        """Add one event. Each event once: the journal sees to that."""
+    def take(self, event: StoredEvent, call: Call | None) -> None:
+        """Add one event, with the call that it tells of if it is one. Each event once: the journal sees to that."""
         kind = event.type
         self.event_count += 1
         self.counts[kind] = self.counts.get(kind, 0) + 1
@@ -62,73 +66,67 @@ class RunState(msgspec.Struct, kw_only=True):
         self.last_event_id = max(self.last_event_id, event.id)
         if kind == "error" or event.level == "error":
             self.error_count += 1
-        if self.origin_rank == _OTHER or kind == "run_started":
-            self._take_origin(event, _RUN_STARTED if kind == "run_started" else _OTHER)
-        special = _SPECIAL.get(kind)
-        if special is not None:
-            special(self, event)
+        root = event.flags & FLAG_ROOT
+        if root or self.origin_rank == _OTHER or kind == "run_started":
+            self._take_origin(event, call)
+        if root:
+            self._take_finish(event, _root_rank(event), _ROOT_OUTCOMES.get(event.status or "", "failed"))
+        if call is not None:
+            self._take_call(call)
+        elif kind == "run_finished":
+            self._take_finish(event, _OF_RUN, outcome(event.status))
+        elif kind == "degraded":
+            self.lost_count = _add(self.lost_count, _decode(event).count)
 
-    def _take_origin(self, event: StoredEvent, rank: int) -> None:
-        """Name and place come from one event: the earliest run_started, or the earliest event while there is none."""
+    def _take_origin(self, event: StoredEvent, call: Call | None) -> None:
+        """Name and place come from one event: of the least rank there is, the one that began first."""
+        rank = _OF_RUN if event.type == "run_started" else _root_rank(event) if event.flags & FLAG_ROOT else _OTHER
+        began = event.created_at if rank == _OF_RUN else max(0, event.created_at - (event.duration_ns or 0))
         mine = (self.origin_rank, self.started_at, self.origin_event_id)
-        if self.event_count > 1 and mine <= (rank, event.created_at, event.event_id):
+        if self.event_count > 1 and mine <= (rank, began, event.event_id):
             return
-        self.origin_rank, self.started_at, self.origin_event_id = rank, event.created_at, event.event_id
+        self.origin_rank, self.started_at, self.origin_event_id = rank, began, event.event_id
         self.project = event.project
         self.actor, self.source = event.actor, event.source
         self.task_id, self.trace_id = event.task_id, event.trace_id
         self.name = None
-        if rank == _RUN_STARTED:
+        if rank == _OF_RUN:
             self.name = event.name or _text(_decode(event).name)
+        elif rank != _OTHER:
+            self.name = (_root_name(event) if call is None else call.name) or event.name
 
-    def _take_finish(self, event: StoredEvent) -> None:
-        """The latest run_finished decides."""
-        known = (-1 if self.finished_at is None else self.finished_at, self.finish_event_id or "")
-        if (event.created_at, event.event_id) <= known:
+    def _take_finish(self, event: StoredEvent, rank: int, status: str) -> None:
+        """Of the least rank there is, the latest decides."""
+        known = (-self.finish_rank, -1 if self.finished_at is None else self.finished_at, self.finish_event_id or "")
+        if self.finish_event_id is not None and (-rank, event.created_at, event.event_id) <= known:
             return
-        self.finished_at, self.finish_event_id = event.created_at, event.event_id
+        self.finish_rank, self.finished_at, self.finish_event_id = rank, event.created_at, event.event_id
         self.duration_ns = event.duration_ns
-        status = outcome(event.status)
         if status in MAY_BECOME[self.status]:
             self.status = status
 
-    def _take_request(self, event: StoredEvent) -> None:
-        self._take_model(event.name or _text(_decode(event).model))
-
-    def _take_response(self, event: StoredEvent) -> None:
-        payload = _decode(event)
-        self._take_model(event.name or _text(payload.model))
-        usage = payload.usage if isinstance(payload.usage, dict) else {}
-        self.tokens_input = _add(self.tokens_input, usage.get("input_tokens"))
-        self.tokens_output = _add(self.tokens_output, usage.get("output_tokens"))
-        self.tokens_cached_input = _add(self.tokens_cached_input, usage.get("cached_input_tokens"))
-        self.tokens_reasoning = _add(self.tokens_reasoning, usage.get("reasoning_tokens"))
-        self.cost_nano_usd = _add(self.cost_nano_usd, payload.cost_usd, NANO)
-
-    def _take_degraded(self, event: StoredEvent) -> None:
-        self.lost_count = _add(self.lost_count, _decode(event).count)
-
-    def _take_model(self, model: str | None) -> None:
+    def _take_call(self, call: Call) -> None:
+        model = call.event.name or next(iter(call.models), None)
         if model is not None and model not in self.models:
             self.models = sorted([*self.models, model])[:MODELS_MAX]
+        if call.is_answer:
+            self.tokens_input = _add(self.tokens_input, call.tokens_input)
+            self.tokens_output = _add(self.tokens_output, call.tokens_output)
+            self.tokens_cached_input = _add(self.tokens_cached_input, call.tokens_cached_input)
+            self.tokens_reasoning = _add(self.tokens_reasoning, call.tokens_reasoning)
+            self.cost_nano_usd = _add(self.cost_nano_usd, call.cost_nano_usd)
 
 
-_SPECIAL: dict[str, Callable[[RunState, StoredEvent], None]] = {
-    "run_finished": RunState._take_finish,
-    "llm_request": RunState._take_request,
-    "llm_response": RunState._take_response,
-    "degraded": RunState._take_degraded,
-}
+def _root_rank(event: StoredEvent) -> int:
+    return _ROOT if event.parent_span_id is None else _REMOTE_ROOT
 
 
 class _Payload(msgspec.Struct):
     """The few things that a summary wants from a payload; the decoder steps over the rest."""
 
     name: Any = None
-    model: Any = None
-    usage: Any = None
-    cost_usd: Any = None
     count: Any = None
+    otlp: Any = None
 
 
 _decoder = msgspec.json.Decoder(_Payload)
@@ -142,14 +140,20 @@ def _decode(event: StoredEvent) -> _Payload:
         return _NOTHING
 
 
+def _root_name(event: StoredEvent) -> str | None:
+    """What the span itself was called."""
+    otlp = _decode(event).otlp
+    return _text(otlp.get("name")) if isinstance(otlp, dict) else None
+
+
 def _text(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _add(total: int, value: Any, factor: int = 1) -> int:
+def _add(total: int, value: Any) -> int:
     """The sum, where the value is a number that makes sense; at the largest integer it stays there."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= INT64_MAX:
         return total
     if isinstance(value, float) and not math.isfinite(value):
         return total
-    return min(total + round(value * factor), INT64_MAX)
+    return min(total + round(value), INT64_MAX)

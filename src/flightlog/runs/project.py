@@ -1,4 +1,4 @@
-"""Keeps the table `runs` in step with the journal, inside the append's transaction."""
+"""Keeps the tables `runs` and `generations` in step with the journal, inside the append's transaction."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import msgspec
 from sqlalchemy import bindparam, select, update
 
 from flightlog.events.envelope import StoredEvent
+from flightlog.runs.calls import CALL_TYPES, Call, read_call
 from flightlog.runs.fold import RunState
+from flightlog.runs.generation_project import project_calls
+from flightlog.runs.pricing import PriceList, built_in_prices
 from flightlog.runs.table import runs
 from flightlog.store.contract import Tx
 
@@ -28,10 +31,27 @@ _UPDATE = (
 
 
 class RunProjector:
-    """A Projector: one read and one write per run that a batch touches, however many events it brings."""
+    """A Projector: one read and one write per run that a batch touches, however many events it brings; and a row for each
+    call of a model, priced by `prices` (the built-in ones if not given) where its sender reported no cost.
+
+    A call is read once, for its run and for its own row, so the run's total is the sum of its generations.
+    """
+
+    def __init__(self, prices: PriceList | None = None) -> None:
+        self._prices = built_in_prices() if prices is None else prices
 
     def apply(self, tx: Tx, events: Sequence[StoredEvent]) -> None:
-        """Take these events into their runs' rows; a run that is new gets one."""
+        """Take these events into their runs' rows and their generations'; what is new gets one."""
+        calls = {event.id: self.read(event) for event in events if event.type in CALL_TYPES}
+        self._apply_runs(tx, events, calls)
+        if calls:
+            project_calls(tx, list(calls.values()), self.read)
+
+    def read(self, event: StoredEvent) -> Call:
+        """The call that an event tells of, with its cost."""
+        return self._prices.price(read_call(event))
+
+    def _apply_runs(self, tx: Tx, events: Sequence[StoredEvent], calls: dict[int, Call]) -> None:
         touched = {event.run_id: None for event in events if event.run_id is not None}
         if not touched:
             return
@@ -39,7 +59,7 @@ class RunProjector:
         states = {run_id: known.get(run_id) or RunState(run_id=run_id) for run_id in touched}
         for event in events:
             if event.run_id is not None:
-                states[event.run_id].take(event)
+                states[event.run_id].take(event, calls.get(event.id))
         _save(tx, states, known)
 
 

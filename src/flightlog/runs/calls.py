@@ -1,0 +1,318 @@
+"""What rows want to know of a model call, read from an event's payload once, for the run and for the generation."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+
+from flightlog.events.envelope import StoredEvent
+
+CALL_TYPES = frozenset({"llm_request", "llm_response"})
+PREVIEW_CHARS_MAX = 160
+NANO = 1_000_000_000
+INT64_MAX = 2**63 - 1
+_TEXT_CHARS_MAX = 256  # of names that a row takes out of a payload
+
+
+class Call(msgspec.Struct, kw_only=True):
+    """One `llm_request` or `llm_response`, as far as rows want it; what the payload does not say is None.
+
+    `models` are the names that it goes by, the best one first: that answered, then that was asked. Numbers of tokens are
+    whole and not negative. `cost_nano_usd` is what the sender reported, or what pricing found, as `cost_source` says.
+    """
+
+    event: StoredEvent
+    generation_id: str
+    is_answer: bool
+    own_span: bool = False  # the event is a finished span, and its span_id is the call's own
+    name: str | None = None
+    models: tuple[str, ...] = ()
+    request_model: str | None = None
+    provider: str | None = None
+    operation: str | None = None
+    is_error: bool = False
+    error_kind: str | None = None
+    finish_reason: str | None = None
+    streamed: bool | None = None
+    time_to_first_chunk_ns: int | None = None
+    tokens_input: int | None = None
+    tokens_output: int | None = None
+    tokens_cached_input: int | None = None
+    tokens_cache_write: int | None = None
+    tokens_reasoning: int | None = None
+    cost_nano_usd: int | None = None
+    cost_source: str | None = None
+    price_id: str | None = None
+    input_preview: str | None = None
+    output_preview: str | None = None
+
+
+def read_call(event: StoredEvent) -> Call:
+    """The call that this llm_request or llm_response tells of. Never raises for anything in the payload."""
+    payload = _decode(event.payload)
+    own_span = payload.otlp is not None
+    name = None if payload.otlp is None else _name(payload.otlp.name)
+    given = {"event": event, "own_span": own_span, "name": name, "generation_id": generation_id_of(event, own_span)}
+    if event.type == "llm_request":
+        return _request(event, payload, given)
+    return _answer(event, payload, given)
+
+
+def generation_id_of(event: StoredEvent, own_span: bool) -> str:
+    """The generation that an llm_request or llm_response belongs to: request and answer share a correlation id; a finished
+    span is a generation by itself, and so is an event that has neither.
+
+    >>> generation_id_of(StoredEvent(event_id="e1", type="llm_request", created_at=1, run_id="r1"), False)
+    'r1-e1'
+    """
+    key = (event.span_id if own_span else None) or event.correlation_id or event.event_id
+    return key if event.run_id is None else f"{event.run_id}-{key}"
+
+
+def _request(event: StoredEvent, payload: _Payload, given: dict[str, Any]) -> Call:
+    asked = event.name or _name(payload.model)
+    return Call(
+        is_answer=False,
+        models=(asked,) if asked else (),
+        request_model=_name(payload.model) or asked,
+        provider=_name(payload.provider),
+        operation=_name(payload.operation),
+        streamed=_streams(payload.parameters),
+        input_preview=_input(payload.messages, payload.input),
+        **given,
+    )
+
+
+def _answer(event: StoredEvent, payload: _Payload, given: dict[str, Any]) -> Call:
+    request = payload.request or _NO_REQUEST
+    usage = payload.usage or _NO_USAGE
+    reported = _nano(payload.cost_usd)
+    asked = _name(request.model) or event.name
+    models = [model for model in (_name(payload.model), event.name, asked) if model]
+    reasons = payload.finish_reasons
+    return Call(
+        is_answer=True,
+        models=tuple(dict.fromkeys(models)),
+        request_model=asked,
+        provider=_name(payload.provider),
+        operation=_name(payload.operation),
+        is_error=event.status == "error" or payload.error is not None,
+        error_kind=None if payload.error is None else _name(payload.error.kind),
+        finish_reason=_name(reasons[0]) if isinstance(reasons, list) and reasons else None,
+        streamed=payload.streamed if isinstance(payload.streamed, bool) else _streams(request.parameters),
+        time_to_first_chunk_ns=_count(payload.time_to_first_chunk_ns),
+        tokens_input=_count(usage.input_tokens),
+        tokens_output=_count(usage.output_tokens),
+        tokens_cached_input=_count(usage.cached_input_tokens),
+        tokens_cache_write=_count(usage.cache_write_tokens),
+        tokens_reasoning=_count(usage.reasoning_tokens),
+        cost_nano_usd=reported,
+        cost_source=None if reported is None else "reported",
+        input_preview=_input(request.messages, request.input),
+        output_preview=_output(payload),
+        **given,
+    )
+
+
+# ── payloads, as little of them as there is need for ─────────────────────────────────────────────────────────────────
+
+_NOTHING = msgspec.Raw(b"null")
+
+
+class _Parameters(msgspec.Struct):
+    stream: Any = None
+
+
+class _Asked(msgspec.Struct):
+    model: Any = None
+    messages: msgspec.Raw = _NOTHING
+    input: msgspec.Raw = _NOTHING
+    parameters: _Parameters | None = None
+
+
+class _Usage(msgspec.Struct):
+    input_tokens: Any = None
+    output_tokens: Any = None
+    cached_input_tokens: Any = None
+    cache_write_tokens: Any = None
+    reasoning_tokens: Any = None
+
+
+class _Error(msgspec.Struct):
+    kind: Any = None
+    message: Any = None
+
+
+class _Otlp(msgspec.Struct):
+    name: Any = None
+
+
+class _Payload(_Asked):
+    provider: Any = None
+    operation: Any = None
+    request: _Asked | None = None
+    message: msgspec.Raw = _NOTHING
+    choices: msgspec.Raw = _NOTHING
+    finish_reasons: Any = None
+    usage: _Usage | None = None
+    cost_usd: Any = None
+    time_to_first_chunk_ns: Any = None
+    streamed: Any = None
+    error: _Error | None = None
+    otlp: _Otlp | None = None
+
+
+class _ToolCall(msgspec.Struct):
+    name: Any = None
+    arguments: msgspec.Raw = _NOTHING
+
+
+class _Message(msgspec.Struct):
+    role: Any = None
+    content: msgspec.Raw = _NOTHING
+    tool_calls: msgspec.Raw = _NOTHING
+
+
+class _Part(msgspec.Struct):
+    type: Any = None
+    text: Any = None
+
+
+_NO_REQUEST, _NO_USAGE, _NO_PAYLOAD = _Asked(), _Usage(), _Payload()
+_ERRORS = (msgspec.MsgspecError, RecursionError, ValueError)
+_payloads = msgspec.json.Decoder(_Payload)
+_anything = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_messages = msgspec.json.Decoder(list[_Message])
+_message = msgspec.json.Decoder(_Message)
+_parts = msgspec.json.Decoder(list[_Part])
+_texts = msgspec.json.Decoder(str)
+_tool_calls = msgspec.json.Decoder(list[_ToolCall])
+_fields = {field.name: msgspec.json.Decoder(field.type) for field in msgspec.structs.fields(_Payload)}
+
+
+def _decode(payload: msgspec.Raw) -> _Payload:
+    try:
+        return _payloads.decode(payload)
+    except _ERRORS:
+        return _decode_odd(payload)
+
+
+def _decode_odd(payload: msgspec.Raw) -> _Payload:
+    """Where one key holds what it should not, the others still count."""
+    try:
+        given = _anything.decode(payload)
+    except _ERRORS:
+        return _NO_PAYLOAD
+    found: dict[str, Any] = {}
+    for name in given.keys() & _fields.keys():
+        try:
+            found[name] = _fields[name].decode(given[name])
+        except _ERRORS:
+            continue
+    return _Payload(**found)
+
+
+def _input(messages: msgspec.Raw, other: msgspec.Raw) -> str | None:
+    """The beginning of the last user message, else of the last message, else of what was embedded or drawn."""
+    if _begins(messages) == b"[":
+        try:
+            found = _messages.decode(messages)
+        except _ERRORS:
+            found = []
+        for message in reversed(found):
+            if message.role == "user":
+                return _content(message.content)
+        if found:
+            return _content(found[-1].content)
+    return _content(other)
+
+
+def _output(payload: _Payload) -> str | None:
+    """The beginning of the answer: of its text, else of the tool calls that it asks for, else of what went wrong."""
+    message = _read_message(payload)
+    if message is not None:
+        found = _content(message.content) or _calls(message.tool_calls)
+        if found:
+            return found
+    return None if payload.error is None else _preview(payload.error.message)
+
+
+def _read_message(payload: _Payload) -> _Message | None:
+    try:
+        if _begins(payload.message) == b"{":
+            return _message.decode(payload.message)
+        if _begins(payload.choices) == b"[":
+            return next(iter(_messages.decode(payload.choices)), None)
+    except _ERRORS:
+        pass
+    return None
+
+
+def _content(content: msgspec.Raw) -> str | None:
+    """The text of a content: a string, a list of parts, or a list of strings."""
+    first = _begins(content)
+    try:
+        if first == b'"':
+            return _preview(_texts.decode(content))
+        if first == b"[":
+            try:
+                texts = [part.text for part in _parts.decode(content) if part.type != "reasoning"]
+            except msgspec.ValidationError:
+                texts = msgspec.json.decode(content)
+            return _preview(" ".join(text for text in texts if isinstance(text, str)))
+    except _ERRORS:
+        pass
+    return None
+
+
+def _calls(calls: msgspec.Raw) -> str | None:
+    if _begins(calls) != b"[":
+        return None
+    try:
+        found = _tool_calls.decode(calls)
+    except _ERRORS:
+        return None
+    return _preview(", ".join(f"{call.name}({_arguments(call.arguments)})" for call in found[:5]))
+
+
+def _arguments(given: msgspec.Raw) -> str:
+    text = _begins(given, 4 * PREVIEW_CHARS_MAX).decode(errors="ignore")
+    return "" if text in ("null", "{}") else text
+
+
+def _begins(raw: msgspec.Raw, length: int = 1) -> bytes:
+    return bytes(memoryview(raw)[:length])
+
+
+def _preview(text: object) -> str | None:
+    """The first characters on one line; None where there are none."""
+    if not isinstance(text, str):
+        return None
+    line = " ".join(text[: 2 * PREVIEW_CHARS_MAX].split())
+    return line[:PREVIEW_CHARS_MAX].rstrip() or None
+
+
+def _streams(parameters: _Parameters | None) -> bool | None:
+    stream = None if parameters is None else parameters.stream
+    return stream if isinstance(stream, bool) else None
+
+
+def _name(value: object) -> str | None:
+    return value[:_TEXT_CHARS_MAX] if isinstance(value, str) and value else None
+
+
+def _count(value: object) -> int | None:
+    """The value as a whole number, where it is one that makes sense."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= INT64_MAX:
+        return None
+    return min(round(value), INT64_MAX)
+
+
+def _nano(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= INT64_MAX:
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return min(round(value * NANO), INT64_MAX)
