@@ -12,6 +12,7 @@ import flightlog.journal.table
 import flightlog.runs.feedback_table
 import flightlog.runs.generation_table
 import flightlog.runs.table
+import flightlog.seal.table
 import flightlog.views.table  # noqa: F401 (importing is what fills the metadata)
 from flightlog.errors import StoreBroken, StoreTooNew
 from flightlog.journal.append import Journal

@@ -20,6 +20,7 @@ from flightlog.events.envelope import StoredEvent
 
 VERSION = "flightlog-leaf/1"
 SALT_BYTES = 16
+MISSING = "missing"  # no type of an event: it has no dot and no place in the catalogue
 
 _encode = msgspec.json.encode
 
@@ -56,6 +57,11 @@ def leaf_of(event: StoredEvent, salt: bytes, payload: bytes) -> bytes:
             payload_digest(salt, payload),
         )
     )
+
+
+def missing_leaf(row_id: int) -> bytes:
+    """The leaf of an id whose row was gone before it could be sealed. Nothing that goes through the journal makes one."""
+    return _encode((VERSION, row_id, "", 0, 0, MISSING, None, None, None, "", ""))
 
 
 def envelope_digest(event: StoredEvent) -> str:

@@ -1,0 +1,295 @@
+"""Checks a store against its seal, row by row, and names what it finds.
+
+The leaves are the witness: each row is held against its leaf, the leaves against the tiles, the tiles against the signed
+checkpoint. What was written after the checkpoint is checked as far as it can be: that no id is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from sqlalchemy import func, or_, select
+
+from flightlog.errors import NoteInvalid, TileBroken, TileMissing
+from flightlog.events.envelope import StoredEvent
+from flightlog.journal import rows
+from flightlog.journal.read import head_id
+from flightlog.journal.table import event_payloads, run_events
+from flightlog.seal.keys import Keys
+from flightlog.seal.leaf import MISSING, Leaf, envelope_digest, payload_digest, read_leaf
+from flightlog.seal.merkle import HASH_BYTES, fold_perfect, leaf_hash, root_of, tree_hash
+from flightlog.seal.note import Checkpoint, Verifier, open_note
+from flightlog.seal.table import seal_salts
+from flightlog.seal.tiles import TILE_WIDTH, Tiles, tile_path, width_of
+from flightlog.store.contract import Store
+
+FINDINGS_MAX = 1_000
+BUNDLES_AT_ONCE = 8
+
+# What can be wrong, and what it means.
+KINDS: dict[str, str] = {
+    "changed_payload": "The payload is not the one that was sealed.",
+    "changed_envelope": "The envelope is not the one that was sealed.",
+    "deleted_row": "The row of a sealed event is gone.",
+    "inserted_row": "A row stands where the journal never put one.",
+    "swapped_ids": "Two events have changed places.",
+    "reordered_rows": "Events have changed places.",
+    "forked_tree": "The tree is not the one that was signed.",
+    "missing_tile": "A piece of the tree is gone.",
+    "wrong_key": "The checkpoint was not signed by a key that is trusted.",
+}
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that is wrong. `id` is the event's place in commit order, where it is about an event."""
+
+    kind: str
+    detail: str
+    id: int | None = None
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """What a verification found. `sealed` events are covered by the checkpoint, `unsealed` ones came after it.
+
+    `erased` are those whose payload was lawfully erased: their leaf is there, their payload and salt are not.
+    """
+
+    origin: str = ""
+    sealed: int = 0
+    unsealed: int = 0
+    checked: int = 0
+    erased: int = 0
+    findings: list[Finding] = []
+    more: int = 0  # findings beyond those that are listed
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing was wrong."""
+        return not self.findings
+
+    def add(self, kind: str, detail: str, id: int | None = None) -> None:  # noqa: A002 (the journal's own word)
+        """Note what is wrong."""
+        if len(self.findings) < FINDINGS_MAX:
+            self.findings.append(Finding(kind, detail, id))
+        else:
+            self.more += 1
+
+
+Progress = Callable[[int, int], object]
+
+
+def verify_store(
+    store: Store, folder: Path, keys: Keys, *, trusted: Verifier | None = None, progress: Progress | None = None
+) -> Report:
+    """Check the whole store. `trusted` is the key that the reader believes; without it the folder's own first key."""
+    report = Report(findings=[])
+    checkpoint = _checkpoint(folder, keys, trusted, report)
+    if checkpoint is None:
+        return report
+    report.origin, report.sealed = checkpoint.origin, checkpoint.size
+    hashes = _Hashes()
+    moved: dict[int, tuple[Leaf, str | None]] = {}
+    for first, leaves in _leaves(Tiles(folder), checkpoint.size, hashes, report):
+        _check_rows(store, first, leaves, moved, report)
+        report.checked += len(leaves)
+        if progress is not None:
+            progress(report.checked, checkpoint.size)
+    _name_moves(moved, report)
+    _check_tree(Tiles(folder), checkpoint, hashes, report)
+    _check_ends(store, checkpoint.size, report)
+    return report
+
+
+def _checkpoint(folder: Path, keys: Keys, trusted: Verifier | None, report: Report) -> Checkpoint | None:
+    try:
+        note = (folder / "checkpoint").read_text("utf-8")
+        checkpoint = Checkpoint.parse(open_note(note, keys.trusted(trusted))[0])
+        if checkpoint.origin != keys.origin:
+            raise NoteInvalid(reason=f"it is the checkpoint of another log, {checkpoint.origin}")
+    except FileNotFoundError:
+        report.add("missing_tile", "there is no checkpoint")
+    except (NoteInvalid, UnicodeDecodeError) as error:
+        report.add("wrong_key", str(error))
+    else:
+        return checkpoint
+    return None
+
+
+# ── the tree ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class _Hashes:
+    """The tree that the leaves add up to, level by level, as far as tiles hold it."""
+
+    def __init__(self) -> None:
+        self.levels: list[list[bytes]] = [[]]
+
+    def add(self, hash_: bytes) -> None:
+        self.levels[0].append(hash_)
+        level = 0
+        while len(self.levels[level]) % TILE_WIDTH == 0:
+            if level + 1 == len(self.levels):
+                self.levels.append([])
+            self.levels[level + 1].append(fold_perfect(self.levels[level][-TILE_WIDTH:]))
+            level += 1
+
+
+def _leaves(tiles: Tiles, size: int, hashes: _Hashes, report: Report) -> Iterator[tuple[int, list[Leaf | None]]]:
+    """The leaves in portions, with the id of the first of each; None where a leaf can't be believed."""
+    portion: list[Leaf | None] = []
+    first = 1
+    for index in range((size + TILE_WIDTH - 1) // TILE_WIDTH):
+        width = width_of(0, index, size)
+        portion.extend(_bundle(tiles, index, width, hashes, report))
+        if index % BUNDLES_AT_ONCE == BUNDLES_AT_ONCE - 1:
+            yield first, portion
+            first, portion = first + len(portion), []
+    if portion:
+        yield first, portion
+
+
+def _bundle(tiles: Tiles, index: int, width: int, hashes: _Hashes, report: Report) -> list[Leaf | None]:
+    """The leaves of one bundle that fit the tile of their hashes; the tile's hashes count as the tree's."""
+    known = _tile(tiles, 0, index, width, report)
+    try:
+        entries: list[bytes] = tiles.entries(index, width)
+    except (TileMissing, TileBroken) as error:
+        report.add("missing_tile" if isinstance(error, TileMissing) else "forked_tree", error.message)
+        entries = []
+    found: list[Leaf | None] = [None] * width
+    for at in range(width):
+        entry = entries[at] if entries else None
+        hash_ = known[at] if known else leaf_hash(entry) if entry is not None else b"\x00" * HASH_BYTES
+        hashes.add(hash_)
+        if entry is None:
+            continue
+        if leaf_hash(entry) != hash_:
+            report.add("forked_tree", f"a leaf in {tile_path('entries', index, width)} does not fit its hash")
+            continue
+        try:
+            found[at] = read_leaf(entry, tile_path("entries", index, width))
+        except TileBroken as error:
+            report.add("forked_tree", error.message)
+    return found
+
+
+def _tile(tiles: Tiles, level: int, index: int, width: int, report: Report) -> list[bytes]:
+    try:
+        data = tiles.hashes(level, index, width)
+    except TileMissing as error:
+        report.add("missing_tile", error.message)
+        return []
+    except TileBroken as error:
+        report.add("forked_tree", error.message)
+        return []
+    return [data[at : at + HASH_BYTES] for at in range(0, width * HASH_BYTES, HASH_BYTES)]
+
+
+def _check_tree(tiles: Tiles, checkpoint: Checkpoint, hashes: _Hashes, report: Report) -> None:
+    """The upper tiles against the lower ones, and the root against what was signed."""
+    for level in range(1, len(hashes.levels)):
+        row = hashes.levels[level]
+        for index in range((len(row) + TILE_WIDTH - 1) // TILE_WIDTH):
+            width = width_of(level, index, checkpoint.size)
+            known = _tile(tiles, level, index, width, report) if width else []
+            if known and known != row[index * TILE_WIDTH : index * TILE_WIDTH + width]:
+                report.add("forked_tree", f"{tile_path(level, index, width)} is not what lies below it")
+    root = tree_hash(
+        lambda height, index: root_of(hashes.levels[height // 8][index << height % 8 : (index + 1) << height % 8]),
+        0,
+        checkpoint.size,
+    )
+    if root != checkpoint.root and not any(one.kind in ("forked_tree", "missing_tile") for one in report.findings):
+        report.add("forked_tree", "the tree does not add up to the root that was signed")
+
+
+# ── the rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _check_rows(
+    store: Store,
+    first: int,
+    leaves: Sequence[Leaf | None],
+    moved: dict[int, tuple[Leaf, str | None]],
+    report: Report,
+) -> None:
+    last = first + len(leaves) - 1
+    found: dict[int, Sequence[Any]] = {}
+    source = run_events.outerjoin(event_payloads, event_payloads.c.id == run_events.c.id).outerjoin(
+        seal_salts, seal_salts.c.id == run_events.c.id
+    )
+    wanted = select(*rows.ENVELOPE, event_payloads.c.payload, seal_salts.c.salt).select_from(source)
+    with store.read() as connection:
+        for row in connection.execute(wanted.where(run_events.c.id.between(first, last))):
+            found[row[0]] = row
+    for row_id, leaf in enumerate(leaves, first):
+        if leaf is None:
+            continue
+        held = found.get(row_id)
+        if leaf.type == MISSING and not leaf.event_id:
+            report.add("deleted_row", "it was gone before it could be sealed", row_id)
+        elif held is None:
+            report.add("deleted_row", f"event {leaf.event_id} is gone", row_id)
+        else:
+            _check_row(row_id, leaf, held, moved, report)
+
+
+def _check_row(
+    row_id: int, leaf: Leaf, row: Sequence[Any], moved: dict[int, tuple[Leaf, str | None]], report: Report
+) -> None:
+    event = rows.from_row(row[:-1])
+    payload, salt = row[-2], row[-1]
+    if event.event_id != leaf.event_id:
+        moved[row_id] = (leaf, event.event_id)
+        return
+    changed = _changed(leaf, event, row_id)
+    if changed:
+        report.add("changed_envelope", f"event {leaf.event_id}: {changed}", row_id)
+    if payload is None and salt is None:
+        report.erased += 1
+    elif payload is None:
+        report.add("changed_payload", f"event {leaf.event_id}: it is gone and was not erased", row_id)
+    elif salt is None or payload_digest(salt, payload.encode()) != leaf.payload_digest:
+        what = "its salt is gone" if salt is None else "its digest differs"
+        report.add("changed_payload", f"event {leaf.event_id}: {what}", row_id)
+
+
+def _changed(leaf: Leaf, event: StoredEvent, row_id: int) -> str | None:
+    """Which part of the envelope differs."""
+    if leaf.id != row_id:
+        return "id"
+    for field in ("created_at", "received_at", "type", "run_id", "producer_id", "seq"):
+        if getattr(event, field) != getattr(leaf, field):
+            return field
+    return None if envelope_digest(event) == leaf.envelope_digest else "one of the fields that the digest covers"
+
+
+def _name_moves(moved: dict[int, tuple[Leaf, str | None]], report: Report) -> None:
+    """Rows that hold another event than their leaf: exchanged with each other, moved around, or put in by somebody."""
+    home = {leaf.event_id: row_id for row_id, (leaf, _) in moved.items()}
+    for row_id, (leaf, event_id) in moved.items():
+        other = home.get(event_id or "")
+        if other is None:
+            known = "another event" if event_id else "no event"
+            report.add("changed_envelope", f"event {leaf.event_id}: event_id; {known} stands in its row", row_id)
+        elif moved[other][1] == leaf.event_id:
+            report.add("swapped_ids", f"event {leaf.event_id} and event {event_id} have changed places", row_id)
+        else:
+            report.add("reordered_rows", f"event {event_id} stands in the place of event {leaf.event_id}", row_id)
+
+
+def _check_ends(store: Store, size: int, report: Report) -> None:
+    """What lies outside the sealed ids: nothing below them, nothing beyond the head, and no gap between."""
+    with store.read() as connection:
+        head = head_id(connection)
+        outside = or_(run_events.c.id < 1, run_events.c.id > max(head, size))
+        for row_id, event_id in connection.execute(select(run_events.c.id, run_events.c.event_id).where(outside)):
+            report.add("inserted_row", f"event {event_id} stands outside of what the journal gave out", row_id)
+        between = run_events.c.id.between(size + 1, max(head, size))
+        present = connection.execute(select(func.count()).select_from(run_events).where(between)).scalar_one()
+    report.unsealed = max(0, head - size)
+    if present < report.unsealed:
+        report.add("deleted_row", f"{report.unsealed - present} events that were not sealed yet are gone")
