@@ -7,6 +7,7 @@ and, more than the specification asks for, by name.
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from typing import Any
@@ -36,6 +37,10 @@ from flightlog.ingest.otlp.model import Link, LogRecord, Metric, Scope, Span, Sp
 
 _HEX = frozenset("0123456789abcdef")
 _FLOATS = {"NaN": "NaN", "Infinity": "Infinity", "-Infinity": "-Infinity"}
+# A backslash with what it escapes: both halves of a letter, or one alone (the group), or anything else.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
 UINT64_MAX = 2**64 - 1
 
 _TEMPORALITIES = {1: "delta", 2: "cumulative"}
@@ -60,14 +65,26 @@ def _decode(outer: msgspec.json.Decoder[Any], body: bytes, what: str, make: Call
     decoded: Decoded[R] = Decoded([], 0, [])
     try:
         request = outer.decode(body)
-    except (ValueError, RecursionError) as error:
-        raise BodyInvalid(reason=f"it is not OTLP in JSON: {error}") from None
+    except (ValueError, RecursionError):
+        request = _decode_mended(outer, body)
     for group in request.groups or ():
         resource = group.resource.attributes if group.resource else None
         place = frame_attributes("resource", lambda: _attributes(resource))  # noqa: B023  called at once
         parts = [Part(_scope(part), kept(decoded, what, part.records or (), make)) for part in group.parts or ()]
         decoded.groups.append(Group(place, group.schema_url or "", parts))
     return decoded
+
+
+def _decode_mended(outer: msgspec.json.Decoder[Any], body: bytes) -> Any:
+    """JavaScript's exporters cut long texts within a letter, and write the half that is left: nobody's JSON but theirs."""
+    try:
+        return outer.decode(_ESCAPE.sub(_mend, body))
+    except (ValueError, RecursionError) as error:
+        raise BodyInvalid(reason=f"it is not OTLP in JSON: {error}") from None
+
+
+def _mend(escape: re.Match[bytes]) -> bytes:
+    return escape[0] if escape[1] is None else b"\\ufffd"
 
 
 def _scope(part: Any) -> Scope:

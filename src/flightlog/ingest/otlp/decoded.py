@@ -18,7 +18,7 @@ R = TypeVar("R")
 T = TypeVar("T")
 
 INT64_MAX = 2**63 - 1
-VALUE_DEPTH_MAX = 32  # lists and maps in each other in one attribute; protobuf itself ends at about 45
+VALUE_DEPTH_MAX = 24  # lists and maps in each other in one attribute; protobuf's parser itself ends soon after
 REASONS_MAX = 20  # of one request; how many there are is counted in full
 
 NO_TRACE, NO_SPAN = "0" * 32, "0" * 16

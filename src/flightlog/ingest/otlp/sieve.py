@@ -72,7 +72,7 @@ def sound_part(kind: Any, body: bytes, refuse: Callable[[str], None]) -> Any:
         group = group_kind()
         for frame in frames(outer.content):
             if frame.number == _SECOND and frame.content is not None:
-                _merge(group, _framed(_SECOND, part_of(frame.content)), "a scope")
+                _merge(group, framed(_SECOND, part_of(frame.content)), "a scope")
             else:
                 _merge(group, frame.whole, "a resource")
         list_of(request).append(group)
@@ -104,7 +104,8 @@ def _merge(message: Message, data: bytes, what: str) -> None:
         raise BodyInvalid(reason=f"{what} in it can't be parsed as protobuf") from None
 
 
-def _framed(number: int, data: bytes) -> bytes:
+def framed(number: int, data: bytes) -> bytes:
+    """The field `number` with this content."""
     head = bytearray([number << 3 | _BYTES])
     length = len(data)
     while length > 127:
