@@ -192,21 +192,39 @@ def test_degradation_is_said_once_in_log_and_stream_and_so_is_recovery(caplog: p
     with caplog.at_level(logging.WARNING, logger="flightlog"):
         rec.memory.trouble = "disk_full"
         rec.emit("note", {"text": "lost"})
-        rec._watch_degradation()
-        rec._watch_degradation()
+        rec._watch.look({})
+        rec._watch.look({})
         signal = rec.degradation()
         assert signal is not None
         assert (signal.code, signal.reason, signal.lost) == ("TRACE_PERSISTENCE_DEGRADED", "disk_full", 2)
         rec.memory.trouble = None
         rec.memory.tally.reported()
-        rec._watch_degradation()
-        rec._watch_degradation()
+        rec._watch.look({})
+        rec._watch.look({})
     assert [record.message for record in caplog.records] == [
         "ai_trace_persistence_degraded",
         "ai_trace_persistence_recovered",
     ]
     assert rec.degradation() is None
     assert [(event.type, event.status) for event in rec.events] == [("degraded", "ended")]
+
+
+def test_every_run_that_trouble_touched_is_told_how_it_began_and_ended() -> None:
+    rec = MemoryRecorder()
+    before = rec.run("over before").start()
+    before.finish()
+    early = rec.run("open before").start()
+    rec.memory.tally.add("spool_full", None, 1)
+    rec._watch.look(rec._runs)
+    late = rec.run("opened meanwhile").start()
+    early.finish()
+    rec.memory.tally.reported()
+    rec._watch.look(rec._runs)
+    told = [(event.run_id, event.status) for event in rec.events if event.type == "degraded"]
+    assert told == [(early.id, "began"), (early.id, "ended"), (late.id, "ended")]
+    rec.memory.tally.add("spool_full", None, 1)
+    rec._watch.look(rec._runs)
+    assert [event.run_id for event in rec.events if event.type == "degraded"][3:] == [late.id]
 
 
 def test_threads_share_a_recorder_without_losing_anything() -> None:

@@ -24,23 +24,13 @@ from flightlog.ids import Ids, SystemIds
 from flightlog.recorder.context import current_scope, follow_threads
 from flightlog.recorder.drain import Drain, wait_for
 from flightlog.recorder.fields import fit, take_fields
-from flightlog.recorder.health import (
-    LOG_DEGRADED,
-    LOG_RECOVERED,
-    PERSISTENCE_DEGRADED,
-    RUNGS,
-    SHED_DEBUG,
-    SPOOLING,
-    Degradation,
-    Draining,
-    Health,
-    Loss,
-)
+from flightlog.recorder.health import RUNGS, SPOOLING, Degradation, Draining, Health, Loss
 from flightlog.recorder.helpers import Instruments
 from flightlog.recorder.prepare import Outgoing, Preparer
 from flightlog.recorder.redact import Redactor
 from flightlog.recorder.run import Run, Span
 from flightlog.recorder.spool import SpoolWriter
+from flightlog.recorder.watch import Watch
 
 log = logging.getLogger("flightlog.recorder")
 
@@ -88,9 +78,7 @@ class Recorder(Instruments):
         self._now, self._event_id, self._keys = self.clock.now_ns, self.ids.event_id, required_keys
         self._prepare, self._append = self._preparer.body, self._spool.append
         self._runs: dict[str, Run] = {}
-        self._degraded_since: int | None = None
-        self._lost_before = 0  # losses of earlier episodes
-        self._degraded_reason = ""
+        self._watch = Watch(self._spool, drain, self.clock, self.record)
         self._stop = threading.Event()
         self._tender: threading.Thread | None = None
         self._beat_ns = self.clock.monotonic_ns()
@@ -140,6 +128,17 @@ class Recorder(Instruments):
         """A span of the current run; outside any run its events belong to no run."""
         scope = current_scope()
         return Span(self, scope.run if scope else None, name, attributes)
+
+    @property
+    def run_id(self) -> str | None:
+        """The id of the run that the calling code is inside of."""
+        scope = current_scope()
+        return scope.run.id if scope is not None and scope.run is not None else None
+
+    @property
+    def as_target(self) -> tuple[str | None, str]:
+        """What feedback is about that names no target: the current run."""
+        return self.run_id, "run"
 
     def emit(self, type: str, payload: object = None, **fields: Any) -> str:  # noqa: A002 - the envelope's own word
         """Record one event and give its id, once its bytes are in the kernel. Never raises, never waits for a disk or network.
@@ -262,35 +261,20 @@ class Recorder(Instruments):
 
     def degradation(self) -> Degradation | None:
         """The signal that results carry while persistence is degraded, else None. Cheap."""
-        reason = self._trouble()
-        if reason is None:
-            return None
-        since = self._degraded_since or self.clock.now_ns()
-        return Degradation(PERSISTENCE_DEGRADED, reason, self._spool.tally.total - self._lost_before, format_ns(since))
-
-    def _trouble(self) -> str | None:
-        spool = self._spool
-        if spool.trouble is not None:
-            return spool.trouble
-        if spool.rung >= SHED_DEBUG:
-            return RUNGS[spool.rung].name.replace(" ", "_")
-        losses = spool.tally.losses()
-        if losses:
-            return losses[0].reason
-        if self._drain is not None and self._drain.error is not None:
-            return "store_unavailable"
-        return None
+        return self._watch.degradation()
 
     # ── upkeep ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def run_opened(self, run: Run) -> None:
         """A run has started: it gets heartbeats from now on. Called by the run."""
         self._runs[run.id] = run
+        self._watch.run_opened(run)
         self._first_event()
 
     def run_closed(self, run: Run) -> None:
         """A run has finished. Called by the run."""
         self._runs.pop(run.id, None)
+        self._watch.run_closed(run)
 
     def _first_event(self) -> None:
         """Start the thread that tends the spool; after a fork it is started again in the child."""
@@ -304,7 +288,7 @@ class Recorder(Instruments):
         while not self._stop.wait(TEND_SECONDS):
             try:
                 self._spool.tend()
-                self._watch_degradation()
+                self._watch.look(self._runs)
                 self._beat()
             except OSError as error:
                 log.debug("upkeep of the spool: %s", error)
@@ -317,37 +301,6 @@ class Recorder(Instruments):
         for run in list(self._runs.values()):
             payload = {"open_spans": list(run.open_spans.values()), "uptime_ns": run.elapsed_ns()}
             self.record(run, run.span_id, "run_heartbeat", payload, {"level": "debug"})
-
-    def _watch_degradation(self) -> None:
-        """Say once when persistence degrades and once when it recovers: in the log, and in the stream as events."""
-        reason = self._trouble()
-        if reason is not None and self._degraded_since is None:
-            self._degraded_since = self.clock.now_ns()
-            self._degraded_reason = reason
-            log.warning(
-                LOG_DEGRADED,
-                extra={"code": PERSISTENCE_DEGRADED, "reason": reason, "since": format_ns(self._degraded_since)},
-            )
-            self._say_degraded("began")
-        elif reason is None and self._degraded_since is not None:
-            log.warning(
-                LOG_RECOVERED, extra={"reason": self._degraded_reason, "since": format_ns(self._degraded_since)}
-            )
-            self._say_degraded("ended")
-            self._degraded_since = None
-            self._lost_before = self._spool.tally.total
-
-    def _say_degraded(self, status: str) -> None:
-        assert self._degraded_since is not None
-        payload = {
-            "reason": self._degraded_reason,
-            "count": 0,
-            "since": format_ns(self._degraded_since),
-            "rung": RUNGS[self._spool.rung].name,
-        }
-        if status == "ended":
-            payload["until"] = format_ns(self.clock.now_ns())
-        self.record(None, None, "degraded", payload, {"status": status, "level": "warn", "source": "recorder"})
 
     def _loss_events(self, losses: list[Loss], seq: int) -> list[tuple[int, bytes]]:
         """The events that report what was lost: each takes the numbers of the events it stands for, and one more."""
@@ -375,6 +328,7 @@ class Recorder(Instruments):
         self._tender = None
         self._stop = threading.Event()
         self._runs = {}
+        self._watch.forget_runs()
 
 
 _recorders: weakref.WeakSet[Recorder] = weakref.WeakSet()

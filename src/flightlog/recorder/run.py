@@ -94,6 +94,16 @@ class Run(_Emitting):
         self._finished = False
         self._entered: list[tuple[Token[Scope | None], Scope | None]] = []
 
+    @property
+    def run_id(self) -> str:
+        """The run's id, under the name that events have for it."""
+        return self.id
+
+    @property
+    def as_target(self) -> tuple[str, str]:
+        """What feedback on it is about."""
+        return self.id, "run"
+
     def start(self) -> Run:
         """Record `run_started`. Called by the `with` block and by the first emit; doing it twice changes nothing."""
         if self._started_ns is None:
@@ -170,6 +180,16 @@ class Span(_Emitting):
         self._started_ns = 0
         self._token: Token[Scope | None] | None = None
         self._before: Scope | None = None
+
+    @property
+    def run_id(self) -> str | None:
+        """The id of the run that the span is part of."""
+        return self.run.id if self.run is not None else None
+
+    @property
+    def as_target(self) -> tuple[str, str]:
+        """What feedback on it is about."""
+        return self.span_id, "span"
 
     def emit(self, type: str, payload: object = None, **fields: Any) -> str:  # noqa: A002 - the envelope's own word
         """Record an event inside this span; `Recorder.emit` says which fields there are."""

@@ -11,6 +11,7 @@ from flightlog.recorder.helpers.base import Emits, as_text, without_nones
 from flightlog.recorder.helpers.commands import Command, ExecResult, Folder, Options, execute
 from flightlog.recorder.helpers.decorate import decorator
 from flightlog.recorder.helpers.llm import LLMCall, llm_call
+from flightlog.recorder.helpers.opinions import feedback_fields, feedback_payload
 from flightlog.recorder.helpers.patches import patch_name, patch_payload
 from flightlog.recorder.helpers.statements import decision_fields, decision_payload, error_payload
 from flightlog.recorder.helpers.testruns import (
@@ -27,6 +28,8 @@ from flightlog.recorder.helpers.tools import ToolCall
 
 F = TypeVar("F", bound=Callable[..., Any])
 Decision = Literal["requested", "granted", "denied"]
+FeedbackKind = Literal["score", "thumb", "label", "comment", "correction"]
+GivenBy = Literal["user", "reviewer", "model", "code"]
 
 
 class Instruments:
@@ -243,6 +246,30 @@ class Instruments:
             expires_at=expires_at,
         )
         return self.emit("capability_decision", payload, correlation_id=correlation_id, **decision_fields(payload))
+
+    def feedback(
+        self: Emits,
+        target: object = None,
+        *,
+        value: object = None,
+        kind: FeedbackKind | None = None,
+        name: str | None = None,
+        comment: str | None = None,
+        given_by: GivenBy | None = None,
+        key: str | None = None,
+        target_type: str | None = None,
+        **extra: Any,
+    ) -> str:
+        """Record what somebody thinks of a model call, a span or a run: the object itself, or its id. Gives the event's id.
+
+        Without `target` it is the run or span that this is called on. A number is a score, "up", "down", True and False are
+        thumbs, another text is a label, anything else a correction, unless `kind` says otherwise. `name` is what is judged.
+        Given again under the same `key` it replaces what was said of the target; without one it stands beside it.
+        """
+        judged = self if target is None else target
+        said = {"value": value, "kind": kind, "name": name, "comment": comment, "given_by": given_by, "key": key}
+        payload = feedback_payload(judged, target_type, extra, **said)
+        return self.emit("feedback", payload, **feedback_fields(payload))
 
     def note(self: Emits, text: str, *, level: str = "info", **extra: Any) -> str:
         """Record a remark; gives the event's id."""

@@ -13,6 +13,7 @@ from flightlog.events.payload import describe_error
 from flightlog.recorder.health import Degradation
 from flightlog.recorder.helpers.assembly import Assembly
 from flightlog.recorder.helpers.base import Emits, Pair, as_text, attempt, without_nones
+from flightlog.recorder.helpers.opinions import feedback_fields, feedback_payload
 from flightlog.recorder.helpers.responses import read_response
 from flightlog.recorder.helpers.streams import AsyncStream, Stream
 
@@ -76,6 +77,7 @@ class LLMCall:
         self.persistence: Degradation | None = None
         self._emits = emits
         self._pair = Pair(emits)
+        self._run_id: str | None = None
         self._request = request
         self._streamed: Streamed | None = None
         self._waits_for_stream = False
@@ -88,11 +90,24 @@ class LLMCall:
         """What the request and the response have in common."""
         return self._pair.correlation_id
 
+    @property
+    def generation_id(self) -> str:
+        """The id of the generation that this call is: hand it to whoever may have something to say about the answer."""
+        run_id = self._run_id if self._pair.begun else self._emits.run_id
+        return self.correlation_id if run_id is None else f"{run_id}-{self.correlation_id}"
+
+    @property
+    def as_target(self) -> tuple[str, str]:
+        """What feedback on it is about."""
+        return self.generation_id, "generation"
+
     # ── what user code does ──────────────────────────────────────────────────────────────────────────────────────
 
     def start(self) -> LLMCall:
         """Record `llm_request`. Called by the `with` block."""
         request = {"model": self.model, "provider": self.provider, **self._request}
+        if not self._pair.begun:
+            self._run_id = self._emits.run_id
         self._pair.begin("llm_request", without_nones(request), name=self.model)
         return self
 
@@ -137,6 +152,22 @@ class LLMCall:
         """The response as recorded, with `status`, and with the signal of degraded persistence (or None)."""
         signal = None if self.persistence is None else msgspec.to_builtins(self.persistence)
         return {**self._response(), "status": self._status(), "persistence": signal}
+
+    def feedback(
+        self,
+        *,
+        value: object = None,
+        kind: str | None = None,
+        name: str | None = None,
+        comment: str | None = None,
+        given_by: str | None = None,
+        key: str | None = None,
+        **extra: Any,
+    ) -> str:
+        """Record what somebody thinks of this call, now or later; as `feedback` of a recorder. Gives the event's id."""
+        said = {"value": value, "kind": kind, "name": name, "comment": comment, "given_by": given_by, "key": key}
+        payload = feedback_payload(self, None, extra, **said)
+        return self._emits.emit("feedback", payload, **feedback_fields(payload))
 
     def __enter__(self) -> LLMCall:
         return self.start()
