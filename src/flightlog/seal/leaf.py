@@ -8,15 +8,15 @@ tree still adds up. `docs/reference/seal.md` has the format with test vectors.
 
 from __future__ import annotations
 
-import hmac
 import json
+from collections.abc import Sequence
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from flightlog.errors import TileBroken
-from flightlog.events.envelope import StoredEvent
+from flightlog.journal.table import event_payloads, run_events
 
 VERSION = "flightlog-leaf/1"
 SALT_BYTES = 16
@@ -40,53 +40,45 @@ class Leaf(NamedTuple):
     payload_digest: str
 
 
-def leaf_of(event: StoredEvent, salt: bytes, payload: bytes) -> bytes:
-    """The leaf of an event: the bytes that are hashed into the tree."""
-    return _encode(
-        (
-            VERSION,
-            event.id,
-            event.event_id,
-            event.created_at,
-            event.received_at,
-            event.type,
-            event.run_id,
-            event.producer_id,
-            event.seq,
-            envelope_digest(event),
-            payload_digest(salt, payload),
-        )
-    )
+# What is read of an event to make its leaf: what stands in the leaf, what its digest covers, and the payload.
+HEADER: tuple[str, ...] = ("id", "event_id", "created_at", "received_at", "type", "run_id", "producer_id", "seq")
+REST: tuple[str, ...] = (
+    "project", "name", "level", "source", "actor", "trace_id", "span_id", "parent_span_id", "task_id", "correlation_id",
+    "status", "duration_ns", "flags",
+)  # fmt: skip
+COLUMNS = (*(run_events.c[name] for name in (*HEADER, *REST)), event_payloads.c.payload)
+_HEADER, _REST = len(HEADER), len(HEADER) + len(REST)
+
+
+def leaf_of(row: Sequence[Any], salt: bytes) -> bytes:
+    """The leaf of an event, read as COLUMNS: the bytes that are hashed into the tree."""
+    return _encode((VERSION, *row[:_HEADER], envelope_digest(row), payload_digest(salt, (row[_REST] or "").encode())))
+
+
+def envelope_digest(row: Sequence[Any]) -> str:
+    """SHA-256 over what else the envelope says (REST), as a JSON array without spaces."""
+    return sha256(_encode(tuple(row[_HEADER:_REST]))).hexdigest()
+
+
+# HMAC (RFC 2104) with a key shorter than a block, written out: half the time of the library's call.
+_INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5C))
+_INNER_REST, _OUTER_REST = (bytes([pad]) * (64 - SALT_BYTES) for pad in (0x36, 0x5C))
+
+
+def payload_digest(salt: bytes, payload: bytes) -> str:
+    """HMAC-SHA256 of the stored payload bytes under the event's salt of 16 bytes.
+
+    >>> import hmac
+    >>> payload_digest(b"0123456789abcdef", b"{}") == hmac.digest(b"0123456789abcdef", b"{}", "sha256").hex()
+    True
+    """
+    inner = sha256(salt.translate(_INNER) + _INNER_REST + payload).digest()
+    return sha256(salt.translate(_OUTER) + _OUTER_REST + inner).hexdigest()
 
 
 def missing_leaf(row_id: int) -> bytes:
     """The leaf of an id whose row was gone before it could be sealed. Nothing that goes through the journal makes one."""
     return _encode((VERSION, row_id, "", 0, 0, MISSING, None, None, None, "", ""))
-
-
-def envelope_digest(event: StoredEvent) -> str:
-    """SHA-256 over what else the envelope says, as a JSON array without spaces."""
-    rest = (
-        event.project,
-        event.name,
-        event.level,
-        event.source,
-        event.actor,
-        event.trace_id,
-        event.span_id,
-        event.parent_span_id,
-        event.task_id,
-        event.correlation_id,
-        event.status,
-        event.duration_ns,
-        event.flags,
-    )
-    return sha256(_encode(rest)).hexdigest()
-
-
-def payload_digest(salt: bytes, payload: bytes) -> str:
-    """HMAC-SHA256 of the stored payload bytes under the event's salt."""
-    return hmac.digest(salt, payload, "sha256").hex()
 
 
 def read_leaf(entry: bytes, path: str = "a bundle") -> Leaf:

@@ -18,12 +18,11 @@ from sqlalchemy import insert, select, update
 
 from flightlog.clock import Clock
 from flightlog.errors import SealBroken, TileBroken, TileMissing
-from flightlog.journal import rows
 from flightlog.journal.read import head_id
 from flightlog.journal.table import event_payloads, run_events
 from flightlog.seal.growth import Edge
 from flightlog.seal.keys import Keys
-from flightlog.seal.leaf import SALT_BYTES, leaf_of, missing_leaf
+from flightlog.seal.leaf import COLUMNS, SALT_BYTES, leaf_of, missing_leaf
 from flightlog.seal.merkle import tree_hash
 from flightlog.seal.note import Checkpoint, open_note, sign
 from flightlog.seal.table import seal_salts, seal_state
@@ -92,7 +91,7 @@ class Sealer:
             if end <= size:
                 return 0
             source = run_events.outerjoin(event_payloads, event_payloads.c.id == run_events.c.id)
-            wanted = select(*rows.ENVELOPE, event_payloads.c.payload).select_from(source)
+            wanted = select(*COLUMNS).select_from(source)
             found = connection.execute(
                 wanted.where(run_events.c.id > size, run_events.c.id <= end).order_by(run_events.c.id)
             ).all()
@@ -105,8 +104,7 @@ class Sealer:
             if row is None:
                 leaves.append(missing_leaf(row_id))
                 continue
-            event = rows.from_row(row)
-            leaves.append(leaf_of(event, salt, bytes(event.payload)))
+            leaves.append(leaf_of(row, salt))
             kept.append((row_id, salt))
         now = self._clock.now_ns()
         try:

@@ -14,12 +14,10 @@ import msgspec
 from sqlalchemy import func, or_, select
 
 from flightlog.errors import NoteInvalid, TileBroken, TileMissing
-from flightlog.events.envelope import StoredEvent
-from flightlog.journal import rows
 from flightlog.journal.read import head_id
 from flightlog.journal.table import event_payloads, run_events
 from flightlog.seal.keys import Keys
-from flightlog.seal.leaf import MISSING, Leaf, envelope_digest, payload_digest, read_leaf
+from flightlog.seal.leaf import COLUMNS, HEADER, MISSING, Leaf, envelope_digest, payload_digest, read_leaf
 from flightlog.seal.merkle import HASH_BYTES, fold_perfect, leaf_hash, root_of, tree_hash
 from flightlog.seal.note import Checkpoint, Verifier, open_note
 from flightlog.seal.table import seal_salts
@@ -221,7 +219,7 @@ def _check_rows(
     source = run_events.outerjoin(event_payloads, event_payloads.c.id == run_events.c.id).outerjoin(
         seal_salts, seal_salts.c.id == run_events.c.id
     )
-    wanted = select(*rows.ENVELOPE, event_payloads.c.payload, seal_salts.c.salt).select_from(source)
+    wanted = select(*COLUMNS, seal_salts.c.salt).select_from(source)
     with store.read() as connection:
         for row in connection.execute(wanted.where(run_events.c.id.between(first, last))):
             found[row[0]] = row
@@ -240,12 +238,11 @@ def _check_rows(
 def _check_row(
     row_id: int, leaf: Leaf, row: Sequence[Any], moved: dict[int, tuple[Leaf, str | None]], report: Report
 ) -> None:
-    event = rows.from_row(row[:-1])
     payload, salt = row[-2], row[-1]
-    if event.event_id != leaf.event_id:
-        moved[row_id] = (leaf, event.event_id)
+    if row[1] != leaf.event_id:
+        moved[row_id] = (leaf, row[1])
         return
-    changed = _changed(leaf, event, row_id)
+    changed = _changed(leaf, row)
     if changed:
         report.add("changed_envelope", f"event {leaf.event_id}: {changed}", row_id)
     if payload is None and salt is None:
@@ -257,14 +254,12 @@ def _check_row(
         report.add("changed_payload", f"event {leaf.event_id}: {what}", row_id)
 
 
-def _changed(leaf: Leaf, event: StoredEvent, row_id: int) -> str | None:
+def _changed(leaf: Leaf, row: Sequence[Any]) -> str | None:
     """Which part of the envelope differs."""
-    if leaf.id != row_id:
-        return "id"
-    for field in ("created_at", "received_at", "type", "run_id", "producer_id", "seq"):
-        if getattr(event, field) != getattr(leaf, field):
-            return field
-    return None if envelope_digest(event) == leaf.envelope_digest else "one of the fields that the digest covers"
+    for name, said, held in zip(HEADER, leaf, row, strict=False):
+        if said != held:
+            return name
+    return None if envelope_digest(row) == leaf.envelope_digest else "one of the fields that the digest covers"
 
 
 def _name_moves(moved: dict[int, tuple[Leaf, str | None]], report: Report) -> None:
