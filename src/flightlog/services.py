@@ -16,6 +16,7 @@ from flightlog.ids import Ids, SystemIds
 from flightlog.ingest.otlp.receive import Receiver
 from flightlog.journal.append import Journal
 from flightlog.journal.tail import TailHub
+from flightlog.runs.pricing import PriceBook
 from flightlog.store.contract import Store
 
 
@@ -48,6 +49,7 @@ class Services:
     clock: Clock = field(default_factory=SystemClock)
     ids: Ids = field(default_factory=SystemIds)
     drain: Callable[[], DrainHealth] | None = None
+    prices: PriceBook = field(default_factory=PriceBook)
 
     @cached_property
     def otlp(self) -> Receiver:

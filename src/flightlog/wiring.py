@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from flightlog.ingest.batch import Intake
     from flightlog.journal.append import Journal
     from flightlog.journal.tail import TailHub
+    from flightlog.runs.pricing import PriceBook
     from flightlog.store.contract import Store
 
 SPOOL_FOLDER = "spool"
@@ -149,6 +150,7 @@ class Keeper:
     store: Store
     journal: Journal
     hub: TailHub
+    prices: PriceBook
 
     def __init__(
         self, folder: Path, settings: Settings, *, writable: bool, migrate: bool = True, take_lock: bool = False
@@ -158,7 +160,8 @@ class Keeper:
         from flightlog.journal.append import Journal
         from flightlog.journal.index import IndexProjector
         from flightlog.journal.tail import TailHub
-        from flightlog.runs.project import RunProjector
+        from flightlog.runs.pricing import PriceBook
+        from flightlog.runs.project import RunProjector, catch_up_generations
         from flightlog.store.engine import open_store
 
         self.folder = folder
@@ -168,7 +171,17 @@ class Keeper:
             return open_store(folder, settings=settings, writable=writable, migrate=migrate)
 
         self.store = take_over(folder, opened) if take_lock else opened()
-        self.journal = Journal(self.store, [RunProjector(), IndexProjector()], settings=settings)
+        try:
+            self.prices = PriceBook(folder)
+            projector = RunProjector(self.prices)
+            if writable:
+                self.prices.reload()  # a mistake in it is better known now than at the first call
+            if writable and migrate:
+                catch_up_generations(self.store, projector)
+        except BaseException:
+            self.store.close()
+            raise
+        self.journal = Journal(self.store, [projector, IndexProjector()], settings=settings)
         self.hub = TailHub(self.store, settings=settings)
 
     def close(self) -> None:

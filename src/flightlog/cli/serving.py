@@ -149,6 +149,7 @@ def _make_server(keeper: Keeper, drain: Any, host: str, on_ready: Callable[[], N
         intake=make_intake(keeper.folder, keeper.settings),
         settings=keeper.settings,
         drain=drain_health,
+        prices=keeper.prices,
     )
     config = uvicorn.Config(
         create_app(services),

@@ -16,7 +16,7 @@ INT64_MAX = 2**63 - 1
 _TEXT_CHARS_MAX = 256  # of names that a row takes out of a payload
 
 
-class Call(msgspec.Struct, kw_only=True):
+class Call(msgspec.Struct, kw_only=True, gc=False):
     """One `llm_request` or `llm_response`, as far as rows want it; what the payload does not say is None.
 
     `models` are the names that it goes by, the best one first: that answered, then that was asked. Numbers of tokens are
@@ -24,8 +24,8 @@ class Call(msgspec.Struct, kw_only=True):
     """
 
     event: StoredEvent
-    generation_id: str
     is_answer: bool
+    generation_id: str = ""
     own_span: bool = False  # the event is a finished span, and its span_id is the call's own
     name: str | None = None
     models: tuple[str, ...] = ()
@@ -52,12 +52,11 @@ class Call(msgspec.Struct, kw_only=True):
 def read_call(event: StoredEvent) -> Call:
     """The call that this llm_request or llm_response tells of. Never raises for anything in the payload."""
     payload = _decode(event.payload)
-    own_span = payload.otlp is not None
-    name = None if payload.otlp is None else _name(payload.otlp.name)
-    given = {"event": event, "own_span": own_span, "name": name, "generation_id": generation_id_of(event, own_span)}
-    if event.type == "llm_request":
-        return _request(event, payload, given)
-    return _answer(event, payload, given)
+    call = _request(event, payload) if event.type == "llm_request" else _answer(event, payload)
+    if payload.otlp is not None:
+        call.own_span, call.name = True, _name(payload.otlp.name)
+    call.generation_id = generation_id_of(event, call.own_span)
+    return call
 
 
 def generation_id_of(event: StoredEvent, own_span: bool) -> str:
@@ -71,9 +70,10 @@ def generation_id_of(event: StoredEvent, own_span: bool) -> str:
     return key if event.run_id is None else f"{event.run_id}-{key}"
 
 
-def _request(event: StoredEvent, payload: _Payload, given: dict[str, Any]) -> Call:
+def _request(event: StoredEvent, payload: _Payload) -> Call:
     asked = event.name or _name(payload.model)
     return Call(
+        event=event,
         is_answer=False,
         models=(asked,) if asked else (),
         request_model=_name(payload.model) or asked,
@@ -81,20 +81,20 @@ def _request(event: StoredEvent, payload: _Payload, given: dict[str, Any]) -> Ca
         operation=_name(payload.operation),
         streamed=_streams(payload.parameters),
         input_preview=_input(payload.messages, payload.input),
-        **given,
     )
 
 
-def _answer(event: StoredEvent, payload: _Payload, given: dict[str, Any]) -> Call:
+def _answer(event: StoredEvent, payload: _Payload) -> Call:
     request = payload.request or _NO_REQUEST
     usage = payload.usage or _NO_USAGE
     reported = _nano(payload.cost_usd)
     asked = _name(request.model) or event.name
-    models = [model for model in (_name(payload.model), event.name, asked) if model]
+    answered = _name(payload.model)
     reasons = payload.finish_reasons
     return Call(
+        event=event,
         is_answer=True,
-        models=tuple(dict.fromkeys(models)),
+        models=_different(answered, event.name, asked),
         request_model=asked,
         provider=_name(payload.provider),
         operation=_name(payload.operation),
@@ -112,8 +112,14 @@ def _answer(event: StoredEvent, payload: _Payload, given: dict[str, Any]) -> Cal
         cost_source=None if reported is None else "reported",
         input_preview=_input(request.messages, request.input),
         output_preview=_output(payload),
-        **given,
     )
+
+
+def _different(*models: str | None) -> tuple[str, ...]:
+    first, second, third = models
+    if first and first == second == third:
+        return (first,)
+    return tuple(dict.fromkeys(model for model in models if model))
 
 
 # ── payloads, as little of them as there is need for ─────────────────────────────────────────────────────────────────
@@ -290,7 +296,7 @@ def _preview(text: object) -> str | None:
     """The first characters on one line; None where there are none."""
     if not isinstance(text, str):
         return None
-    line = " ".join(text[: 2 * PREVIEW_CHARS_MAX].split())
+    line = " ".join(text[: PREVIEW_CHARS_MAX + 40].split())
     return line[:PREVIEW_CHARS_MAX].rstrip() or None
 
 
@@ -305,6 +311,8 @@ def _name(value: object) -> str | None:
 
 def _count(value: object) -> int | None:
     """The value as a whole number, where it is one that makes sense."""
+    if value is None or (type(value) is int and 0 <= value <= INT64_MAX):
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= INT64_MAX:
         return None
     return min(round(value), INT64_MAX)

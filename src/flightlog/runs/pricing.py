@@ -204,6 +204,24 @@ def load_prices(folder: Path | None) -> PriceList:
     return PriceList([*prices, *built_in.prices], merged)
 
 
+class PriceBook:
+    """The price list in force for a data folder, read when it is first asked for."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
+        self._current: PriceList | None = None
+
+    @property
+    def current(self) -> PriceList:
+        """The list. Raises PricesInvalid where the folder's own can't be read."""
+        return self.reload() if self._current is None else self._current
+
+    def reload(self) -> PriceList:
+        """Read the folder's own prices again; what is priced from now on goes by them. Raises PricesInvalid."""
+        self._current = load_prices(self._folder)
+        return self._current
+
+
 def _read(path: Path, *, is_users: bool) -> tuple[list[Price], dict[str, frozenset[str]]]:
     try:
         given = tomllib.loads(path.read_text("utf-8"), parse_float=Decimal)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import bindparam, select, update
 
 from flightlog.events.envelope import StoredEvent
-from flightlog.runs.calls import CALL_TYPES, Call, read_call
+from flightlog.journal.catchup import catch_up
+from flightlog.runs.calls import CALL_TYPES, INT64_MAX, Call, read_call
 from flightlog.runs.fold import RunState
 from flightlog.runs.generation_project import project_calls
-from flightlog.runs.pricing import PriceList, built_in_prices
+from flightlog.runs.pricing import PriceBook
 from flightlog.runs.table import runs
-from flightlog.store.contract import Tx
+from flightlog.store.contract import Store, Tx
 
 LOOKUP_RUNS_MAX = 500  # runs asked for in one statement
 
@@ -32,13 +33,13 @@ _UPDATE = (
 
 class RunProjector:
     """A Projector: one read and one write per run that a batch touches, however many events it brings; and a row for each
-    call of a model, priced by `prices` (the built-in ones if not given) where its sender reported no cost.
+    call of a model, priced by the book (of the built-in prices if none is given) where its sender reported no cost.
 
     A call is read once, for its run and for its own row, so the run's total is the sum of its generations.
     """
 
-    def __init__(self, prices: PriceList | None = None) -> None:
-        self._prices = built_in_prices() if prices is None else prices
+    def __init__(self, prices: PriceBook | None = None) -> None:
+        self._prices = PriceBook() if prices is None else prices
 
     def apply(self, tx: Tx, events: Sequence[StoredEvent]) -> None:
         """Take these events into their runs' rows and their generations'; what is new gets one."""
@@ -47,9 +48,19 @@ class RunProjector:
         if calls:
             project_calls(tx, list(calls.values()), self.read)
 
+    def take_earlier(self, tx: Tx, events: Sequence[StoredEvent]) -> None:
+        """Take calls from before there were generations. Their runs have all but the costs that nobody reported."""
+        calls = [self.read(event) for event in events if event.type in CALL_TYPES]
+        project_calls(tx, calls, self.read)
+        priced: dict[str, int] = {}
+        for call in calls:
+            if call.cost_source == "priced" and call.cost_nano_usd and call.event.run_id is not None:
+                priced[call.event.run_id] = priced.get(call.event.run_id, 0) + call.cost_nano_usd
+        add_costs(tx, priced)
+
     def read(self, event: StoredEvent) -> Call:
         """The call that an event tells of, with its cost."""
-        return self._prices.price(read_call(event))
+        return self._prices.current.price(read_call(event))
 
     def _apply_runs(self, tx: Tx, events: Sequence[StoredEvent], calls: dict[int, Call]) -> None:
         touched = {event.run_id: None for event in events if event.run_id is not None}
@@ -61,6 +72,20 @@ class RunProjector:
             if event.run_id is not None:
                 states[event.run_id].take(event, calls.get(event.id))
         _save(tx, states, known)
+
+
+def add_costs(tx: Tx, nano_usd: Mapping[str, int]) -> None:
+    """Add to the costs of runs, or take away what is below zero. A run's cost stays at the largest integer."""
+    for run_id, change in nano_usd.items():
+        known = tx.sql.execute(select(runs.c.cost_nano_usd).where(runs.c.run_id == run_id)).scalar()
+        if known is not None and change:
+            new = min(max(0, known + change), INT64_MAX)
+            tx.sql.execute(update(runs).where(runs.c.run_id == run_id).values(cost_nano_usd=new))
+
+
+def catch_up_generations(store: Store, projector: RunProjector) -> int:
+    """Give a store from before there were generations its rows; return how many events were taken in."""
+    return catch_up(store, "generations", sorted(CALL_TYPES), projector.take_earlier)
 
 
 def _load(tx: Tx, run_ids: list[str]) -> dict[str, RunState]:
