@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +14,7 @@ from flightlog.seal import sealer as sealer_module
 from flightlog.seal.leaf import payload_digest, read_leaf
 from flightlog.seal.merkle import leaf_hash, root_of
 from flightlog.seal.note import Checkpoint, open_note
-from flightlog.seal.sealer import Sealer, read_state
+from flightlog.seal.sealer import read_state
 from flightlog.seal.tiles import Tiles
 from flightlog.seal.verify import verify_store
 from tests.seal.conftest import Flight
@@ -183,19 +182,6 @@ def test_a_checkpoint_waits_for_the_disk(flight: Flight) -> None:
     sealer.seal()
     assert (flight.synced, sealer.publish(), flight.synced) == (before, True, before + 1)
     assert not sealer.publish()
-
-
-def test_it_follows_the_journal_until_it_is_told_to_stop(flight: Flight) -> None:
-    sealer: Sealer = flight.sealer()
-    stop = threading.Event()
-    thread = threading.Thread(target=sealer.run, args=(stop, 0.01))
-    thread.start()
-    flight.record(250)
-    flight.record(250, first=251)
-    stop.set()
-    thread.join(30)
-    assert checkpoint(flight).size == 500
-    assert verify_store(flight.store, flight.seal_folder, flight.keys).ok
 
 
 def test_a_row_that_was_gone_before_it_could_be_sealed_is_a_leaf_that_says_so(flight: Flight) -> None:

@@ -9,7 +9,6 @@ ever signed that do not extend each other.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -128,20 +127,6 @@ class Sealer:
         write_whole(self._folder / CHECKPOINT, note.encode())
         self.sealed = self.sealed._replace(signed=size)
         return True
-
-    def run(self, stop: threading.Event, seconds: float) -> None:
-        """Seal until told to stop: at once what is there, then what comes, with a checkpoint at most every `seconds`."""
-        commits = self._store.commits()
-        seen = commits.seen
-        while not stop.is_set():
-            while self.seal() and not stop.is_set():
-                continue
-            self.publish()
-            stop.wait(seconds)
-            seen = commits.wait(seen, seconds)
-        while self.seal():
-            continue
-        self.publish()
 
     def _check_signed(self, size: int) -> int:
         """The size of the last checkpoint, which the store has to bear out."""
