@@ -18,7 +18,7 @@ TREE = """async ({ events, folded }) => {
   const places = new Map([["", 0]]);
   store.begin({ events: events.length });
   events.forEach((event, n) => {
-    const strings = [], chunk = { n: 1, id: [n + 1], at: [event.at], took: [event.took], level: [event.level], flags: [0] };
+    const strings = [], chunk = { n: 1, id: [n + 1], at: [event.at], took: [event.took], level: [event.level], flags: [event.flags ?? 0] };
     for (const name of cells) {
       if (!places.has(event[name])) places.set(event[name], places.size) && strings.push(event[name]);
       chunk[name] = [places.get(event[name])];
@@ -130,6 +130,49 @@ def test_a_step_with_a_span_of_its_own_holds_what_names_it(page: Page) -> None:
         event(3, "tool_result", "t", "r", correlation="c"),
     )
     assert shape(rows) == [(0, 1, 0), (1, 2, 4), (2, 3, 0)]
+
+
+ROOT = 64
+
+
+def test_finished_spans_lie_inside_each_other_though_the_outermost_comes_last(page: Page) -> None:
+    """As OpenTelemetry sends them: one event each, by the time that it ended; a log record names the span that it is of."""
+    rows = tree(
+        page,
+        event(3, "llm_response", "m1", "agent", took=2_000),
+        event(4, "log", "m2"),
+        event(5, "tool_result", "t", "agent", took=1_000, correlation="call_1"),
+        event(7, "llm_response", "m2", "agent", took=2_000),
+        event(8, "span_finished", "http", "m2", took=500),
+        event(9, "span_finished", "agent", took=9_000, flags=ROOT),
+    )
+    assert shape(rows) == [(0, 6, 0), (1, 1, 0), (1, 3, 0), (1, 4, 0), (2, 2, 0), (2, 5, 0)]
+    assert (rows[0].start, rows[0].end, rows[0].open) == (0, 9_000, 0)
+    assert (rows[1].start, rows[1].end) == (1_000, 3_000)
+
+
+def test_a_model_call_that_is_the_whole_run_holds_what_happened_in_it(page: Page) -> None:
+    rows = tree(
+        page, event(1, "span_finished", "http", "m", took=500), event(2, "llm_response", "m", took=2_000, flags=ROOT)
+    )
+    assert shape(rows) == [(0, 2, 0), (1, 1, 0)]
+
+
+def test_a_span_whose_parent_never_came_stands_under_the_run(page: Page) -> None:
+    rows = tree(page, event(1, "tool_result", "t", "gone"), event(3, "span_finished", "agent", took=3_000, flags=ROOT))
+    assert shape(rows) == [(0, 2, 0), (1, 1, 0)]
+
+
+def test_a_span_of_another_library_is_inside_the_span_that_called_it(page: Page) -> None:
+    rows = tree(
+        page,
+        event(0, "run_started", "r"),
+        event(1, "span_started", "s", "r"),
+        event(4, "llm_response", "m", "s", took=2_000),
+        event(4, "note", "m"),
+        event(5, "span_finished", "s", "r"),
+    )
+    assert shape(rows) == [(0, 1, 0), (1, 2, 5), (2, 3, 0), (3, 4, 0)]
 
 
 def test_a_span_that_is_told_after_what_happened_in_it_still_holds_it(page: Page) -> None:

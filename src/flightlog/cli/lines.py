@@ -155,7 +155,10 @@ def _tool_call(event: Doc, payload: Doc) -> list[str]:
 
 
 def _tool_result(event: Doc, payload: Doc) -> list[str]:
-    return [text(payload.get("tool")) or _name(event), *_end(event), _failure(payload) or text(payload.get("result"))]
+    # A finished span says what the tool was called with as well.
+    given = f"({text(payload['arguments'])})" if "arguments" in payload else ""
+    called = (text(payload.get("tool")) or _name(event)) + given
+    return [called, *_end(event), _failure(payload) or text(payload.get("result"))]
 
 
 def _patch(event: Doc, payload: Doc) -> list[str]:
@@ -229,6 +232,24 @@ def _transition(event: Doc, payload: Doc) -> list[str]:
     return [f"{text(payload.get('from'))} → {text(payload.get('to'))}", text(payload.get("reason"))]
 
 
+def _log(event: Doc, payload: Doc) -> list[str]:
+    said = text(payload.get("body")) or text(entries(payload.get("message")).get("content"))
+    return [text(payload.get("event_name")), said]
+
+
+def _metric(event: Doc, payload: Doc) -> list[str]:
+    points = [entries(point) for point in listed(payload.get("points"))]
+    unit = text(payload.get("unit")).strip("{}")
+    value = points[0].get("value", points[0].get("sum")) if len(points) == 1 else None
+    said = f"{text(value)} {unit}" if value is not None else count(len(points), "point")
+    return [text(payload.get("metric")) or _name(event), said]
+
+
+def _resource(event: Doc, payload: Doc) -> list[str]:
+    said = entries(payload.get("attributes"))
+    return [_name(event), *(text(said[key]) for key in ("service.version", "host.name") if said.get(key))]
+
+
 def _degraded(event: Doc, payload: Doc) -> list[str]:
     lost = number(payload.get("count"))
     return [
@@ -260,6 +281,9 @@ _SUMMARIES: dict[str, Describe] = {
     "feedback": _feedback,
     "task_transition": _transition,
     "degraded": _degraded,
+    "log": _log,
+    "metric": _metric,
+    "resource": _resource,
 }
 
 
@@ -287,7 +311,7 @@ def _request_body(payload: Doc) -> list[Part]:
 
 def _response_body(payload: Doc) -> list[Part]:
     message = entries(payload.get("message"))
-    rows = _plain(message.get("content"))
+    rows = _request_body(entries(payload.get("request"))) + _plain(message.get("content"))
     for call in map(entries, listed(message.get("tool_calls"))):
         rows.append((f"→ {text(call.get('name'))}({text(call.get('arguments'))})", "cyan"))
     return rows

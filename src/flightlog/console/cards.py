@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from flightlog.console import format as fmt
-from flightlog.console import messages
+from flightlog.console import messages, recorded
 from flightlog.console.blocks import (
     Block,
     Limits,
@@ -23,19 +23,13 @@ from flightlog.console.blocks import (
     pairs_block,
     text_block,
 )
+from flightlog.console.failure import Told, failure_blocks
 from flightlog.console.payload import decoded, entries, listed, number, words
 from flightlog.events.envelope import FLAG_WITHHELD, StoredEvent
 
 Doc = dict[str, Any]
 
 FAILURES_MAX = 50
-
-
-class Told(NamedTuple):
-    """What an event says. `notes` are a few words each."""
-
-    notes: list[str]
-    blocks: list[Block]
 
 
 def tell(event: StoredEvent, limits: Limits) -> Told:
@@ -60,22 +54,6 @@ def blocks_of(event: StoredEvent, limits: Limits) -> list[Block]:
     return [*([line_block(" · ".join(told.notes), tone="quiet")] if told.notes else []), *told.blocks]
 
 
-def failure_blocks(error: object, limits: Limits) -> list[Block]:
-    """What went wrong: its class and message, and where it came from, closed."""
-    if isinstance(error, str):
-        return [text_block(error, limits, tone="bad")]
-    given = entries(error)
-    said = ": ".join(part for part in (words(given.get("kind")), words(given.get("message"))) if part)
-    blocks = [text_block(said, limits, tone="bad")] if said else []
-    if given.get("stack"):
-        blocks.append(code_block(given["stack"], limits, label="Stack", folded=True))
-    for name in ("causes", "errors"):
-        for cause in map(entries, listed(given.get(name))[:5]):
-            told = ": ".join(part for part in (words(cause.get("kind")), words(cause.get("message"))) if part)
-            blocks.append(line_block(told, label="Cause" if name == "causes" else "Among them"))
-    return blocks
-
-
 def command_of(payload: Doc) -> str:
     """A command as one would type it."""
     given = payload.get("command")
@@ -94,12 +72,12 @@ def _tool_call(payload: Doc, limits: Limits) -> Told:
 
 
 def _tool_result(payload: Doc, limits: Limits) -> Told:
-    blocks = failure_blocks(payload.get("error"), limits)
+    blocks = [*_present(pairs_block(payload.get("arguments"), limits)), *failure_blocks(payload.get("error"), limits)]
     if payload.get("result") not in (None, ""):
         blocks.append(code_block(payload["result"], limits, label="Result"))
     elif not blocks and "result" in payload:
         blocks.append(line_block("gave nothing", tone="quiet"))
-    return Told([], blocks)
+    return Told([], [*blocks, *recorded.more_blocks(payload, limits)])
 
 
 def _command_block(payload: Doc, limits: Limits) -> list[Block]:
@@ -246,29 +224,25 @@ def _run_finished(payload: Doc, limits: Limits) -> Told:
     )
 
 
-def _span(payload: Doc, limits: Limits) -> Told:
-    attributes = pairs_block(payload.get("attributes"), limits)
-    return Told([], [*_present(attributes), *failure_blocks(payload.get("error"), limits)])
-
-
 def _request(payload: Doc, limits: Limits) -> Told:
     return Told(
         messages.request_notes(payload),
-        [
-            *(
-                messages.message_block(message, limits)
-                for message in listed(payload.get("messages"))[: messages.SHOWN_MAX]
-            ),
-            *messages.settings_blocks(payload, limits),
-        ],
+        [*messages.asked_blocks(payload, limits), *messages.settings_blocks(payload, limits)],
     )
 
 
 def _response(payload: Doc, limits: Limits) -> Told:
-    return Told(
-        messages.response_notes(payload),
-        [*failure_blocks(payload.get("error"), limits), *messages.answer_blocks(payload, limits)],
-    )
+    answer = [*failure_blocks(payload.get("error"), limits), *messages.answer_blocks(payload, limits)]
+    asked = entries(payload.get("request"))
+    if not asked:
+        return Told(messages.response_notes(payload), [*answer, *recorded.more_blocks(payload, limits)])
+    blocks = [
+        *messages.asked_blocks(asked, limits),
+        *messages.turn_of(answer),
+        *messages.settings_blocks(asked, limits),
+        *recorded.more_blocks(payload, limits),
+    ]
+    return Told(messages.request_notes(asked) + messages.response_notes(payload), blocks)
 
 
 def _move(payload: Doc, limits: Limits) -> Told:
@@ -280,8 +254,8 @@ def _move(payload: Doc, limits: Limits) -> Told:
 _TELLERS: dict[str, Callable[[Doc, Limits], Told]] = {
     "run_started": _run_started,
     "run_finished": _run_finished,
-    "span_started": _span,
-    "span_finished": _span,
+    "span_started": recorded.span,
+    "span_finished": recorded.span,
     "llm_request": _request,
     "llm_response": _response,
     "tool_call": _tool_call,
@@ -296,5 +270,8 @@ _TELLERS: dict[str, Callable[[Doc, Limits], Told]] = {
     "error": _error,
     "note": _note,
     "degraded": _degraded,
+    "log": recorded.log,
+    "metric": recorded.metric,
+    "resource": recorded.resource,
     "task_transition": _move,
 }

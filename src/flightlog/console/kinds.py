@@ -23,6 +23,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("decide", "decisions", ("capability_decision",)),
     Kind("err", "errors", ("error",)),
     Kind("lost", "losses", ("degraded",)),
+    Kind("log", "logs", ("log",)),
+    Kind("metric", "metrics", ("metric",)),
     Kind("note", "other", ()),
 )
 OTHER = KINDS[-1]

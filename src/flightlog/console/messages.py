@@ -141,12 +141,42 @@ def settings_blocks(payload: Doc, limits: Limits) -> list[Block]:
     return made
 
 
+def asked_blocks(payload: Doc, limits: Limits) -> list[Block]:
+    """What a model was asked: the conversation, or what was embedded, completed or drawn."""
+    told = listed(payload.get("messages"))
+    blocks = [message_block(message, limits) for message in told[:SHOWN_MAX]]
+    if len(told) > SHOWN_MAX:
+        blocks.append(line_block(f"{fmt.count(len(told) - SHOWN_MAX)} more messages", tone="gap"))
+    return blocks + input_blocks(payload, limits)
+
+
+def input_blocks(payload: Doc, limits: Limits) -> list[Block]:
+    """What a model was given that is no conversation."""
+    given = payload.get("input")
+    return [code_block(given, limits, label="Input")] if given not in (None, "", [], {}) else []
+
+
 def answer_blocks(payload: Doc, limits: Limits) -> list[Block]:
-    """What the model said."""
+    """What the model said; where it gave several answers, the others are closed."""
     message = payload.get("message")
+    choices = [entries(choice) for choice in listed(payload.get("choices"))]
+    if not isinstance(message, dict) and choices:
+        message, *choices = choices
+    others = [choice for choice in choices if choice and choice != message]
     if not isinstance(message, dict):
         return [code_block(message, limits)] if message else []
-    return spoken(message, limits)
+    return [
+        *spoken(message, limits),
+        *(
+            group_block(spoken(one, limits), label="Another answer", folded=True, teaser=line_of(said(one)))
+            for one in others[:PARTS_MAX]
+        ),
+    ]
+
+
+def turn_of(blocks: list[Block]) -> list[Block]:
+    """What a model said as a turn of its own, after what it was asked."""
+    return [group_block(blocks, label="assistant", tone="assistant")] if blocks else []
 
 
 def response_notes(payload: Doc) -> list[str]:

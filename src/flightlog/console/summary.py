@@ -132,7 +132,64 @@ def _call(payload: Payload) -> str:
 
 
 def _result(payload: Payload) -> str:
-    return _error(payload.get("error")) or _first(words(payload.get("result")))
+    came = _error(payload.get("error")) or _first(words(payload.get("result")))
+    if "arguments" not in payload:
+        return came
+    # A span is the call and its result in one.
+    return " → ".join(part for part in (_call(payload)[: CHARS_MAX // 2], came) if part)
+
+
+def _span(payload: Payload) -> str:
+    failure = _error(payload.get("error"))
+    found = listed(payload.get("documents"))
+    if failure or found:
+        return (
+            failure or f"{fmt.counted(len(found), 'document', 'documents')} for {_first(words(payload.get('input')))}"
+        )
+    given, came = (_first(_content(payload.get(name))) for name in ("input", "output"))
+    return " → ".join(part for part in (given[: CHARS_MAX // 2], came) if part)
+
+
+def _content(value: object) -> str:
+    """What was said last, where it is messages; else the value in words."""
+    messages = listed(value)
+    last = messages[-1] if messages else value
+    return words(last.get("content")) if isinstance(last, dict) and "content" in last else words(value)
+
+
+def _log(payload: Payload) -> str:
+    said = _first(words(payload.get("body")))
+    if isinstance(payload.get("message"), dict):
+        said = said or _response(payload)
+    elif isinstance(payload.get("request"), dict):
+        said = said or _request(payload["request"])
+    return said or words(payload.get("event_name"))
+
+
+def _metric(payload: Payload) -> str:
+    points = [entries(point) for point in listed(payload.get("points"))]
+    unit = words(payload.get("unit")).strip("{}")
+    if len(points) == 1:
+        return metric_value(points[0], unit)
+    return fmt.counted(len(points), "point", "points") + (f" in {unit}" if unit else "")
+
+
+def metric_value(point: Payload, unit: str) -> str:
+    """What one data point of a metric says, in words.
+
+    >>> metric_value({"value": 1240}, "token"), metric_value({"count": 4, "sum": 2.5}, "s")
+    ('1240 token', '4 measured, 2.5 s together')
+    """
+    if "value" in point:
+        return f"{words(point['value'])} {unit}".strip()
+    total = f", {words(point['sum'])} {unit} together" if point.get("sum") is not None else ""
+    return f"{words(point.get('count', '?'))} measured{total.replace('  ', ' ')}"
+
+
+def _resource(payload: Payload) -> str:
+    said = entries(payload.get("attributes"))
+    names = ("service.name", "service.version", "telemetry.sdk.language", "host.name")
+    return " · ".join(words(said[name]) for name in names if said.get(name))
 
 
 def _command(payload: Payload) -> str:
@@ -158,6 +215,7 @@ _SAYINGS: dict[str, Callable[[Payload], object]] = {
     "llm_response": _response,
     "tool_call": _call,
     "tool_result": _result,
+    "span_finished": _span,
     "exec_started": _command,
     "test_started": _command,
     "exec_result": _exec,
@@ -165,7 +223,21 @@ _SAYINGS: dict[str, Callable[[Payload], object]] = {
     "task_transition": _move,
     "feedback": _feedback,
     "audit": _audit,
+    "log": _log,
+    "metric": _metric,
+    "resource": _resource,
 }
-_LONG = frozenset({"llm_request", "llm_response", "tool_call", "tool_result", "exec_started", "test_started"})
+_LONG = frozenset(
+    {
+        "llm_request",
+        "llm_response",
+        "tool_call",
+        "tool_result",
+        "exec_started",
+        "test_started",
+        "span_finished",
+        "resource",
+    }
+)
 # Only of these are payloads read for a list: the name of the others tells enough.
 SPOKEN: tuple[str, ...] = tuple(name for name in _SAYINGS if name not in _LONG)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from flightlog.console.payload import decoded
 from flightlog.events.catalogue import CATALOGUE
 from flightlog.events.envelope import StoredEvent
 from flightlog.journal.read import EventFilter, read_events
 from flightlog.services import Services
 
-# A sign of life is no step.
-SILENT = frozenset({"run_heartbeat"})
+# A sign of life is no step; what a process says of itself and its counters tell nothing of the work.
+SILENT = frozenset({"run_heartbeat", "resource", "metric"})
+# What a finished span can be: one event that says how it began and how it ended.
+SPANS = frozenset({"llm_response", "tool_result", "span_finished"})
 STEPS_SHOWN = 40
 EVENTS_READ = 120
 READS_MAX = 10
@@ -42,6 +45,16 @@ class Step:
         """Whether an answer may still come."""
         return self.first.type in ANSWERING and self.first.correlation_id is not None and len(self.events) == 1
 
+    @property
+    def began_at(self) -> int:
+        """When it began, in nanoseconds."""
+        return self.first.created_at - (self.first.duration_ns or 0 if is_span(self.first) else 0)
+
+
+def is_span(event: StoredEvent) -> bool:
+    """Whether the event is a finished span of OpenTelemetry: a step by itself, told when it ended."""
+    return event.type in SPANS and b'"otlp"' in bytes(event.payload) and "otlp" in decoded(bytes(event.payload))
+
 
 @dataclass(frozen=True)
 class Window:
@@ -70,6 +83,9 @@ def window_of(services: Services, run_id: str, after_id: int, steps_max: int = S
             break
     if not at_end:
         reader.fetch_answers()
+    # Finished spans come in the order in which they ended; what a part held would be told before the part.
+    if any(is_span(step.first) for step in reader.steps):
+        reader.steps.sort(key=lambda step: step.began_at)
     return Window(reader.steps, reader.last_id, at_end)
 
 
@@ -104,7 +120,7 @@ class _Reader:
 
     def _was_told(self, event: StoredEvent) -> bool:
         """Whether the step that this event answers began before this window, and has it already."""
-        if not self.after_id or event.correlation_id is None:
+        if not self.after_id or _key(event) is None:
             return False
         wanted = EventFilter(
             run_id=self.run_id, correlation_id=event.correlation_id, types=(ANSWERED[event.type], event.type)
@@ -129,7 +145,7 @@ class _Reader:
 
 
 def _key(event: StoredEvent) -> tuple[str, str] | None:
-    if event.correlation_id is None:
+    if event.correlation_id is None or is_span(event):
         return None
     return ANSWERED.get(event.type, event.type), event.correlation_id
 

@@ -17,7 +17,18 @@ _BEGINS = {begin: kind for kind, (begin, _) in PAIRS.items()}
 _ENDS = {end: kind for kind, (_, end) in PAIRS.items()}
 # These frame the work and are none of it.
 _NOT_STEPS = frozenset(
-    {"run_started", "run_finished", "run_heartbeat", "span_started", "span_finished", "degraded", "feedback"}
+    {
+        "run_started",
+        "run_finished",
+        "run_heartbeat",
+        "span_started",
+        "span_finished",
+        "degraded",
+        "feedback",
+        "log",
+        "metric",
+        "resource",
+    }
 )
 # A step whose answer has not come after this many others is left open: it will not come.
 OPEN_MAX = 10_000
@@ -82,7 +93,9 @@ def steps_of(rows: Iterable[Sequence[Any]]) -> Iterator[Step]:
             )
             continue
         kind = _BEGINS.get(type_) or ends or type_
-        waiting.append(Step(kind, name or "", row_id, at, None, took, status or "", level, digest))
+        # An answer by itself, such as a finished span, began when it says.
+        began = at - took if ends and type_ not in _BEGINS and took else at
+        waiting.append(Step(kind, name or "", row_id, began, None, took, status or "", level, digest))
         if type_ in _BEGINS and correlation:
             opened[kind, correlation] = first + len(waiting) - 1
         if len(waiting) > OPEN_MAX:

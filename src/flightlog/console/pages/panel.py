@@ -21,6 +21,7 @@ from flightlog.events.envelope import (
     FLAG_NAMES,
     FLAG_ORPHAN,
     FLAG_REDACTED,
+    FLAG_ROOT,
     FLAG_TRUNCATED,
     FLAG_WITHHELD,
     StoredEvent,
@@ -37,6 +38,7 @@ FLAG_SENTENCES: dict[int, str] = {
     FLAG_ORPHAN: "Its task was not known when it was stored.",
     FLAG_INVALID: "The caller broke a rule; it was recorded as well as it could be.",
     FLAG_IMPORTED: "Taken over from a file, with the file's times.",
+    FLAG_ROOT: "The span of the run itself: it says how the run began and how it ended.",
 }
 DETAILS_MAX = 5
 PARTNERS_MAX = 4

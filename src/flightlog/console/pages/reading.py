@@ -8,13 +8,14 @@ from typing import Annotated, ClassVar
 
 from flightlog.console import format as fmt
 from flightlog.console.blocks import Block, Limits, group_block, line_block, line_of
-from flightlog.console.cards import failure_blocks, tell
+from flightlog.console.cards import tell
 from flightlog.console.conversation import Conversation, News
+from flightlog.console.failure import failure_blocks
 from flightlog.console.kinds import kind_of
-from flightlog.console.messages import answer_blocks, message_block, response_notes, said
+from flightlog.console.messages import answer_blocks, input_blocks, message_block, response_notes, said, turn_of
 from flightlog.console.page import Fragment, href
 from flightlog.console.payload import decoded, entries, words
-from flightlog.console.transcript import STEPS_SHOWN, Step, before, page_before, window_of
+from flightlog.console.transcript import STEPS_SHOWN, Step, before, is_span, page_before, window_of
 from flightlog.events.envelope import FLAG_WITHHELD, StoredEvent
 from flightlog.filters.params import parse_id, parse_limit
 from flightlog.runs.status import RUNNING
@@ -33,7 +34,7 @@ WORDS = {
     "llm_request": "Model", "llm_response": "Model", "tool_call": "Tool", "tool_result": "Tool",
     "exec_started": "Command", "exec_result": "Command", "patch_proposed": "Patch", "patch_applied": "Patch",
     "test_started": "Tests", "test_result": "Tests", "capability_decision": "Permission", "error": "Error",
-    "note": "Note", "degraded": "Gap", "task_transition": "Task", "audit": "Audit", "feedback": "Feedback",
+    "note": "Note", "degraded": "Gap", "task_transition": "Task", "audit": "Audit", "feedback": "Feedback", "log": "Log",
 }  # fmt: skip
 
 
@@ -118,14 +119,22 @@ def _remembered(services: Services, run_id: str, after: int) -> Conversation:
     """What was said before this stretch, as far as its first requests may repeat it."""
     talk = Conversation()
     if after:
-        for type_, hear in (
-            ("llm_request", talk.news),
-            ("llm_response", talk.hear_answer),
-            ("tool_result", talk.hear_result),
-        ):
+        for type_ in ("llm_request", "llm_response", "tool_result"):
             for event in before(services, run_id, type_, after, REMEMBERED):
-                hear(decoded(bytes(event.payload)))
+                _hear(talk, event)
     return talk
+
+
+def _hear(talk: Conversation, event: StoredEvent) -> None:
+    payload = decoded(bytes(event.payload))
+    if event.type == "tool_result":
+        talk.hear_result(payload)
+        return
+    asked = payload if event.type == "llm_request" else entries(payload.get("request"))
+    if asked:
+        talk.news(asked)
+    if event.type == "llm_response":
+        talk.hear_answer(payload)
 
 
 # ── cards ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -138,14 +147,14 @@ def _card(step: Step, run: RunSummary, talk: Conversation) -> Card:
     return Card(
         id=first.id,
         kind=kind.key,
-        word=WORDS.get(first.type, first.type),
+        word=_word(first),
         name=first.name or last.name or "",
         status=last.status or "",
         alarm=first.level
         if first.level in ("warn", "error") and not last.status and kind.key not in ("err", "lost")
         else "",
-        offset=fmt.offset(first.created_at, run.started_at),
-        exact=fmt.in_full(first.created_at),
+        offset=fmt.offset(step.began_at, run.started_at),
+        exact=fmt.in_full(step.began_at),
         took=fmt.duration(last.duration_ns) if last.duration_ns is not None else "",
         notes=[line_of(note) for note in notes if note],
         blocks=blocks,
@@ -154,6 +163,10 @@ def _card(step: Step, run: RunSummary, talk: Conversation) -> Card:
         ],
         pending=step.waits,
     )
+
+
+def _word(event: StoredEvent) -> str:
+    return "Part" if event.type == "span_finished" and is_span(event) else WORDS.get(event.type, event.type)
 
 
 def _told(step: Step, talk: Conversation) -> tuple[list[str], list[Block]]:
@@ -186,10 +199,17 @@ def _of_model(event: StoredEvent, talk: Conversation) -> tuple[list[str], list[B
         return None
     payload = decoded(bytes(event.payload))
     if event.type == "llm_request":
-        return [], _request_blocks(talk.news(payload))
+        return [], _asked(payload, talk)
+    # A finished span says what was asked as well.
+    request = entries(payload.get("request"))
+    asked = _asked(request, talk) if request else []
     talk.hear_answer(payload)
     answer = [*answer_blocks(payload, CARD_LIMITS), *failure_blocks(payload.get("error"), CARD_LIMITS)]
-    return response_notes(payload), [group_block(answer, label="assistant", tone="assistant")] if answer else []
+    return response_notes(payload), [*asked, *turn_of(answer)]
+
+
+def _asked(payload: dict[str, object], talk: Conversation) -> list[Block]:
+    return [*_request_blocks(talk.news(payload)), *input_blocks(payload, CARD_LIMITS)]
 
 
 def _request_blocks(news: News) -> list[Block]:

@@ -3,7 +3,7 @@
 import { offset } from "./text.js";
 import { ROW_PX } from "./rows.js";
 
-const KINDS = { llm: "--k-llm", tool: "--k-tool", exec: "--k-exec", patch: "--k-patch", test: "--k-test", decide: "--k-decide", note: "--k-note", err: "--bad", lost: "--warn" };
+const KINDS = { llm: "--k-llm", tool: "--k-tool", exec: "--k-exec", patch: "--k-patch", test: "--k-test", decide: "--k-decide", log: "--k-log", metric: "--k-metric", note: "--k-note", err: "--bad", lost: "--warn" };
 const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4, 1e5, 2e5, 5e5,
   ...[1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800, 86400].map((seconds) => seconds * 1e6)];
 const LABEL_PX = 74, BAR_PX = 12, NARROW_PX = 2;
@@ -111,13 +111,13 @@ function drawGaps(pen, { store, theme }, xOf, height) {
   }
 }
 
-function drawBar(pen, { theme, steps, kindOf, isFrame }, step, from, to, top) {
+function drawBar(pen, { theme, steps, kindOf, isHolder }, step, from, to, top) {
   const colour = theme.kinds[kindOf(steps.first[step])];
   const bad = steps.bad[step], y = top + (ROW_PX - BAR_PX) / 2;
   pen.fillStyle = colour;
   if (to - from < NARROW_PX) {
     pen.fillRect(Math.round(from) - 1, y - 1, NARROW_PX, BAR_PX + 2);
-  } else if (isFrame(steps.first[step])) {
+  } else if (isHolder(step)) {
     // What only holds other steps is a thin line with ends, so that the work stands out.
     pen.fillRect(from, y + BAR_PX / 2 - 2, to - from, 4);
     pen.fillRect(from, y + 1, 2, BAR_PX - 2);

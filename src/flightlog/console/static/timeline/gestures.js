@@ -11,7 +11,7 @@ export function bindKeys({ box, scroll, view, zoom, rows, panel, choose, chooseR
   const step = (by) => chooseRow(here() < 0 && by > 0 ? Math.ceil(scroll.scrollTop / ROW_PX) : here() + by);
   const toNext = (by, test) => choose(view.next(by, test), { middle: true });
   // What went wrong itself comes before the spans that say so again.
-  const isWrong = (one) => view.steps.bad[one] === 1, isBad = (one) => isWrong(one) && !view.isFrame(view.steps.first[one]);
+  const isWrong = (one) => view.steps.bad[one] === 1, isBad = (one) => isWrong(one) && !view.isHolder(one);
   const toError = (by) => toNext(by, view.steps.bad.some((_, one) => isBad(one)) ? isBad : isWrong);
   const typeOf = (one) => view.store.type[view.steps.first[one]];
   const sameKind = (by) => view.selected >= 0 && toNext(by, (one) => typeOf(one) === typeOf(view.selected));
@@ -35,7 +35,7 @@ export function bindKeys({ box, scroll, view, zoom, rows, panel, choose, chooseR
     const top = Math.floor(scroll.scrollTop / ROW_PX), end = Math.min(view.rows.count, top + rows.page + 1);
     const { start, end: ends, first } = view.steps;
     const seen = Array.from({ length: Math.max(0, end - top) }, (_, n) => view.rows.step[top + n]);
-    const work = seen.filter((one) => !view.isFrame(first[one])), all = work.length ? work : seen;
+    const work = seen.filter((one) => !view.isHolder(one)), all = work.length ? work : seen;
     if (!all.length) return;
     const from = Math.min(...all.map((one) => start[one])), to = Math.max(...all.map((one) => ends[one])), rim = (to - from) * 0.02;
     zoom.set(from - rim, to + rim);

@@ -66,7 +66,7 @@ function wantLines(first, end) {
   const ids = [];
   for (let row = first; row < end; row++) {
     const step = view.rows.step[row];
-    for (const n of [view.steps.first[step], view.steps.last[step]]) if (n >= 0 && !view.isFrame(n)) ids.push(store.id[n]);
+    for (const n of [view.steps.first[step], view.steps.last[step]]) if (n >= 0 && (!view.isFrame(n) || !view.isHolder(step))) ids.push(store.id[n]);
   }
   view.lines.want(ids);
 }

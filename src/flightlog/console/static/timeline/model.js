@@ -19,6 +19,11 @@ export class Model {
     // By type: they are asked for each of many events.
     this.kindOf = (n) => (this.#kindOf[store.type[n]] ??= this.#kinds.get(store.texts[store.type[n]]) ?? "note");
     this.isFrame = (n) => (this.#isFrame[store.type[n]] ??= /^(run|span)_/.test(store.texts[store.type[n]]));
+    // A step that only holds others; a finished span with nothing inside is work by itself.
+    this.isHolder = (step) => {
+      const n = this.steps.first[step];
+      return this.isFrame(n) && !(store.texts[store.type[n]] === "span_finished" && this.laid?.size[step] === 0);
+    };
     this.isFolded = (step) => this.folded.has(this.steps.first[step]) !== (this.foldAll && this.steps.parent[step] >= 0);
   }
 

@@ -17,6 +17,10 @@ const BEGINS = new Map(FAMILIES.map(([, begin], family) => [begin, family]));
 const ENDS = new Map(FAMILIES.map(([, , end], family) => [end, family]));
 const BAD = new Set(["error", "failed", "denied"]);
 const QUIET = "run_heartbeat";
+// The event of a finished span that is its run's own.
+const ROOT = 64;
+// A finished span as OpenTelemetry has them is one event, with a span id of its own.
+const WHOLE = ["llm_response", "tool_result", "span_finished"];
 
 /** What a row of this type is called in a tree. */
 export const wordOf = (type) => FAMILIES[BEGINS.get(type) ?? ENDS.get(type)]?.[0] ?? type;
@@ -85,7 +89,7 @@ export function treeSteps(store) {
   for (const [type, family] of BEGINS) mark(store, begins, type, family);
   for (const [type, family] of ENDS) mark(store, ends, type, family);
   const quiet = store.texts.indexOf(QUIET);
-  let root = -1;
+  let root = -1, rootSpan = -1;
   for (let n = 0; n < store.count; n++) {
     const type = store.type[n];
     if (type === quiet) continue;
@@ -102,10 +106,12 @@ export function treeSteps(store) {
     const step = steps.make(store, n);
     if (begin >= 0 && known && family <= UNDER_WAY_MAX) steps.open[step] = 1;
     if (begin >= 0 && known) waiting[at] = step;
+    const isRoot = (store.flags[n] & ROOT) !== 0;
     if (family === RUN && root < 0) root = step;
-    if ((family === RUN || family === SPAN) && store.span[n] && owner[store.span[n]] < 0) owner[store.span[n]] = step;
+    if (isRoot && rootSpan < 0) rootSpan = step;
+    if ((isRoot || family === RUN || family === SPAN) && store.span[n] && owner[store.span[n]] < 0) owner[store.span[n]] = step;
   }
-  nest(store, steps, owner, root);
+  nest(store, steps, owner, root >= 0 ? root : rootSpan);
   return steps;
 }
 
@@ -116,10 +122,13 @@ function mark(store, table, type, family) {
 
 function nest(store, steps, owner, root) {
   const isSpan = new Set(["span_started", "span_finished", "run_started"].map((type) => store.texts.indexOf(type)));
-  // A step with a span of its own, as OpenTelemetry has them, holds what names that span.
-  for (let step = 0; step < steps.count; step++) {
-    const n = steps.first[step];
-    if (store.parent[n] && store.span[n] && owner[store.span[n]] < 0) owner[store.span[n]] = step;
+  // A step with a span of its own, as OpenTelemetry has them, holds what names that span; whichever of the two came first.
+  const whole = new Set(WHOLE.map((type) => store.texts.indexOf(type)));
+  for (const must of [true, false]) {
+    for (let step = 0; step < steps.count; step++) {
+      const n = steps.first[step];
+      if ((must ? whole.has(store.type[n]) : true) && store.parent[n] && store.span[n] && owner[store.span[n]] < 0) owner[store.span[n]] = step;
+    }
   }
   for (let step = 0; step < steps.count; step++) {
     const n = steps.first[step];
