@@ -160,6 +160,7 @@ class Keeper:
         from flightlog.journal.append import Journal
         from flightlog.journal.index import IndexProjector
         from flightlog.journal.tail import TailHub
+        from flightlog.runs.feedback_project import FeedbackProjector
         from flightlog.runs.pricing import PriceBook
         from flightlog.runs.project import RunProjector, catch_up_generations
         from flightlog.store.engine import open_store
@@ -177,11 +178,12 @@ class Keeper:
             if writable:
                 self.prices.reload()  # a mistake in it is better known now than at the first call
             if writable and migrate:
-                catch_up_generations(self.store, projector)
+                made = catch_up_generations(self.store, projector)
+                FeedbackProjector().catch_up(self.store, made)
         except BaseException:
             self.store.close()
             raise
-        self.journal = Journal(self.store, [projector, IndexProjector()], settings=settings)
+        self.journal = Journal(self.store, [projector, FeedbackProjector(), IndexProjector()], settings=settings)
         self.hub = TailHub(self.store, settings=settings)
 
     def close(self) -> None:

@@ -24,6 +24,7 @@ from flightlog.ingest.batch import Intake
 from flightlog.journal.append import Journal
 from flightlog.journal.tail import TailHub
 from flightlog.recorder.redact import Redactor
+from flightlog.runs.feedback_project import FeedbackProjector
 from flightlog.runs.project import RunProjector
 from flightlog.store.engine import open_store
 
@@ -41,7 +42,7 @@ def open_services(folder: Path, **settings: Any) -> Iterator[Services]:
     try:
         yield Services(
             store=store,
-            journal=Journal(store, [RunProjector()], settings=chosen),
+            journal=Journal(store, [RunProjector(), FeedbackProjector()], settings=chosen),
             hub=hub,
             intake=Intake(Redactor(digest_key=b"for tests"), chosen),
             settings=chosen,

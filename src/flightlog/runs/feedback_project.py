@@ -11,10 +11,11 @@ from sqlalchemy import bindparam, select, update
 
 from flightlog.events.envelope import Event, StoredEvent
 from flightlog.events.feedback import Opinion, read_opinion
+from flightlog.journal.catchup import catch_up
 from flightlog.journal.table import run_events
 from flightlog.runs.feedback_table import feedback, feedback_events
 from flightlog.runs.feedback_targets import LOOKUP_MAX, Named, Place, find_places, ids_brought
-from flightlog.store.contract import Tx
+from flightlog.store.contract import Store, Tx
 
 LINKED, PENDING = "linked", "pending"
 WAITING_FEW = 200  # so many targets that are waited for are compared one by one with what a batch brings
@@ -54,6 +55,15 @@ class FeedbackProjector:
             take_feedback(tx, given)
         if waiting:
             adopt(tx, ids_brought(events), waiting)
+
+    def catch_up(self, store: Store, generations_made: int = 0) -> int:
+        """Take in what was said before there was a table for it, and link what waits for generations that were made since;
+        how many events there were. Comes after the catch-up of generations.
+        """
+        found = catch_up(store, "feedback", ("feedback",), take_feedback)
+        if found or generations_made:
+            store.write(link_pending)
+        return found
 
 
 def take_feedback(tx: Tx, events: Iterable[StoredEvent]) -> None:
