@@ -21,8 +21,10 @@ from flightlog.api.routes import (
     compare,
     events,
     facets,
+    generations,
     health,
     otlp,
+    prices,
     problems,
     rollup,
     runs,
@@ -58,6 +60,7 @@ Flightlog keeps a durable, append-only journal of what AI systems did. This is i
 
 TAGS = [
     {"name": "runs", "description": "A small summary of every run: status, counts, tokens, cost."},
+    {"name": "generations", "description": "Every call of a model: what it said, took and cost, by which price."},
     {"name": "events", "description": "The journal: pages, single events, appending, live streams."},
     {"name": "views", "description": "Pages of the console under a name: how somebody filtered and sorted them."},
     {"name": "opentelemetry", "description": "OTLP/HTTP in protobuf and JSON, as OpenTelemetry's exporters send it."},
@@ -111,6 +114,8 @@ def create_app(services: Services) -> FastAPI:
         compare.router,
         rollup.router,
         runs.router,
+        generations.router,
+        prices.router,
         catalogue.router,
         health.router,
         problems.router,

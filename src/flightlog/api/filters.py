@@ -7,10 +7,18 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 
 from flightlog.api.paging import MomentText
-from flightlog.filters.compile import event_filter, narrowed_events, narrowed_runs, run_filter
+from flightlog.filters.compile import (
+    event_filter,
+    generation_filter,
+    narrowed_events,
+    narrowed_generations,
+    narrowed_runs,
+    run_filter,
+)
 from flightlog.filters.params import moment, words
 from flightlog.journal.read import EventFilter
 from flightlog.runs.filter import HUNG, RunFilter
+from flightlog.runs.generation_filter import GenerationFilter
 from flightlog.runs.status import STATUSES
 
 Project = Annotated[str | None, Query(description="Only this project.")]
@@ -112,6 +120,27 @@ async def runs_anywhere(
         until=moment("until", until, now),
     )
     return narrowed_runs(run_filter(q, now), plain) if q else plain
+
+
+async def generations_anywhere(
+    request: Request,
+    project: Project = None,
+    run: Annotated[str | None, Query(description="A run id.")] = None,
+    trace: Trace = None,
+    q: Annotated[str | None, Query(description='A query, as in `model:gpt* status:error cost:>0.01 "refund"`.')] = None,
+    since: Annotated[MomentText | None, Query(description="Started at this time or later: as with events.")] = None,
+    until: Annotated[MomentText | None, Query(description="Started before this time.")] = None,
+) -> GenerationFilter:
+    """The filter of the list of generations. All that is given has to hold."""
+    now = now_of(request)
+    plain = GenerationFilter(
+        project=project,
+        run_id=run,
+        trace_id=trace,
+        since=moment("since", since, now),
+        until=moment("until", until, now),
+    )
+    return narrowed_generations(generation_filter(q, now), plain) if q else plain
 
 
 def now_of(request: Request) -> int:

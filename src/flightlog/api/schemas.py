@@ -14,6 +14,13 @@ from flightlog.api.problems import ALL_KINDS, MEDIA_TYPE
 from flightlog.api.shapes import EventPageShape, EventShape, HealthShape, KindShape, RunPageShape, RunShape
 from flightlog.api.shapes_compare import ComparisonShape
 from flightlog.api.shapes_facets import CompletionShape, FacetsShape
+from flightlog.api.shapes_generations import (
+    GenerationDetailShape,
+    GenerationPageShape,
+    PricesShape,
+    RecomputedShape,
+    RecomputeGiven,
+)
 from flightlog.api.shapes_rollup import RollupShape
 from flightlog.api.shapes_views import ViewGiven, ViewShape, ViewsShape
 from flightlog.api.sse import MEDIA_TYPE as SSE_TYPE
@@ -133,6 +140,11 @@ def make_openapi(app: FastAPI) -> dict[str, Any]:
         ViewGiven,
         ViewShape,
         ViewsShape,
+        GenerationPageShape,
+        GenerationDetailShape,
+        PricesShape,
+        RecomputeGiven,
+        RecomputedShape,
     ]
     _, components = msgspec.json.schema_components(shapes, ref_template=REF)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})

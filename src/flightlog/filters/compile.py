@@ -9,12 +9,13 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from flightlog.errors import QueryInvalid
-from flightlog.filters.fields import EVENTS, RUNS, Field, Scope
+from flightlog.filters.fields import EVENTS, GENERATIONS, RUNS, Field, Scope
 from flightlog.filters.language import Query, Term, Value, parse
 from flightlog.filters.times import duration_ns, time_ns
 from flightlog.journal.condition import Condition
 from flightlog.journal.read import EventFilter
 from flightlog.runs.filter import RunFilter
+from flightlog.runs.generation_filter import GenerationFilter
 
 _NUMBER = r"\d{1,15}(?:\.\d{1,9})?"
 _COUNT = re.compile(rf"({_NUMBER})([kM]?)", re.ASCII)
@@ -35,6 +36,20 @@ def event_filter(text: str, now_ns: int) -> EventFilter:
     return EventFilter(**_compile(parse(text, EVENTS), EVENTS, now_ns))
 
 
+def generation_filter(text: str, now_ns: int) -> GenerationFilter:
+    """The generations that a query asks for; ages count back from `now_ns`. Raises QueryInvalid.
+
+    >>> generation_filter("model:gpt-4o,o3 status:error", 0).models
+    ('gpt-4o', 'o3')
+    """
+    return GenerationFilter(**_compile(parse(text, GENERATIONS), GENERATIONS, now_ns))
+
+
+def narrowed_generations(wanted: GenerationFilter, more: GenerationFilter) -> GenerationFilter:
+    """The generations that pass both filters. `more` has plain fields alone."""
+    return _narrowed(wanted, more, GENERATIONS)
+
+
 def narrowed_runs(wanted: RunFilter, more: RunFilter) -> RunFilter:
     """The runs that pass both filters. `more` has plain fields alone."""
     return _narrowed(wanted, more, RUNS)
@@ -50,7 +65,7 @@ def narrowed_events(wanted: EventFilter, more: EventFilter) -> EventFilter:
     return _narrowed(wanted, more, EVENTS)
 
 
-_Filter = TypeVar("_Filter", RunFilter, EventFilter)
+_Filter = TypeVar("_Filter", RunFilter, EventFilter, GenerationFilter)
 
 
 def _narrowed(wanted: _Filter, more: _Filter, scope: Scope) -> _Filter:
@@ -77,7 +92,7 @@ def _compile(query: Query, scope: Scope, now_ns: int) -> dict[str, Any]:
     texts: list[str] = []
     for term in query.terms:
         if not term.field:
-            if scope is RUNS and (term.negated or term.values[0].is_pattern or texts):
+            if scope is not EVENTS and (term.negated or term.values[0].is_pattern or texts):
                 also.append(_condition(term, _TEXT))
             elif term.negated:
                 raise _wrong(term, "text can't be negated; negate a field instead")
@@ -101,7 +116,7 @@ def _compile(query: Query, scope: Scope, now_ns: int) -> dict[str, Any]:
     return made
 
 
-# Runs are few enough to ask any number of times whether they hold a text.
+# Runs and generations are few enough to ask any number of times whether they hold a text.
 _TEXT = Field("", "text", "text", "")
 
 

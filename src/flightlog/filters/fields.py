@@ -7,10 +7,11 @@ from typing import Literal, NamedTuple
 from flightlog.events.catalogue import CATALOGUE
 from flightlog.events.envelope import LEVELS
 from flightlog.runs.filter import HUNG
+from flightlog.runs.generation_filter import STATUSES as GENERATION_STATUSES
 from flightlog.runs.status import STATUSES
 
 Kind = Literal["text", "choice", "number", "money", "duration", "since", "until"]
-ScopeName = Literal["runs", "events"]
+ScopeName = Literal["runs", "events", "generations"]
 
 RANGED: frozenset[Kind] = frozenset({"number", "money", "duration"})
 
@@ -85,4 +86,32 @@ EVENTS = _scope(
     Field("since", "since", "created_at", "created then or later"),
     Field("until", "until", "created_at", "created before"),
 )
-SCOPES: dict[str, Scope] = {scope.name: scope for scope in (RUNS, EVENTS)}
+GENERATIONS = _scope(
+    "generations",
+    "a part of what was asked or answered, as far as lists show it, or of the name, or the beginning of the id",
+    Field("model", "text", "model", "the model that answered, else that was asked", (), "models", several=True),
+    Field("provider", "text", "provider", "who served it", (), "providers", several=True),
+    Field("status", "choice", "status", "how it stands", GENERATION_STATUSES, "statuses", several=True),
+    Field("operation", "text", "operation", "chat, embeddings, …"),
+    Field("name", "text", "name", "the name of its span"),
+    Field("finish", "text", "finish_reason", "why the model stopped"),
+    Field("error", "text", "error_kind", "the class of its error"),
+    Field("actor", "text", "actor", "who asked", plain="actor"),
+    Field("project", "text", "project", "its project", plain="project"),
+    Field("source", "text", "source", "what recorded it"),
+    Field("run", "text", "run_id", "its run's id", plain="run_id"),
+    Field("trace", "text", "trace_id", "its trace's id", plain="trace_id"),
+    Field("span", "text", "span_id", "its span's id"),
+    Field("task", "text", "task_id", "its task's id", plain="task_id"),
+    Field("price", "text", "price_id", "the price that its cost is by"),
+    Field("costed", "choice", "cost_source", "where its cost is from", ("reported", "priced")),
+    Field("cost", "money", "cost", "dollars"),
+    Field("tokens", "number", "tokens", "tokens in and out together"),
+    Field("input", "number", "tokens_input", "tokens in"),
+    Field("output", "number", "tokens_output", "tokens out"),
+    Field("duration", "duration", "duration_ns", "how long it took"),
+    Field("ttfc", "duration", "time_to_first_chunk_ns", "time to the first chunk"),
+    Field("since", "since", "started_at", "started then or later"),
+    Field("until", "until", "started_at", "started before"),
+)
+SCOPES: dict[str, Scope] = {scope.name: scope for scope in (RUNS, EVENTS, GENERATIONS)}

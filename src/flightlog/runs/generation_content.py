@@ -121,9 +121,9 @@ def _tool_answers(
     if len(found) < len(calls):
         asked = EventFilter(run_id=generation.run_id, types=("tool_result",))
         for event in read_events(store, asked, after_id=generation.answer_id or 0, limit=TOOL_EVENTS_MAX).events:
-            call_id = _object(event).get("call_id")
-            if isinstance(call_id, str) and call_id in calls:
-                found.setdefault(call_id, _tool_answer(call_id, event))
+            said = _object(event).get("call_id")
+            if isinstance(said, str) and said in calls:
+                found.setdefault(said, _tool_answer(said, event))
     return [found[call_id] for call_id in calls if call_id in found]
 
 

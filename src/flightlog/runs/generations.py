@@ -137,7 +137,9 @@ def list_generations(
         found = connection.execute(keys.order_by(*order).limit(limit + 1)).all()
         page = found[:limit]
         ids = [row.id for row in page]
-        rows = {row["id"]: dict(row) for row in connection.execute(_whole().where(generations.c.id.in_(ids))).mappings()}
+        rows = {
+            row["id"]: dict(row) for row in connection.execute(_whole().where(generations.c.id.in_(ids))).mappings()
+        }
         total, counted_all = None, True
         if count:
             beyond = select(generations.c.id).where(*asked).limit(settings.facet_runs_max + 1).subquery()

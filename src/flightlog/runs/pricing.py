@@ -113,7 +113,7 @@ class PriceList:
         key = (tuple(models), provider)
         found = self._found.get(key)
         if found is None:
-            found = tuple(price for model in key[0] for price in self._candidates(model, provider))
+            found = tuple(price for model in key[0] for price in self.candidates(model, provider))
             if len(self._found) < NAMES_KEPT_MAX:
                 self._found[key] = found
         return next((price for price in found if price.is_valid_at(at_ns)), None)
@@ -133,22 +133,30 @@ class PriceList:
             call.cost_nano_usd, call.cost_source, call.price_id = cost_of(found, used), "priced", found.price_id
         return call
 
-    def _candidates(self, model: str, provider: str | None) -> list[Price]:
+    def candidates(self, model: str, provider: str | None) -> list[Price]:
         """All prices that fit the name, the best first."""
         name = plain_name(model)
         ranked = []
         for price in self.prices:
             rank = _rank(price.model, name)
-            if rank is not None and self._sells(price, provider):
+            if rank is not None and self.sells(price, provider):
                 by_name = provider is not None and price.provider == provider.lower()
                 newest = -(price.valid_from if price.valid_from is not None else -INT64_MAX)
                 ranked.append(((rank, not price.is_users, not by_name, newest), price))
         return [price for _, price in sorted(ranked, key=lambda one: one[0])]
 
-    def _sells(self, price: Price, provider: str | None) -> bool:
+    def sells(self, price: Price, provider: str | None) -> bool:
+        """Whether this provider asks this price; any does where none is known."""
         if provider is None or price.provider in ("", "*"):
             return True
         return provider.lower() in self._sellers.get(price.provider, frozenset({price.provider}))
+
+
+def prices_for(prices: PriceList, model: str | None, provider: str | None = None) -> list[Price]:
+    """The prices that fit a model's name, best first, or all of them; only those that the provider asks, if one is given."""
+    if model is None:
+        return [price for price in prices.prices if prices.sells(price, provider)]
+    return prices.candidates(model, provider)
 
 
 def plain_name(model: str) -> str:

@@ -6,10 +6,11 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from flightlog.api.filters import events_anywhere, events_of_run, runs_anywhere
+from flightlog.api.filters import events_anywhere, events_of_run, generations_anywhere, runs_anywhere
 from flightlog.api.paging import Page, event_page
 from flightlog.journal.read import EventFilter
 from flightlog.runs.filter import RunFilter
+from flightlog.runs.generation_filter import GenerationFilter
 from flightlog.services import Services
 
 
@@ -23,4 +24,5 @@ Here = Annotated[Services, Depends(services_of)]
 PageAsked = Annotated[Page, Depends(event_page)]
 AnyEvents = Annotated[EventFilter, Depends(events_anywhere)]
 RunsEvents = Annotated[EventFilter, Depends(events_of_run)]
+AnyGenerations = Annotated[GenerationFilter, Depends(generations_anywhere)]
 AnyRuns = Annotated[RunFilter, Depends(runs_anywhere)]
