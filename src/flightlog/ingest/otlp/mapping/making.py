@@ -10,9 +10,11 @@ import msgspec
 
 from flightlog.events.envelope import FIELD_CHARS_MAX
 from flightlog.events.payload import encode_payload
+from flightlog.events.payload.plain import DEPTH_MAX
+from flightlog.ingest.otlp.mapping.version import MAPPING_VERSION
+from flightlog.ingest.otlp.model import Origin, Scope
 
 INT64_MAX = 2**63 - 1
-_NAME_CHARS_MAX = FIELD_CHARS_MAX["name"]
 _encode = msgspec.json.Encoder().encode
 _canonical = msgspec.json.Encoder(order="deterministic").encode
 
@@ -24,11 +26,39 @@ def encoded(payload: dict[str, Any], careful: bool) -> tuple[msgspec.Raw, int]:
     """
     if not careful:
         try:
-            return msgspec.Raw(_encode(payload)), 0
+            data = _encode(payload)
+            if data.count(b"{") + data.count(b"[") <= DEPTH_MAX or not is_deeper(payload, DEPTH_MAX):
+                return msgspec.Raw(data), 0
         except (ValueError, TypeError, OverflowError, RecursionError):
             pass  # half a surrogate pair, a number beyond 64 bits, too many levels
     data, flags = encode_payload(payload)
     return msgspec.Raw(data), flags
+
+
+def is_deeper(value: Any, levels: int) -> bool:
+    """Whether there are more lists and objects in each other than this."""
+    kind = type(value)
+    if kind is dict:
+        value = value.values()
+    elif kind is not list:
+        return False
+    if levels == 0:
+        return True
+    return any(is_deeper(inner, levels - 1) for inner in value if type(inner) is dict or type(inner) is list)
+
+
+def source_of(scope: Scope, origin: Origin, dialect: str) -> dict[str, Any]:
+    """Where a record came from: the first keys of `payload.otlp`."""
+    otlp: dict[str, Any] = {"mapping": MAPPING_VERSION}
+    if dialect:
+        otlp["dialect"] = dialect
+    if scope.name:
+        otlp["scope"] = scope.label
+    if scope.attributes:
+        otlp["scope_attributes"] = scope.attributes
+    if origin.digest:
+        otlp["resource"] = origin.digest
+    return otlp
 
 
 def is_odd(value: Any) -> bool:
@@ -55,10 +85,6 @@ def fitted(text: str | None, field: str) -> str | None:
     128
     """
     return text[: FIELD_CHARS_MAX[field]] if text else None
-
-
-def named(text: str) -> str | None:
-    return text[:_NAME_CHARS_MAX] or None
 
 
 def moment(time_ns: int) -> int:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flightlog.events.envelope import Event
-from flightlog.ingest.otlp.mapping.making import digest_of, encoded, moment, named
-from flightlog.ingest.otlp.mapping.version import MAPPING_VERSION
+from flightlog.ingest.otlp.mapping.making import digest_of, encoded, fitted, moment, source_of
 from flightlog.ingest.otlp.model import Metric, Origin, Scope
 
 _KINDS = frozenset({"gauge", "sum", "histogram", "exponential_histogram", "summary"})
@@ -27,12 +26,7 @@ def map_metric(metric: Metric, scope: Scope, origin: Origin) -> Event:
         payload["temporality"] = metric.temporality
     if metric.monotonic is not None:
         payload["monotonic"] = bool(metric.monotonic)
-    otlp: dict[str, Any] = {"mapping": MAPPING_VERSION}
-    if scope.name:
-        otlp["scope"] = scope.label
-    if origin.digest:
-        otlp["resource"] = origin.digest
-    payload["otlp"] = otlp
+    payload["otlp"] = source_of(scope, origin, "")
     data, flags = encoded(payload, careful=True)
     return Event(
         event_id="metric-" + digest_of(origin.digest, scope.label, scope.attributes, metric)[:40],
@@ -40,7 +34,7 @@ def map_metric(metric: Metric, scope: Scope, origin: Origin) -> Event:
         created_at=_last(metric.points),
         project=origin.project,
         run_id=origin.run_id,
-        name=named(metric.name),
+        name=fitted(metric.name, "name"),
         level="debug",
         source=origin.source,
         flags=flags,

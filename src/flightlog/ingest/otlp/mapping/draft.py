@@ -1,0 +1,136 @@
+"""What the attributes of a record say, whatever their dialect: one loop with one look-up for each.
+
+A field is set, never added to. Where two attributes say the same, one is enough; where they differ the one of the dialect that
+comes first counts, and the other stays in the event under its own name. So does whatever nobody reads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flightlog.ingest.otlp.mapping.declare import MANY, Family
+from flightlog.ingest.otlp.mapping.dialects import DIALECTS
+from flightlog.ingest.otlp.mapping.indexed import Pairs
+from flightlog.ingest.otlp.mapping.values import Reader
+
+RAW_RANK = 10**6  # what is read out of a raw request counts for less than any attribute
+
+_keys: dict[str, tuple[str, Reader, int, int]] = {}
+_families: dict[str, tuple[Family, int, int]] = {}
+for _number, _dialect in enumerate(DIALECTS):
+    _bit = 1 << _number if _dialect.name else 0
+    for _place, (_key, _take) in enumerate(_dialect.keys.items()):
+        _keys[_key] = (_take.field, _take.read, _number * 1000 + _place, _bit)
+    for _place, (_prefix, _family) in enumerate(_dialect.prefixes.items()):
+        _families[_prefix] = (_family, _number * 1000 + 500 + _place, _bit)
+_prefixes = tuple(_families)
+_labels: dict[int, str] = {}
+
+
+class Draft:
+    """The fields that are known of a record, and the attributes that say none."""
+
+    __slots__ = ("_gathered", "attributes", "rest", "used", "values")
+
+    def __init__(self, attributes: dict[str, Any]) -> None:
+        self.attributes = attributes
+        self.values: dict[str, tuple[int, str, Any]] = {}  # field → rank, attribute or prefix, value
+        self.rest: dict[str, Any] = {}
+        self.used = 0
+        self._gathered: dict[str, Pairs] = {}
+        values, rest, look_up, used = self.values, self.rest, _keys.get, 0
+        for key, value in attributes.items():
+            entry = look_up(key)
+            if entry is None:
+                if key.startswith(_prefixes):
+                    self._gather(key, value)
+                else:
+                    rest[key] = value
+                continue
+            field, reader, rank, bit = entry
+            got = reader(value)
+            if got is None:
+                rest[key] = value
+                continue
+            used |= bit
+            if field == MANY:
+                for part, inner in got.items():
+                    self.put(part, inner, rank, key)
+            elif field in values:
+                self.put(field, got, rank, key)
+            else:
+                values[field] = (rank, key, got)
+        self.used = used
+        if self._gathered:
+            self._read_families()
+
+    @property
+    def dialect(self) -> str:
+        """The names of the dialects that said something, joined by `+`."""
+        label = _labels.get(self.used)
+        if label is None:
+            names = [dialect.name for number, dialect in enumerate(DIALECTS) if self.used & 1 << number]
+            label = _labels[self.used] = "+".join(names)
+        return label
+
+    def put(self, field: str, value: Any, rank: int, key: str) -> None:
+        """Set a field, unless one that comes first has set it to something else."""
+        held = self.values.get(field)
+        if held is None:
+            self.values[field] = (rank, key, value)
+        elif held[2] == value:
+            if rank < held[0]:
+                self.values[field] = (rank, key, value)
+        elif rank < held[0]:
+            self.values[field] = (rank, key, value)
+            self.keep(held[1])
+        else:
+            self.keep(key)
+
+    def get(self, field: str) -> Any:
+        """The field's value, else None; it stays."""
+        held = self.values.get(field)
+        return None if held is None else held[2]
+
+    def take(self, field: str) -> Any:
+        """The field's value, else None; the event now has it in its own place."""
+        held = self.values.pop(field, None)
+        return None if held is None else held[2]
+
+    def keep(self, key: str) -> None:
+        """Leave an attribute, or all under a prefix, in the event under its own name."""
+        pairs = self._gathered.get(key)
+        if pairs is not None:
+            self.rest |= {key + suffix: value for suffix, value in pairs}
+        elif key in self.attributes:
+            self.rest[key] = self.attributes[key]
+
+    def leave(self) -> dict[str, Any]:
+        """The attributes that have no place of their own in the event."""
+        for field, (_, key, value) in self.values.items():
+            if not field.startswith("attributes.") or field[11:] in self.rest:
+                self.keep(key)
+            else:
+                self.rest[field[11:]] = value
+        self.values = {}
+        return self.rest
+
+    def _gather(self, key: str, value: Any) -> None:
+        for prefix in _prefixes:
+            if key.startswith(prefix):
+                self._gathered.setdefault(prefix, []).append((key[len(prefix) :], value))
+                return
+
+    def _read_families(self) -> None:
+        for prefix, pairs in self._gathered.items():
+            family, rank, bit = _families[prefix]
+            got = family.read(pairs)
+            if got is None:
+                self.keep(prefix)
+                continue
+            self.used |= bit
+            if family.field == MANY:
+                for field, value in got.items():
+                    self.put(field, value, rank, prefix)
+            else:
+                self.put(family.field, got, rank, prefix)
