@@ -58,6 +58,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     body_bytes_max: int = 32 * MIB
     batch_events_max: int = 10_000
     otlp_requests_max: int = 64
+    seal: bool = True
+    seal_seconds: float = 1.0
+    seal_share_max: float = 0.15
+    seal_batch_events_max: int = 2_000
+    seal_key_overlap_seconds: float = 30 * 24 * 3600.0
     sse_heartbeat_seconds: float = 15.0
     sse_watchers_max: int = 256
 
@@ -138,6 +143,11 @@ HELP: dict[str, str] = {
     "body_bytes_max": "Largest request body read, in bytes, after decompression too.",
     "batch_events_max": "Most events in one POST.",
     "otlp_requests_max": "Most OpenTelemetry requests being read or stored at once; one more is asked to come again.",
+    "seal": "Whether the process that keeps the store seals it: every event a leaf of a signed Merkle tree.",
+    "seal_seconds": "How often a checkpoint is signed while events come.",
+    "seal_share_max": "Most of one core's time that sealing takes while events come, 0 to 1.",
+    "seal_batch_events_max": "Most events that are sealed in one transaction.",
+    "seal_key_overlap_seconds": "How long the old key signs beside a new one.",
     "sse_heartbeat_seconds": "How often a silent event stream sends a comment, so that proxies keep it open.",
     "sse_watchers_max": "Most event streams open at once.",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -18,6 +18,9 @@ from flightlog.journal.append import Journal
 from flightlog.journal.tail import TailHub
 from flightlog.runs.pricing import PriceBook
 from flightlog.store.contract import Store
+
+if TYPE_CHECKING:
+    from flightlog.seal.keeper import SealHealth  # with it comes cryptography
 
 
 class Intake(Protocol):
@@ -39,7 +42,10 @@ class DrainHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Services:
-    """The rooms behind the doors, and the ground they stand on. `drain` is None where nothing spools."""
+    """The rooms behind the doors, and the ground they stand on.
+
+    `drain` is None where nothing spools, `seal` where nothing seals.
+    """
 
     store: Store
     journal: Journal
@@ -49,6 +55,7 @@ class Services:
     clock: Clock = field(default_factory=SystemClock)
     ids: Ids = field(default_factory=SystemIds)
     drain: Callable[[], DrainHealth] | None = None
+    seal: Callable[[], SealHealth] | None = None
     prices: PriceBook = field(default_factory=PriceBook)
 
     @cached_property

@@ -28,9 +28,12 @@ if TYPE_CHECKING:
     from flightlog.journal.append import Journal
     from flightlog.journal.tail import TailHub
     from flightlog.runs.pricing import PriceBook
+    from flightlog.seal.keeper import SealKeeper
+    from flightlog.seal.keys import Keys
     from flightlog.store.contract import Store
 
 SPOOL_FOLDER = "spool"
+SEAL_FOLDER = "seal"
 
 
 def open(  # noqa: A001 - flightlog.open is the way in
@@ -228,3 +231,31 @@ def keeper_drain(keeper: Keeper) -> Drain:
         return JournalSink(keeper.journal)
 
     return Drain(keeper.folder / SPOOL_FOLDER, sink, keeper.settings, share_max=1.0)
+
+
+def seal_keys(folder: Path, settings: Settings) -> Keys:
+    """The keys that the checkpoints of a data folder are signed with."""
+    from flightlog.seal.keys import Keys
+
+    return Keys(folder / SEAL_FOLDER, overlap_seconds=settings.seal_key_overlap_seconds)
+
+
+def keeper_seal(keeper: Keeper, clock: Clock | None = None) -> SealKeeper:
+    """The seal of a process whose job is to keep the store; not started yet."""
+    from flightlog.clock import SystemClock
+    from flightlog.seal.keeper import SealKeeper
+    from flightlog.seal.sealer import Sealer
+
+    settings = keeper.settings
+
+    def make() -> Sealer:
+        return Sealer(
+            keeper.store,
+            keeper.folder / SEAL_FOLDER,
+            seal_keys(keeper.folder, settings),
+            clock=clock or SystemClock(),
+            batch_events_max=max(settings.seal_batch_events_max, 1),
+            sync=keeper.store.sync,
+        )
+
+    return SealKeeper(make, seconds=settings.seal_seconds, share_max=settings.seal_share_max)

@@ -47,8 +47,12 @@ def test_the_verbs_are_these() -> None:
         "run compare",
         "run list",
         "run show",
+        "seal keys",
+        "seal rotate",
+        "seal status",
         "tail",
         "up",
+        "verify",
     ]
 
 

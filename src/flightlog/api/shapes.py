@@ -114,6 +114,19 @@ class DrainShape(msgspec.Struct):
     backlog_segments: int
 
 
+class SealShape(msgspec.Struct):
+    """How far the journal is sealed. `state` is sealing, stopped or broken.
+
+    Events up to `sealed_id` are leaves of the tree, those up to `signed_id` are under a signed checkpoint.
+    """
+
+    state: str
+    sealed_id: int
+    signed_id: int
+    sealed_at: str | None
+    error: str | None
+
+
 class StreamsShape(msgspec.Struct):
     """How many live streams are open, and how many may be."""
 
@@ -128,6 +141,7 @@ class HealthShape(msgspec.Struct):
     reasons: list[str]
     store: StoreShape
     drain: DrainShape | None
+    seal: SealShape | None
     streams: StreamsShape
     versions: dict[str, str]
 

@@ -25,6 +25,8 @@ VERBS: dict[str, str] = {
     "import": "import_",
     "catalogue": "catalogue",
     "doctor": "doctor",
+    "verify": "verify",
+    "seal": "seal",
     "drain": "drain",
     "migrate": "migrate",
     "index": "index",

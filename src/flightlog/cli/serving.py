@@ -11,17 +11,21 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from flightlog.config import Settings
 from flightlog.errors import FlightlogError, ServerExtraMissing, Unavailable
-from flightlog.wiring import SPOOL_FOLDER, Keeper, has_server_extra, keeper_drain, make_intake
+from flightlog.wiring import SPOOL_FOLDER, Keeper, has_server_extra, keeper_drain, keeper_seal, make_intake
+
+if TYPE_CHECKING:
+    from flightlog.seal.keeper import SealKeeper
 
 LOOPBACK = "127.0.0.1"
 PORT = 4747
 # How long open requests and streams get to end, and how long the last delivery may take.
 REQUESTS_SECONDS_MAX = 3
 DELIVERY_SECONDS_MAX = 10.0
+SEAL_SECONDS_MAX = 5.0  # what is not sealed by then is sealed after the next start
 
 
 def require_server_extra(what: str) -> None:
@@ -78,19 +82,27 @@ def serve(
     """
     logging.basicConfig(level=logging.WARNING, format="flightlog: %(message)s", stream=sys.stderr)
     keeper = Keeper(folder, settings, writable=True, take_lock=True)
+    seal = keeper_seal(keeper) if settings.seal else None
     try:
         drain = keeper_drain(keeper)
         drain.start()
+        if seal is not None:
+            seal.start()
         try:
-            server = _make_server(keeper, drain, host, on_ready)
+            server = _make_server(keeper, drain, seal, host, on_ready)
             server.run(sockets=[listener])
         finally:
             drain.stop(timeout=DELIVERY_SECONDS_MAX)
         if server.force_exit:
             return drain.drained
-        return drain.drained + _deliver_rest(keeper)
+        delivered = drain.drained + _deliver_rest(keeper)
+        if seal is not None:
+            seal.stop(timeout=SEAL_SECONDS_MAX)
+        return delivered
     finally:
         listener.close()
+        if seal is not None:
+            seal.stop(timeout=0)
         keeper.close()
 
 
@@ -108,7 +120,7 @@ def _deliver_rest(keeper: Keeper) -> int:
     return delivered
 
 
-def _make_server(keeper: Keeper, drain: Any, host: str, on_ready: Callable[[], None]) -> Any:
+def _make_server(keeper: Keeper, drain: Any, seal: SealKeeper | None, host: str, on_ready: Callable[[], None]) -> Any:
     import uvicorn
 
     from flightlog.api.app import create_app
@@ -149,6 +161,7 @@ def _make_server(keeper: Keeper, drain: Any, host: str, on_ready: Callable[[], N
         intake=make_intake(keeper.folder, keeper.settings),
         settings=keeper.settings,
         drain=drain_health,
+        seal=seal.health if seal is not None else None,
         prices=keeper.prices,
     )
     config = uvicorn.Config(

@@ -81,6 +81,9 @@ class Store(Protocol):
     def read(self) -> AbstractContextManager[Connection]:
         """A read-only connection on one snapshot, from any thread. Keep it for milliseconds, not minutes."""
 
+    def sync(self) -> None:
+        """Return when all that is committed by now survives a power cut. Raises StoreUnavailable."""
+
     def commits(self) -> CommitSignal:
         """The signal that tails wait on."""
 

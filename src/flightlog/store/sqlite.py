@@ -88,6 +88,22 @@ class SqliteStore:
                 raise
             raise explained from error
 
+    def sync(self) -> None:
+        # The log first: what a checkpoint moves from it into the database meanwhile is synced by SQLite itself.
+        for path in (self.path.with_name(f"{DATABASE_FILE}-wal"), self.path):
+            try:
+                fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise StoreUnavailable(reason=f"{path}: {error.strerror}") from error
+            try:
+                os.fsync(fd)
+            except OSError as error:
+                raise StoreUnavailable(reason=f"{path}: {error.strerror}") from error
+            finally:
+                os.close(fd)
+
     def commits(self) -> Signal:
         return self._signal
 

@@ -10,7 +10,8 @@ from starlette.responses import PlainTextResponse, Response
 
 from flightlog.api.routes.deps import Here
 from flightlog.api.schemas import answers, text_answers
-from flightlog.api.shapes import DrainShape, HealthShape, StoreShape, StreamsShape, json_response
+from flightlog.api.shapes import DrainShape, HealthShape, SealShape, StoreShape, StreamsShape, json_response
+from flightlog.clock import format_ns
 from flightlog.errors import FlightlogError
 from flightlog.events import wire
 from flightlog.journal.read import head_id
@@ -28,16 +29,21 @@ async def alive() -> Response:
 
 @router.get("/api/health", summary="How is it doing", responses=answers(HealthShape, 503))
 def health(request: Request, here: Here) -> Response:
-    """The store, the drain and the streams. The status is 503 when the store can't be read, else 200, also when degraded."""
+    """The store, the drain, the seal and the streams.
+
+    The status is 503 when the store can't be read, else 200, also when degraded.
+    """
     streams = request.app.state.streams
     store, trouble = look_at_store(here)
     drain, drain_trouble = look_at_drain(here)
-    reasons = trouble + drain_trouble
+    seal, seal_trouble = look_at_seal(here)
+    reasons = trouble + drain_trouble + seal_trouble
     shape = HealthShape(
         status="ok" if not reasons else "degraded",
         reasons=reasons,
         store=store,
         drain=drain,
+        seal=seal,
         streams=StreamsShape(streams.open, streams.limit),
         versions={
             "flightlog": __version__,
@@ -67,3 +73,13 @@ def look_at_drain(here: Services) -> tuple[DrainShape | None, list[str]]:
     found = here.drain()
     shape = DrainShape(found.state, found.error, found.drained, found.backlog_bytes, found.backlog_segments)
     return shape, [f"events stay in the spool: {found.error}"] if found.error else []
+
+
+def look_at_seal(here: Services) -> tuple[SealShape | None, list[str]]:
+    """The seal of this process, if it has one, and what is wrong with it."""
+    if here.seal is None:
+        return None, []
+    found = here.seal()
+    sealed_at = format_ns(found.sealed_at) if found.sealed_at else None
+    shape = SealShape(found.state, found.sealed_id, found.signed_id, sealed_at, found.error)
+    return shape, [f"the journal is not sealed: {found.error}"] if found.error else []

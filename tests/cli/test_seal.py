@@ -1,0 +1,80 @@
+"""`verify` and `seal`: what a person sees of the seal, over a folder that `up` kept."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from flightlog.config import Settings
+from flightlog.wiring import Keeper, keeper_seal
+from tests.cli.terminal import flightlog
+from tests.contract.making import event
+
+
+def sealed(folder: Path, events: int = 20) -> None:
+    """What `flightlog up` does with events that come."""
+    keeper = Keeper(folder, Settings.load(folder), writable=True)
+    keeper.journal.append([event(number) for number in range(1, events + 1)])
+    seal = keeper_seal(keeper)
+    seal.start()
+    seal.stop(timeout=30)
+    keeper.close()
+
+
+def test_a_sealed_journal_is_verified_against_the_key_that_was_kept(folder: Path) -> None:
+    sealed(folder)
+    key = flightlog("seal", "keys", "--dir", folder).out.strip()
+    said = flightlog("verify", "--dir", folder, "--key", key)
+    assert (said.code, said.out) == (0, "20 sealed events checked, 0 not sealed yet: nothing was altered\n")
+    assert flightlog("verify", "--dir", folder, "--json").json["ok"] is True
+    status = flightlog("seal", "status", "--dir", folder, "--json").json
+    assert (status["events"], status["sealed_id"], status["signed_id"]) == (20, 20, 20)
+    assert "20 of 20 events sealed, 20 signed" in flightlog("seal", "status", "--dir", folder).out
+
+
+def test_what_was_altered_is_named_and_the_exit_code_says_so(folder: Path) -> None:
+    sealed(folder)
+    with sqlite3.connect(folder / "flightlog.db") as database:
+        database.execute("UPDATE run_events SET actor = 'nobody' WHERE id = 7")
+        database.execute("DELETE FROM run_events WHERE id = 9")
+    database.close()
+    said = flightlog("verify", "--dir", folder)
+    assert said.code == 1
+    assert "changed_envelope: event 7: event e000007" in said.out
+    assert "deleted_row: event 9: event e000009 is gone" in said.out
+    assert "20 sealed events checked, 0 not sealed yet: 2 findings" in said.out
+    assert [one["kind"] for one in flightlog("verify", "--dir", folder, "--json").json["findings"]] == [
+        "changed_envelope",
+        "deleted_row",
+    ]
+
+
+def test_a_key_that_is_none_and_a_key_of_another_log_are_refused(folder: Path, tmp_path: Path) -> None:
+    sealed(folder)
+    assert "can't be believed" in flightlog("verify", "--dir", folder, "--key", "nonsense").err
+    sealed(tmp_path / "other")
+    other = flightlog("seal", "keys", "--dir", tmp_path / "other").out.strip()
+    said = flightlog("verify", "--dir", folder, "--key", other)
+    assert said.code == 1
+    assert "wrong_key" in said.out
+
+
+def test_a_rotated_key_is_handed_over_and_the_first_still_proves_everything(folder: Path) -> None:
+    sealed(folder)
+    first = flightlog("seal", "keys", "--dir", folder).out.strip()
+    second = flightlog("seal", "rotate", "--dir", folder).out.strip()
+    assert [key["key"] for key in flightlog("seal", "keys", "--dir", folder, "--json").json] == [first, second]
+    sealed(folder, 30)  # the first 20 are there already
+    for key in (first, second):
+        assert flightlog("verify", "--dir", folder, "--key", key).code == 0
+
+
+def test_a_folder_that_nothing_sealed_yet_says_so(folder: Path) -> None:
+    keeper = Keeper(folder, Settings.load(folder), writable=True)
+    keeper.journal.append([event(1)])
+    keeper.close()
+    assert "nothing is sealed yet" in flightlog("seal", "status", "--dir", folder).out
+    assert "there are no keys yet" in flightlog("seal", "keys", "--dir", folder).out
+    said = flightlog("verify", "--dir", folder)
+    assert said.code == 1
+    assert "there is no checkpoint" in said.out
