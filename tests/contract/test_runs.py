@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from flightlog.clock import FakeClock
 from flightlog.config import Settings
 from flightlog.errors import CursorInvalid, FilterInvalid, LimitInvalid, RunNotFound
-from flightlog.events.envelope import Event
+from flightlog.events.envelope import FLAG_ROOT, Event
 from flightlog.journal.append import Journal
 from flightlog.runs.filter import RunFilter
 from flightlog.runs.listing import list_runs
@@ -165,13 +165,71 @@ def test_every_move_of_a_run(store: Store, events: list[Event], status: str, at_
     assert found.status == status
 
 
+def root(number: int, status: str = "ok", **fields: Any) -> Event:
+    """A finished span that is its run's root; it took two seconds."""
+    payload = {"otlp": {"name": f"root {number}"}}
+    given = {"duration_ns": 2 * SECOND, "flags": FLAG_ROOT, "name": "agent", "status": status, "payload": payload}
+    return event(number, "span_finished", **{**given, **fields})
+
+
+def test_a_root_span_says_how_its_run_began_and_ended(store: Store) -> None:
+    found = summary(store, event(4, duration_ns=SECOND), root(5, actor="a1", trace_id="t1"))
+    assert (found.name, found.status, found.actor, found.trace_id) == ("root 5", "succeeded", "a1", "t1")
+    assert (found.started_at, found.finished_at, found.duration_ns) == (
+        START + 3 * SECOND,
+        START + 5 * SECOND,
+        2 * SECOND,
+    )
+
+
+def test_a_model_call_may_be_the_root(store: Store) -> None:
+    found = summary(store, msgspec.structs.replace(root(5, "error"), type="llm_response", level="error"))
+    assert (found.name, found.status, found.error_count, found.started_at) == (
+        "root 5",
+        "failed",
+        1,
+        START + 3 * SECOND,
+    )
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["outer first", "inner first"])
+def test_of_several_services_the_one_that_has_no_caller_tells_the_run(store: Store, order: int) -> None:
+    outer, inner = root(5, "error"), root(9, "ok", parent_span_id="of another process", event_id="inner")
+    found = summary(store, *[outer, inner][::order])
+    assert (found.name, found.status, found.finished_at) == ("root 5", "failed", START + 5 * SECOND)
+
+
+def test_while_the_caller_is_not_there_yet_the_called_service_tells_the_run(store: Store) -> None:
+    found = summary(store, root(9, "error", parent_span_id="of another process"))
+    assert (found.name, found.status) == ("root 9", "failed")
+
+
+def test_of_several_roots_the_first_to_begin_names_the_run_and_the_last_to_end_ends_it(store: Store) -> None:
+    found = summary(store, root(8, "error"), root(5), root(6))
+    assert (found.name, found.status, found.finished_at) == ("root 5", "failed", START + 8 * SECOND)
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["root last", "root first"])
+def test_what_a_recorder_says_of_the_run_itself_comes_before_any_root(store: Store, order: int) -> None:
+    found = summary(store, *[started(4), finished(6, "canceled"), root(9, "error")][::order])
+    assert (found.name, found.status, found.started_at) == ("fix it", "canceled", START + 4 * SECOND)
+    assert found.finished_at == START + 6 * SECOND
+
+
+def test_the_first_event_of_a_run_began_before_it_was_over(store: Store) -> None:
+    assert summary(store, event(5, "span_finished", duration_ns=2 * SECOND)).started_at == START + 3 * SECOND
+
+
 NUMBERS = st.one_of(
     st.none(), st.integers(-5, 10**6), st.floats(0, 10), st.just(2**70), st.just("12"), st.just(True), st.just([])
 )
 RANDOM_EVENTS = st.builds(
-    lambda at, kind, status, level, actor, a, b: (
+    lambda at, kind, status, level, actor, a, b, root: (
         kind,
         {
+            "flags": 0 if root is None else FLAG_ROOT,
+            "parent_span_id": root,
+            "duration_ns": None if root is None else at,
             "created_at": START + at,
             "status": status,
             "level": level,
@@ -179,6 +237,7 @@ RANDOM_EVENTS = st.builds(
             "name": actor,
             "payload": {
                 "name": "n",
+                "otlp": {"name": actor},
                 "model": a if isinstance(a, str) else "m",
                 "usage": {"input_tokens": a, "output_tokens": b, "reasoning_tokens": a},
                 "cost_usd": b,
@@ -190,12 +249,13 @@ RANDOM_EVENTS = st.builds(
     st.sampled_from(
         ["run_started", "run_finished", "llm_request", "llm_response", "degraded", "error", "acme.x", "note"]
     ),
-    st.sampled_from([None, "succeeded", "failed", "canceled", "odd"]),
+    st.sampled_from([None, "succeeded", "failed", "canceled", "odd", "ok", "error"]),
     st.sampled_from(["info", "error"]),
     st.sampled_from([None, "a1", "a2"]),
     NUMBERS,
     NUMBERS,
-)
+    st.sampled_from([None, None, "", "elsewhere"]),
+).map(lambda made: (made[0], {**made[1], "parent_span_id": made[1]["parent_span_id"] or None}))
 
 
 def test_order_batching_and_repetition_do_not_matter(backend: Backend) -> None:

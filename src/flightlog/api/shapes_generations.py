@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 from flightlog.api.shapes import EventShape, event_shape
 from flightlog.clock import format_ns
 from flightlog.runs.calls import NANO
+from flightlog.runs.feedback import Feedback
 from flightlog.runs.generation_content import Content, ToolAnswer
 from flightlog.runs.generations import Generation, GenerationPage
 from flightlog.runs.pricing import Price
@@ -90,7 +91,7 @@ class GenerationDetailShape(GenerationShape, kw_only=True):
     error: Any
     tool_answers: list[ToolAnswerShape]
     content_from_logs: bool
-    feedback: list[Any]
+    feedback: list[dict[str, Any]]
     event: EventShape | None
 
 
@@ -166,7 +167,9 @@ def generation_page_shape(page: GenerationPage) -> GenerationPageShape:
     )
 
 
-def generation_detail_shape(generation: Generation, content: Content, feedback: list[Any]) -> GenerationDetailShape:
+def generation_detail_shape(
+    generation: Generation, content: Content, feedback: list[Feedback]
+) -> GenerationDetailShape:
     """The generation with what was said."""
     return GenerationDetailShape(
         **_members(generation),
@@ -176,7 +179,7 @@ def generation_detail_shape(generation: Generation, content: Content, feedback: 
         error=content.error,
         tool_answers=[_tool_answer(answer) for answer in content.tool_answers],
         content_from_logs=content.from_logs,
-        feedback=feedback,
+        feedback=[_feedback(one) for one in feedback],
         event=None if content.event is None else event_shape(content.event),
     )
 
@@ -194,6 +197,10 @@ def _members(generation: Generation) -> dict[str, Any]:
 def _tool_answer(answer: ToolAnswer) -> ToolAnswerShape:
     members = msgspec.structs.asdict(answer)
     return ToolAnswerShape(**{**members, "created_at": format_ns(answer.created_at)})
+
+
+def _feedback(one: Feedback) -> dict[str, Any]:
+    return {**msgspec.structs.asdict(one), "value": one.value, "created_at": format_ns(one.created_at)}
 
 
 def price_shape(price: Price) -> PriceShape:
