@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from flightlog.errors import QueryInvalid
-from flightlog.filters.fields import EVENTS, GENERATIONS, RUNS, Field, Scope
+from flightlog.filters.fields import EVENTS, FEEDBACK, GENERATIONS, RUNS, Field, Scope
 from flightlog.filters.language import Query, Term, Value, parse
 from flightlog.filters.times import duration_ns, time_ns
 from flightlog.journal.condition import Condition
 from flightlog.journal.read import EventFilter
+from flightlog.runs.feedback_filter import FeedbackFilter
 from flightlog.runs.filter import RunFilter
 from flightlog.runs.generation_filter import GenerationFilter
 
@@ -45,6 +46,20 @@ def generation_filter(text: str, now_ns: int) -> GenerationFilter:
     return GenerationFilter(**_compile(parse(text, GENERATIONS), GENERATIONS, now_ns))
 
 
+def feedback_filter(text: str, now_ns: int) -> FeedbackFilter:
+    """The feedback that a query asks for; ages count back from `now_ns`. Raises QueryInvalid.
+
+    >>> feedback_filter("kind:thumb,score by:user", 0).kinds
+    ('thumb', 'score')
+    """
+    return FeedbackFilter(**_compile(parse(text, FEEDBACK), FEEDBACK, now_ns))
+
+
+def narrowed_feedback(wanted: FeedbackFilter, more: FeedbackFilter) -> FeedbackFilter:
+    """The feedback that passes both filters. `more` has plain fields alone."""
+    return _narrowed(wanted, more, FEEDBACK)
+
+
 def narrowed_generations(wanted: GenerationFilter, more: GenerationFilter) -> GenerationFilter:
     """The generations that pass both filters. `more` has plain fields alone."""
     return _narrowed(wanted, more, GENERATIONS)
@@ -65,7 +80,7 @@ def narrowed_events(wanted: EventFilter, more: EventFilter) -> EventFilter:
     return _narrowed(wanted, more, EVENTS)
 
 
-_Filter = TypeVar("_Filter", RunFilter, EventFilter, GenerationFilter)
+_Filter = TypeVar("_Filter", RunFilter, EventFilter, GenerationFilter, FeedbackFilter)
 
 
 def _narrowed(wanted: _Filter, more: _Filter, scope: Scope) -> _Filter:
@@ -187,8 +202,18 @@ def _money(text: str) -> float:
     return float(_count(text.removeprefix("$")))
 
 
-_READERS: dict[str, Callable[[str], int | float]] = {"number": _count, "money": _money, "duration": duration_ns}
+def _signed(text: str) -> float:
+    return -float(_count(text[1:])) if text.startswith("-") else float(_count(text))
+
+
+_READERS: dict[str, Callable[[str], int | float]] = {
+    "number": _count,
+    "signed": _signed,
+    "money": _money,
+    "duration": duration_ns,
+}
 _EXPECTED = {
+    "signed": "a number is expected here, such as 0.5 or -1",
     "number": "a number is expected here, such as 10, 1.5k or 2M",
     "money": "dollars are expected here, such as 0.25",
     "duration": "a duration is expected here, such as 150ms, 2s, 5m or 1h30m",

@@ -6,14 +6,16 @@ from typing import Literal, NamedTuple
 
 from flightlog.events.catalogue import CATALOGUE
 from flightlog.events.envelope import LEVELS
+from flightlog.events.feedback import GIVERS, KINDS, THUMBS
+from flightlog.runs.feedback_filter import STATUSES as FEEDBACK_STATUSES
 from flightlog.runs.filter import HUNG
 from flightlog.runs.generation_filter import STATUSES as GENERATION_STATUSES
 from flightlog.runs.status import STATUSES
 
-Kind = Literal["text", "choice", "number", "money", "duration", "since", "until"]
-ScopeName = Literal["runs", "events", "generations"]
+Kind = Literal["text", "choice", "number", "signed", "money", "duration", "since", "until"]
+ScopeName = Literal["runs", "events", "generations", "feedback"]
 
-RANGED: frozenset[Kind] = frozenset({"number", "money", "duration"})
+RANGED: frozenset[Kind] = frozenset({"number", "signed", "money", "duration"})
 
 
 class Field(NamedTuple):
@@ -42,6 +44,11 @@ def _scope(name: ScopeName, text: str, *fields: Field) -> Scope:
 
 
 _TYPES = tuple(sorted(CATALOGUE))
+_JUDGED = (
+    Field("feedback", "text", "feedback", "the name of feedback on it"),
+    Field("thumb", "choice", "thumb", "a thumb on it", THUMBS),
+    Field("score", "signed", "score", "a score on it"),
+)
 
 RUNS = _scope(
     "runs",
@@ -64,6 +71,7 @@ RUNS = _scope(
     Field("lost", "number", "lost_count", "how many of its events are lost"),
     Field("events", "number", "event_count", "how many events"),
     Field("duration", "duration", "duration_ns", "how long it took"),
+    *_JUDGED,
     Field("since", "since", "started_at", "started then or later"),
     Field("until", "until", "started_at", "started before"),
 )
@@ -111,7 +119,27 @@ GENERATIONS = _scope(
     Field("output", "number", "tokens_output", "tokens out"),
     Field("duration", "duration", "duration_ns", "how long it took"),
     Field("ttfc", "duration", "time_to_first_chunk_ns", "time to the first chunk"),
+    *_JUDGED,
     Field("since", "since", "started_at", "started then or later"),
     Field("until", "until", "started_at", "started before"),
 )
-SCOPES: dict[str, Scope] = {scope.name: scope for scope in (RUNS, EVENTS, GENERATIONS)}
+FEEDBACK = _scope(
+    "feedback",
+    "a part of the comment, the value or the name",
+    Field("kind", "choice", "kind", "what kind it is", KINDS, "kinds", several=True),
+    Field("status", "choice", "status", "linked, or waiting for its target", FEEDBACK_STATUSES, "statuses", several=True),
+    Field("name", "text", "name", "what is judged", plain="name"),
+    Field("thumb", "choice", "thumb", "which way", THUMBS),
+    Field("score", "signed", "score", "the score"),
+    Field("label", "text", "label", "the label"),
+    Field("by", "choice", "given_by", "what sort of judge", GIVERS, "given_by"),
+    Field("actor", "text", "actor", "who judged", plain="actor"),
+    Field("target", "text", "target", "the id of what is judged", plain="target"),
+    Field("run", "text", "run_id", "the run that it is part of", plain="run_id"),
+    Field("key", "text", "key", "under which it is replaced"),
+    Field("source", "text", "source", "what recorded it"),
+    Field("project", "text", "project", "its project", plain="project"),
+    Field("since", "since", "created_at", "said then or later"),
+    Field("until", "until", "created_at", "said before"),
+)
+SCOPES: dict[str, Scope] = {scope.name: scope for scope in (RUNS, EVENTS, GENERATIONS, FEEDBACK)}

@@ -95,7 +95,8 @@ def judged(wanted: Condition, whose: ColumnElement[Any], mine: ColumnElement[Any
     """
     field = "name" if wanted.field == "feedback" else wanted.field
     one = msgspec.structs.replace(wanted, field=field, negated=False)
-    found = select(literal(1)).select_from(feedback).where(whose == mine, asked(one)).exists()
+    linked = feedback.c.status == STATUSES[0]
+    found = select(literal(1)).select_from(feedback).where(whose == mine, linked, asked(one)).exists()
     return not_(found) if wanted.negated else found
 
 

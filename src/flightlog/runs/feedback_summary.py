@@ -109,3 +109,19 @@ def _scores(rows: list[tuple[Any, ...]]) -> Scores:
 
 def _thumbs(up: int, down: int) -> Thumbs:
     return Thumbs(up, down, up / (up + down))
+
+
+_COUNTED = {"name": "name", "label": "value_text", "actor": "actor", "source": "source", "project": "project"}
+
+
+def count_feedback_values(store: Store, field: str, values_max: int = 100) -> dict[str, int]:
+    """The most frequent values of a field that queries have, for those that have few; nothing for the others."""
+    if field not in _COUNTED:
+        return {}
+    column = feedback.c[_COUNTED[field]]
+    wanted = select(column, func.count()).where(column.is_not(None))
+    if field == "label":
+        wanted = wanted.where(feedback.c.kind == "label")
+    wanted = wanted.group_by(column).order_by(func.count().desc(), column).limit(values_max)
+    with store.read() as connection:
+        return {str(value): count for value, count in connection.execute(wanted)}

@@ -11,6 +11,8 @@ from flightlog.errors import FilterInvalid
 from flightlog.journal.asking import any_case_like, has_part, is_asked, is_like, like_text, unless
 from flightlog.journal.condition import Condition
 from flightlog.journal.filter import INT64_MAX, is_storable
+from flightlog.runs.feedback_filter import FIELDS_ELSEWHERE, judged
+from flightlog.runs.feedback_table import feedback
 from flightlog.runs.fold import NANO
 from flightlog.runs.status import RUNNING, STATUSES
 from flightlog.runs.table import runs
@@ -139,6 +141,8 @@ def _also(wanted: Condition, silent_since: int, dialect: str) -> ColumnElement[b
     if wanted.field == "cost":
         nano = msgspec.structs.replace(wanted, low=_nano(wanted.low), high=_nano(wanted.high))
         return is_asked(runs.c.cost_nano_usd, nano)
+    if wanted.field in FIELDS_ELSEWHERE:
+        return judged(wanted, feedback.c.run_id, runs.c.run_id)
     if wanted.field in _TEXTS:
         return is_asked(runs.c[wanted.field], wanted)
     if wanted.field in _NUMBERS:

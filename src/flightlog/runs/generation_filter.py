@@ -11,6 +11,8 @@ from flightlog.errors import FilterInvalid
 from flightlog.journal.asking import any_case_like, is_asked, is_like, like_text
 from flightlog.journal.condition import Condition
 from flightlog.journal.filter import INT64_MAX, is_storable
+from flightlog.runs.feedback_filter import FIELDS_ELSEWHERE, judged
+from flightlog.runs.feedback_table import feedback
 from flightlog.runs.fold import NANO
 from flightlog.runs.generation_table import TRACED_ELSEWHERE, generations
 
@@ -134,6 +136,8 @@ def _also(wanted: Condition) -> ColumnElement[bool]:
     if wanted.field == "cost":
         nano = msgspec.structs.replace(wanted, low=_nano(wanted.low), high=_nano(wanted.high))
         return is_asked(generations.c.cost_nano_usd, nano)
+    if wanted.field in FIELDS_ELSEWHERE:
+        return judged(wanted, feedback.c.generation_id, generations.c.generation_id)
     if wanted.field in _COLUMNS:
         return is_asked(_COLUMNS[wanted.field], wanted)
     raise FilterInvalid(reason=f"generations can't be filtered by {wanted.field!r}")
