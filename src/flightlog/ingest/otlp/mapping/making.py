@@ -10,7 +10,7 @@ import msgspec
 
 from flightlog.events.envelope import FIELD_CHARS_MAX
 from flightlog.events.payload import encode_payload
-from flightlog.events.payload.plain import DEPTH_MAX
+from flightlog.events.payload.plain import DEPTH_LIMIT
 from flightlog.ingest.otlp.mapping.version import MAPPING_VERSION
 from flightlog.ingest.otlp.model import Origin, Scope
 
@@ -27,7 +27,7 @@ def encoded(payload: dict[str, Any], careful: bool) -> tuple[msgspec.Raw, int]:
     if not careful:
         try:
             data = _encode(payload)
-            if data.count(b"{") + data.count(b"[") <= DEPTH_MAX or not is_deeper(payload, DEPTH_MAX):
+            if data.count(b"{") + data.count(b"[") <= DEPTH_LIMIT or not is_deeper(payload, DEPTH_LIMIT):
                 return msgspec.Raw(data), 0
         except (ValueError, TypeError, OverflowError, RecursionError):
             pass  # half a surrogate pair, a number beyond 64 bits, too many levels
