@@ -18,7 +18,8 @@ TREE = """async ({ events, folded }) => {
   const places = new Map([["", 0]]);
   store.begin({ events: events.length });
   events.forEach((event, n) => {
-    const strings = [], chunk = { n: 1, id: [n + 1], at: [event.at], took: [event.took], level: [event.level], flags: [event.flags ?? 0] };
+    const { at, took, level, flags = 0 } = event;
+    const strings = [], chunk = { n: 1, id: [n + 1], at: [at], took: [took], level: [level], flags: [flags] };
     for (const name of cells) {
       if (!places.has(event[name])) places.set(event[name], places.size) && strings.push(event[name]);
       chunk[name] = [places.get(event[name])];

@@ -72,7 +72,7 @@ def test_the_name_keeps_no_white_space_around_it(store: Store) -> None:
 
 @pytest.mark.parametrize("page", ["", "run", "Runs", "/events"])
 def test_there_are_views_of_lists_only(store: Store, page: str) -> None:
-    with pytest.raises(ViewInvalid, match="page is one of runs, events"):
+    with pytest.raises(ViewInvalid, match="page is one of runs, traces, events"):
         save(store, page=page)
 
 

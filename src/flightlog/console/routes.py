@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from flightlog.console.page import Fragment
-from flightlog.console.pages import compare, event, events, facets, lines, panel, reading, run, runs
+from flightlog.console.pages import compare, event, events, facets, lines, panel, reading, run, runs, traces
 from flightlog.console.pages.frame import framed
 from flightlog.console.render import STATIC, render
 from flightlog.filters.params import check_known
@@ -43,6 +43,19 @@ def rows_(request: Request) -> Response:
 def facets_(request: Request) -> Response:
     services, params = _asked(request, runs.PARAMETERS)
     return render(facets.facets_fragment(services, params))
+
+
+@router.get("/traces")
+def traces_(request: Request) -> Response:
+    services, params = _asked(request, traces.PARAMETERS)
+    page = traces.traces_page(services, params, str(request.base_url).rstrip("/"))
+    return _shown(request, page, 400 if page.query_error else 200)
+
+
+@router.get("/traces/rows")
+def trace_rows_(request: Request) -> Response:
+    services, params = _asked(request, traces.PARAMETERS)
+    return render(traces.traces_rows(services, params))
 
 
 @router.get("/runs/{run_id:path}/lines")

@@ -9,9 +9,10 @@ from typing import Annotated, ClassVar
 from msgspec.structs import replace
 
 from flightlog.console.page import Page, QueryFault, href
+from flightlog.console.pages.columns import Column, ColumnChoice
 from flightlog.console.pages.facets import FacetsPanel, facets_panel
 from flightlog.console.pages.frame import notice_for
-from flightlog.console.pages.runs_rows import COLUMNS, Column, RunRow, RunRows, chosen_columns, columns_of, run_row
+from flightlog.console.pages.runs_rows import TABLE, RunRow, RunRows, run_row
 from flightlog.errors import QueryInvalid
 from flightlog.filters.compile import narrowed_runs, run_filter
 from flightlog.filters.fields import RUNS
@@ -36,15 +37,6 @@ class Part:
 
     text: Annotated[str, "The term."]
     href: Annotated[str, "The list without it."]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ColumnChoice:
-    """A column that can be shown or not."""
-
-    key: Annotated[str, "Its name in the URL."]
-    word: Annotated[str, "What it is called."]
-    is_set: Annotated[bool, "Whether it is shown."]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +81,6 @@ def runs_page(services: Services, params: Mapping[str, str], server: str) -> Run
     flying = _in_flight(services, wanted) if apart and fault is None else RunPage([], None)
     page = _page(services, _landed(wanted) if apart else wanted, asked, cursor) if fault is None else RunPage([], None)
     now = services.clock.now_ns()
-    chosen = chosen_columns(asked)
     return RunsPage(
         title="Runs",
         place="runs",
@@ -107,8 +98,8 @@ def runs_page(services: Services, params: Mapping[str, str], server: str) -> Run
         rows=[run_row(run, now) for run in page.runs],
         in_flight=[run_row(run, now) for run in flying.runs],
         in_flight_more=href("/", {**asked, "q": f"{query} status:{RUNNING}".strip()}) if flying.next_cursor else None,
-        columns=columns_of(asked),
-        choices=[ColumnChoice(key=c.key, word=c.word, is_set=c.key in chosen) for c in COLUMNS],
+        columns=TABLE.columns(asked),
+        choices=TABLE.choices(asked),
         terms=terms,
         panel=facets_panel(services, asked) if params.get("facets") and fault is None else None,
         facets_href=href("/facets", asked),
@@ -133,7 +124,7 @@ def runs_rows(services: Services, params: Mapping[str, str]) -> RunRows:
     now = services.clock.now_ns()
     return RunRows(
         rows=[run_row(run, now) for run in page.runs],
-        columns=columns_of(asked),
+        columns=TABLE.columns(asked),
         more=_older("/rows", asked, page),
     )
 

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, ClassVar
 
 from flightlog.clock import format_ns
 from flightlog.console import format as fmt
 from flightlog.console.kinds import Segment, bar, in_words
 from flightlog.console.page import Fragment, href
+from flightlog.console.pages.columns import Column, ColumnKind, Table
 from flightlog.runs.filter import HUNG
 from flightlog.runs.listing import NEWEST
 from flightlog.runs.status import STATUSES
 from flightlog.runs.summary import RunSummary
-
-
-class ColumnKind(NamedTuple):
-    """A column that the list can have. `sort` is what it sorts by, if it does; a column that is `usual` is there unless
-    somebody chose otherwise."""
-
-    key: str
-    word: str
-    sort: str = ""
-    is_number: bool = False
-    usual: bool = True
-
 
 COLUMNS: tuple[ColumnKind, ...] = (
     ColumnKind("status", "Status"),
@@ -42,21 +30,7 @@ COLUMNS: tuple[ColumnKind, ...] = (
     ColumnKind("time", "Time", "duration", is_number=True),
     ColumnKind("started", "Started", "started", is_number=True),
 )
-ALWAYS = ("status", "name")
-USUAL: tuple[str, ...] = tuple(column.key for column in COLUMNS if column.usual)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """One column of the list as it is shown."""
-
-    key: Annotated[str, "Its name in the URL and in the style sheet."]
-    word: Annotated[str, "What stands over it."]
-    is_number: Annotated[bool, "Whether it is set to the right."]
-    sort_href: Annotated[
-        str | None, "The list sorted by it, the other way round if it is already; None if it can't be."
-    ]
-    sorted: Annotated[str, "ascending or descending; empty when the list is sorted by another."]
+TABLE = Table("/", COLUMNS, always=("status", "name"), newest=NEWEST)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,35 +69,6 @@ class RunRows(Fragment):
     rows: Annotated[list[RunRow], "The runs."]
     columns: Annotated[list[Column], "The columns that are shown."]
     more: Annotated[str | None, "The rows that follow, if any do."]
-
-
-def chosen_columns(params: Mapping[str, str]) -> tuple[str, ...]:
-    """The columns that the URL asks for, in the order of the table; those that nobody knows are passed over."""
-    asked = params.get("columns", "")
-    wanted = set(asked.split(",")) if asked else set(USUAL)
-    return tuple(column.key for column in COLUMNS if column.key in wanted or column.key in ALWAYS)
-
-
-def columns_of(params: Mapping[str, str]) -> list[Column]:
-    """The columns as they are shown, with the links that sort."""
-    sort = params.get("sort") or NEWEST
-    kept = {name: value for name, value in params.items() if name not in ("cursor", "sort")}
-    chosen = chosen_columns(params)
-    return [_column(column, sort, kept) for column in COLUMNS if column.key in chosen]
-
-
-def _column(column: ColumnKind, sort: str, kept: Mapping[str, str]) -> Column:
-    is_sorted = bool(column.sort) and sort.removeprefix("-") == column.sort
-    falling = sort.startswith("-")
-    # The largest first, when asked for the first time: that is what one looks for.
-    turned = column.sort if is_sorted and falling else f"-{column.sort}"
-    return Column(
-        key=column.key,
-        word=column.word,
-        is_number=column.is_number,
-        sort_href=href("/", {**kept, "sort": "" if turned == NEWEST else turned}) if column.sort else None,
-        sorted=("descending" if falling else "ascending") if is_sorted else "",
-    )
 
 
 def status_of(run: RunSummary) -> str:

@@ -1,81 +1,20 @@
 // The list of runs: rows that are shown change in place; new ones are counted, and wait until they are asked for. Facets and
 // histogram come after the list, so that the list is there first.
 
-import { Blocks } from "./blocks.js";
 import { brush } from "./histogram.js";
 import { key } from "./keys.js";
+import { Listing, growing, rememberColumns } from "./listing.js";
 import { fetchPage, follow } from "./live.js";
 
-const COLUMNS_KEPT = "flightlog.columns", NUMBERS_MS = 5_000, TICK_MS = 1_000, MARKED_MAX = 2;
-const list = () => document.getElementById("list");
-const rowsOf = (root) => new Map([...root.querySelectorAll("tr[data-run]")].map((row) => [row.dataset.run, row]));
+const NUMBERS_MS = 5_000, TICK_MS = 1_000, MARKED_MAX = 2;
+const runs = new Listing("run", "run");
 
-// ── columns: the URL says which, and who says nothing gets the last choice ───────────────────────────────────────────────
-
-const here = new URL(location.href);
-let kept = null;
-try {
-  kept = localStorage.getItem(COLUMNS_KEPT);
-} catch {
-  // Storage is switched off: the usual columns it is.
-}
-if (kept && !here.searchParams.has("columns")) {
-  here.searchParams.set("columns", kept);
-  location.replace(here);
-}
-
-document.querySelector("#columns form")?.addEventListener("change", (event) => {
-  const chosen = [...event.currentTarget.querySelectorAll("input:checked")].map((box) => box.value).join(",");
-  try {
-    localStorage.setItem(COLUMNS_KEPT, chosen);
-  } catch {
-    // It holds for this page only.
-  }
-  const url = new URL(location.href);
-  url.searchParams.set("columns", chosen);
-  url.searchParams.delete("cursor");
-  location.replace(url);
-});
-
-// ── rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
-
+rememberColumns("flightlog.columns");
 const table = document.getElementById("runs");
-if (table) {
-  const loading = document.getElementById("loading");
-  const first = new URL(location.href);
-  first.pathname = "/rows";
-  new Blocks(table, first.href, (text, retry) => {
-    loading.hidden = !text;
-    loading.textContent = text;
-    if (!retry) return;
-    const again = document.createElement("button");
-    Object.assign(again, { className: "btn", type: "button", textContent: "Try again" });
-    again.addEventListener("click", retry);
-    loading.append(" ", again);
-  });
-  const older = document.getElementById("older");
-  if (older) older.hidden = true; // scrolling does it
-}
+if (table) growing(table, "/rows");
 
 async function refresh() {
-  const page = await fetchPage(location.href);
-  const fresh = page.getElementById("list");
-  const shown = rowsOf(list()), coming = rowsOf(fresh);
-  if (shown.size === 0) {
-    location.reload();
-    return;
-  }
-  flying(page);
-  for (const [run, row] of shown) {
-    const now = coming.get(run);
-    if (!now || now.closest("#flying") || row.closest("#flying")) continue;
-    // Replacing a row would take the focus from somebody who is on it.
-    if (now.innerHTML !== row.innerHTML && !row.contains(document.activeElement)) {
-      now.classList.toggle("marked", row.classList.contains("marked"));
-      row.replaceWith(document.adoptNode(now));
-    }
-  }
-  if (list().dataset.first === "true") announce([...coming.keys()].filter((run) => !shown.has(run)).length, coming.size);
+  await runs.renew("#flying", flying);
   numbersLater();
 }
 
@@ -84,18 +23,6 @@ function flying(page) {
   const old = document.getElementById("flying"), fresh = page.getElementById("flying");
   if (old && fresh && !old.contains(document.activeElement)) old.replaceWith(document.adoptNode(fresh));
 }
-
-function announce(count, most) {
-  const news = document.getElementById("news");
-  news.hidden = count === 0;
-  news.href = location.href;
-  news.textContent = `${count}${count === most ? "+" : ""} new`;
-}
-
-document.getElementById("news").addEventListener("click", (event) => {
-  event.preventDefault();
-  location.reload();
-});
 
 const UNITS = [[86_400, "d"], [3_600, "h"], [60, "min"], [1, "s"]];
 setInterval(() => {
@@ -159,24 +86,14 @@ function choose(since, until) {
 
 // ── keys ─────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-const every = () => [...list().querySelectorAll("tr[data-run]")];
-const at = () => every().indexOf(document.activeElement?.closest?.("tr[data-run]"));
-
-function go(step) {
-  const rows = every();
-  const row = rows[Math.min(rows.length - 1, Math.max(0, at() + step))];
-  row?.focus({ preventScroll: true });
-  row?.scrollIntoView({ block: "nearest" });
-}
-
 function mark() {
-  const row = every()[at()];
+  const every = runs.rows, row = every[runs.at];
   if (!row) return;
   row.classList.toggle("marked");
-  const marked = every().filter((one) => one.classList.contains("marked"));
+  const marked = every.filter((one) => one.classList.contains("marked"));
   for (const extra of marked.slice(MARKED_MAX)) if (extra !== row) extra.classList.remove("marked");
   if (marked.length > MARKED_MAX) marked.find((one) => one !== row)?.classList.remove("marked");
-  const two = every().filter((one) => one.classList.contains("marked")).map((one) => one.dataset.run);
+  const two = every.filter((one) => one.classList.contains("marked")).map((one) => one.dataset.run);
   const link = document.getElementById("compare");
   const url = new URL("/compare", location.href);
   if (two[0]) url.searchParams.set("left", two[0]);
@@ -186,9 +103,6 @@ function mark() {
   link.textContent = two.length === 2 ? "Compare the two" : "Compare with another";
 }
 
-key("j", "Next run", () => go(1));
-key("k", "Previous run", () => go(-1));
-key("Enter", "Open the run", () => every()[at()]?.querySelector("a").click());
 key("x", "Mark the run for comparison", mark);
 key("c", "Compare the marked runs", () => document.getElementById("compare").hidden || document.getElementById("compare").click());
 

@@ -3,6 +3,7 @@
 import { fetchPage, swap } from "./live.js";
 import { closable, palette } from "./palette.js";
 
+const PATHS = { runs: "/", traces: "/traces", events: "/events" };
 const button = document.getElementById("views");
 
 function make(tag, props = {}, ...children) {
@@ -54,7 +55,7 @@ function menu(page) {
   }
 
   function row(view) {
-    const link = make("a", { textContent: view.name, href: `${page === "events" ? "/events" : "/"}${view.query && `?${view.query}`}` });
+    const link = make("a", { textContent: view.name, href: `${PATHS[page]}${view.query && `?${view.query}`}` });
     const remove = make("button", { className: "btn", type: "button", textContent: "Delete" });
     remove.setAttribute("aria-label", `Delete ${view.name}`);
     // The first press asks, the second one does it.
