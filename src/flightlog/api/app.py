@@ -21,6 +21,7 @@ from flightlog.api.routes import (
     compare,
     events,
     facets,
+    feedback,
     generations,
     health,
     otlp,
@@ -61,6 +62,7 @@ Flightlog keeps a durable, append-only journal of what AI systems did. This is i
 TAGS = [
     {"name": "runs", "description": "A small summary of every run: status, counts, tokens, cost."},
     {"name": "generations", "description": "Every call of a model: what it said, took and cost, by which price."},
+    {"name": "feedback", "description": "What people, programs and models think of generations, spans and runs."},
     {"name": "events", "description": "The journal: pages, single events, appending, live streams."},
     {"name": "views", "description": "Pages of the console under a name: how somebody filtered and sorted them."},
     {"name": "opentelemetry", "description": "OTLP/HTTP in protobuf and JSON, as OpenTelemetry's exporters send it."},
@@ -115,6 +117,7 @@ def create_app(services: Services) -> FastAPI:
         rollup.router,
         runs.router,
         generations.router,
+        feedback.router,
         prices.router,
         catalogue.router,
         health.router,

@@ -14,6 +14,7 @@ from flightlog.api.problems import ALL_KINDS, MEDIA_TYPE
 from flightlog.api.shapes import EventPageShape, EventShape, HealthShape, KindShape, RunPageShape, RunShape
 from flightlog.api.shapes_compare import ComparisonShape
 from flightlog.api.shapes_facets import CompletionShape, FacetsShape
+from flightlog.api.shapes_feedback import FeedbackGiven, FeedbackPageShape, FeedbackSummaryShape, RunDetailShape
 from flightlog.api.shapes_generations import (
     GenerationDetailShape,
     GenerationPageShape,
@@ -145,6 +146,10 @@ def make_openapi(app: FastAPI) -> dict[str, Any]:
         PricesShape,
         RecomputeGiven,
         RecomputedShape,
+        FeedbackGiven,
+        FeedbackPageShape,
+        FeedbackSummaryShape,
+        RunDetailShape,
     ]
     _, components = msgspec.json.schema_components(shapes, ref_template=REF)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from flightlog.api.shapes import EventShape, event_shape
+from flightlog.api.shapes_feedback import FeedbackShape, feedback_shape
 from flightlog.clock import format_ns
 from flightlog.runs.calls import NANO
 from flightlog.runs.feedback import Feedback
@@ -91,7 +92,7 @@ class GenerationDetailShape(GenerationShape, kw_only=True):
     error: Any
     tool_answers: list[ToolAnswerShape]
     content_from_logs: bool
-    feedback: list[dict[str, Any]]
+    feedback: list[FeedbackShape]
     event: EventShape | None
 
 
@@ -179,7 +180,7 @@ def generation_detail_shape(
         error=content.error,
         tool_answers=[_tool_answer(answer) for answer in content.tool_answers],
         content_from_logs=content.from_logs,
-        feedback=[_feedback(one) for one in feedback],
+        feedback=[feedback_shape(one) for one in feedback],
         event=None if content.event is None else event_shape(content.event),
     )
 
@@ -197,10 +198,6 @@ def _members(generation: Generation) -> dict[str, Any]:
 def _tool_answer(answer: ToolAnswer) -> ToolAnswerShape:
     members = msgspec.structs.asdict(answer)
     return ToolAnswerShape(**{**members, "created_at": format_ns(answer.created_at)})
-
-
-def _feedback(one: Feedback) -> dict[str, Any]:
-    return {**msgspec.structs.asdict(one), "value": one.value, "created_at": format_ns(one.created_at)}
 
 
 def price_shape(price: Price) -> PriceShape:

@@ -48,10 +48,12 @@ class FolderSource:
         return _document(run_page_shape(page))
 
     def run(self, run_id: str) -> Doc:
-        from flightlog.api.shapes import run_shape
+        from flightlog.api.shapes_feedback import run_detail_shape
+        from flightlog.runs.feedback import feedback_on
         from flightlog.runs.summary import get_run
 
-        return _document(run_shape(get_run(self._store, run_id, settings=self.settings)))
+        found = get_run(self._store, run_id, settings=self.settings)
+        return _document(run_detail_shape(found, feedback_on(self._store, run_id=run_id)))
 
     def compare(self, left: str, right: str) -> Doc:
         from flightlog.api.shapes_compare import comparison_shape

@@ -14,13 +14,13 @@ from flightlog.api.schemas import answers
 from flightlog.api.shapes import (
     EventPageShape,
     RunPageShape,
-    RunShape,
     event_page_shape,
     json_response,
     run_page_shape,
-    run_shape,
 )
+from flightlog.api.shapes_feedback import RunDetailShape, run_detail_shape
 from flightlog.filters.params import parse_limit
+from flightlog.runs.feedback import feedback_on
 from flightlog.runs.listing import NEWEST, SORTS, list_runs
 from flightlog.runs.summary import get_run
 
@@ -56,7 +56,8 @@ def events(here: Here, run_id: str, wanted: RunsEvents, page: PageAsked) -> Resp
     return json_response(event_page_shape(found, page.payloads))
 
 
-@router.get("/{run_id:path}", summary="One run", responses=answers(RunShape, 404, 503))
+@router.get("/{run_id:path}", summary="One run", responses=answers(RunDetailShape, 404, 503))
 def run(here: Here, run_id: str) -> Response:
-    """The summary, as it was in one and the same commit as the run's newest event."""
-    return json_response(run_shape(get_run(here.store, run_id, clock=here.clock, settings=here.settings)))
+    """The summary, as it was in one and the same commit as the run's newest event, and what people think of it."""
+    found = get_run(here.store, run_id, clock=here.clock, settings=here.settings)
+    return json_response(run_detail_shape(found, feedback_on(here.store, run_id=run_id)))
