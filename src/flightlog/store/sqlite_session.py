@@ -6,6 +6,8 @@ import os
 import sqlite3
 import time
 from collections.abc import Sequence
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,6 +26,7 @@ PAGE_BYTES = 8192
 CACHE_KIB = 64 * 1024
 CHECKPOINT_PAGES = 2_000  # 16 MiB of WAL, so that hot index pages are copied once for many commits
 WAL_BYTES_KEPT = 64 * 1024 * 1024  # a WAL that grew beyond this is cut back after its checkpoint
+ROWS_A_STATEMENT = 64
 BLOCKED_MS = 250  # one wait for another process's lock; then callers whose time is up are let go
 
 
@@ -83,7 +86,7 @@ class SqliteTx:
         self.driver.execute("SAVEPOINT insert_many")
         try:
             for table, rows in parts:
-                self.driver.executemany(_insert_text(table), rows)
+                self._insert(table, rows)
         except Exception as error:
             if not self.driver.in_transaction:
                 raise  # the disk's fault: SQLite has undone everything
@@ -96,16 +99,28 @@ class SqliteTx:
             raise
         self.driver.execute("RELEASE insert_many")
 
+    def _insert(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Many rows a statement: other threads run meanwhile, where each statement of one row would wait for them again.
 
-_insert_texts: dict[Table, str] = {}
+        A column that is empty in all rows is left out, since the driver takes long to bind a None.
+        """
+        columns = list(zip(*rows, strict=True))
+        filled = [place for place, values in enumerate(columns) if values.count(None) < len(rows)]
+        if len(filled) < len(columns):
+            rows = list(zip(*[columns[place] for place in filled], strict=True))
+        names = tuple(table.columns[place].name for place in filled)
+        whole = len(rows) - len(rows) % ROWS_A_STATEMENT
+        for first in range(0, whole, ROWS_A_STATEMENT):
+            values = [*chain.from_iterable(rows[first : first + ROWS_A_STATEMENT])]
+            self.driver.execute(_insert_text(table.name, names, ROWS_A_STATEMENT), values)
+        if whole < len(rows):
+            self.driver.executemany(_insert_text(table.name, names, 1), rows[whole:])
 
 
-def _insert_text(table: Table) -> str:
-    text = _insert_texts.get(table)
-    if text is None:
-        marks = ", ".join("?" * len(table.columns))
-        text = _insert_texts[table] = f"INSERT INTO {table.name} VALUES ({marks})"  # noqa: S608 (our own table's name)
-    return text
+@lru_cache(maxsize=256)
+def _insert_text(table: str, names: tuple[str, ...], rows: int) -> str:
+    marks = f"({', '.join('?' * len(names))})"
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES {', '.join([marks] * rows)}"  # noqa: S608 (our own names)
 
 
 class SqliteSession:
