@@ -59,7 +59,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     batch_events_max: int = 10_000
     otlp_requests_max: int = 64
     seal: bool = True
-    seal_seconds: float = 1.0
+    seal_seconds: float = 0.5
     seal_share_max: float = 0.15
     seal_batch_events_max: int = 2_000
     seal_key_overlap_seconds: float = 30 * 24 * 3600.0

@@ -87,16 +87,19 @@ class SealKeeper:
                 return
 
     def _follow(self, sealer: Sealer) -> None:
+        signed_at = time.monotonic()
         while not self._stop.is_set():
             ending = self._hurry.is_set()
             began = time.thread_time()
-            while not self._stop.is_set() and sealer.seal():
-                if not self._hurry.is_set():
-                    # What the sealer takes, those who record have to wait for.
-                    self._hurry.wait((time.thread_time() - began) * (1 / self._share_max - 1))
-                began = time.thread_time()
-            sealer.publish()
-            self._error = None
-            if ending:
+            sealed = sealer.seal()
+            # Also while more is coming in than is sealed at once: a signature must not wait for a quiet moment.
+            if not sealed or time.monotonic() - signed_at >= self._seconds:
+                sealer.publish()
+                self._error, signed_at = None, time.monotonic()
+            if sealed:
+                # What the sealer takes, those who record have to wait for.
+                self._hurry.wait((time.thread_time() - began) * (1 / self._share_max - 1))
+            elif ending:
                 return
-            self._hurry.wait(self._seconds)
+            else:
+                self._hurry.wait(self._seconds)
