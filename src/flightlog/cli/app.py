@@ -22,6 +22,7 @@ VERBS: dict[str, str] = {
     "run": "run",
     "tail": "tail",
     "events": "events",
+    "feedback": "feedback",
     "import": "import_",
     "catalogue": "catalogue",
     "doctor": "doctor",

@@ -133,6 +133,14 @@ class ServerSource:
         """
         return self._read(self._open(self._request(path, parameters)), needs)
 
+    def send(self, path: str, document: Doc, *, needs: Sequence[str] = ()) -> Doc:
+        """Post a JSON document; the answer to it, as with `get`."""
+        request = self._request(path)
+        request.method = "POST"
+        request.data = msgspec.json.encode(document)
+        request.add_header("Content-Type", "application/json")
+        return self._read(self._open(request), needs)
+
     def append(self, events: Sequence[Event]) -> Posted:
         """Send events; they are stored when this returns. Those that were refused come back with the reason."""
         posted = Posted(0, 0, [])

@@ -54,7 +54,7 @@ def read_opinion(payload: Mapping[str, Any]) -> Opinion | None:
     if kind == "comment" and comment is None:
         comment, text = text, None
     elif text is None and kind == "score":
-        text = _text(payload.get("label"))  # an evaluation may say in a word what its score means
+        text = _label_of(payload)
     target_type = payload.get("target_type")
     return Opinion(
         target_id=target,
@@ -150,6 +150,13 @@ _VALUE_FAULTS = {
 
 
 # ── values ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _label_of(payload: Mapping[str, Any]) -> str | None:
+    """What an evaluation says in a word that its score means."""
+    attributes = payload.get("attributes")
+    beside = attributes.get("label") if isinstance(attributes, dict) else None
+    return _text(payload.get("label")) or _text(beside)
 
 
 def _as_score(value: object) -> tuple[float | None, str | None]:
