@@ -12,6 +12,7 @@ from flightlog.cli.judging import SPOOLED, FeedbackQuery, open_judging
 from flightlog.cli.query import Doc
 from flightlog.cli.words import clip, moment, short_time
 from flightlog.errors import FeedbackInvalid
+from flightlog.events.feedback import fault_of
 
 STYLES = {"linked": "green", "pending": "yellow", SPOOLED: "yellow", "up": "green", "down": "red"}
 VALUE_CHARS_MAX = 40
@@ -60,7 +61,10 @@ def add(
         "target_id": target, "target_type": target_type, "kind": kind, "value": value, "name": name,
         "comment": comment, "given_by": by, "actor": actor, "key": key,
     }  # fmt: skip
-    held = open_judging(folder, server).add({name: it for name, it in given.items() if it is not None})
+    given = {name: it for name, it in given.items() if it is not None}
+    if fault := fault_of(given):
+        raise FeedbackInvalid(reason=fault)
+    held = open_judging(folder, server).add(given)
     if as_json:
         output.print_json(held)
         return

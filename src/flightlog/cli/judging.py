@@ -12,8 +12,7 @@ from flightlog.cli.options import chosen_folder
 from flightlog.cli.query import Doc
 from flightlog.cli.remote import ServerSource
 from flightlog.config import Settings
-from flightlog.errors import EventNotFound, FeedbackInvalid, FeedbackNotFound, NotFound
-from flightlog.events.feedback import fault_of
+from flightlog.errors import FeedbackNotFound, NotFound
 
 SPOOLED = "spooled"  # recorded, and not in the store yet
 
@@ -67,9 +66,6 @@ class _FolderJudging:
         """By the spool, so that it works beside whoever is the folder's writer."""
         if not self._folder.is_dir():
             raise NotFound(what="data folder", id=str(self._folder))
-        fault = fault_of(given)
-        if fault is not None:
-            raise FeedbackInvalid(reason=fault)
         said = {key: value for key, value in given.items() if key not in ("target_id", "actor")}
         recorder = wiring.open(self._folder, actor=given.get("actor"), source="cli")
         try:
@@ -88,7 +84,7 @@ class _FolderJudging:
         keeper = self._keeper()
         try:
             return _document(feedback_shape(get_feedback(keeper.store, event_id)))
-        except (FeedbackNotFound, EventNotFound):
+        except FeedbackNotFound:
             return None
         finally:
             keeper.close()

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from flightlog.clock import NS_PER_SECOND
+from flightlog.clock import NS_PER_SECOND, format_ns
 from flightlog.config import Settings
 from flightlog.errors import FlightlogError, NotFound, ServerExtraMissing, StoreTooNew
 from flightlog.ops.findings import Finding, ok, problem, unknown, warn
@@ -20,6 +20,7 @@ from flightlog.wiring import Keeper
 RECENT_SECONDS = 24 * 3600
 LOOK_STEPS = 10_000  # of SQLite's machine, between two looks at the clock
 DAMAGE_SHOWN_MAX = 5
+PENDING_SHOWN_MAX = 5
 
 
 def open_for_reading(folder: Path, settings: Settings) -> tuple[Keeper | None, Finding | None]:
@@ -46,6 +47,7 @@ def look_at_store(keeper: Keeper | None, integrity_seconds_max: float | None) ->
         yield _revision(keeper)
         yield _integrity(keeper, integrity_seconds_max)
         yield _losses(keeper)
+        yield _feedback(keeper)
     except FlightlogError as error:
         yield problem("store", error.message, "Restore the folder from a backup; its spool is not affected.")
 
@@ -91,6 +93,21 @@ def _integrity(keeper: Keeper, seconds_max: float | None) -> Finding:
         return ok("integrity", "The database's pages and indexes are sound.")
     advice = "Stop the writer, keep a copy of the folder, and restore it from a backup."
     return problem("integrity", "The database is damaged: " + "; ".join(lines), advice, lines=lines)
+
+
+def _feedback(keeper: Keeper) -> Finding:
+    """Whether somebody said something of what is not there."""
+    from flightlog.runs.feedback import list_feedback, pending_count
+    from flightlog.runs.feedback_filter import FeedbackFilter
+
+    pending, oldest = pending_count(keeper.store)
+    if not pending or oldest is None:
+        return ok("feedback", "No feedback waits for what it is about.", pending=0)
+    page = list_feedback(keeper.store, FeedbackFilter(statuses=("pending",)), limit=PENDING_SHOWN_MAX)
+    targets = [one.target_id for one in page.feedback]
+    text = f"{pending:,} feedback waits for what it is about, since {format_ns(oldest)}: {', '.join(targets)}"
+    advice = "It is linked when that comes. If it should be there: `flightlog feedback list status:pending` has the ids."
+    return warn("feedback", text + (", …." if pending > len(targets) else "."), advice, pending=pending, targets=targets)
 
 
 class _Loss(msgspec.Struct):
