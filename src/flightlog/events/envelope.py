@@ -54,7 +54,7 @@ FIELD_CHARS_MAX: dict[str, int] = {
 _INT64_MAX = 2**63 - 1
 
 
-class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
+class Event(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """One thing that happened. Times are nanoseconds since 1970, UTC; `payload` is the JSON text of an object.
 
     >>> event = Event(event_id="e1", type="note", created_at=1, run_id="r1")
@@ -84,7 +84,7 @@ class Event(msgspec.Struct, kw_only=True, omit_defaults=True):
     payload: msgspec.Raw = EMPTY_PAYLOAD
 
 
-class StoredEvent(Event, kw_only=True, omit_defaults=True):
+class StoredEvent(Event, kw_only=True, omit_defaults=True, gc=False):
     """An event as the journal holds it: with its place in commit order and the digest of its payload.
 
     `id` grows in commit order and is never used twice. `payload_digest` is `sha256:` and 64 hex digits over the stored

@@ -69,7 +69,7 @@ class SpanEvent(msgspec.Struct, gc=False):
     attributes: dict[str, Any] = {}
 
 
-class Span(msgspec.Struct):
+class Span(msgspec.Struct, gc=False):
     """One finished span."""
 
     trace_id: str
@@ -94,7 +94,7 @@ class Span(msgspec.Struct):
         return self.parent_span_id is None or self.flags & PARENT_REMOTE != 0
 
 
-class LogRecord(msgspec.Struct):
+class LogRecord(msgspec.Struct, gc=False):
     """One log record. `time_ns` is when it happened, else when it was seen, else 0."""
 
     time_ns: int
