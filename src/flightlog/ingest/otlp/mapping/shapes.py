@@ -49,6 +49,7 @@ _OTHER_OPERATIONS = frozenset(
     }
 )
 _COUNTS = ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "reasoning_tokens")
+_PROMPTS = "llm.prompts."  # OpenInference says LLM of chats and of completions; only these have prompts
 _PLAIN_MIMES = frozenset({"application/json", "text/plain"})
 
 
@@ -81,9 +82,9 @@ def model_call(draft: Draft) -> Payload:
         _unfold_input(draft)
     if "output" in values:
         raw_output = _unfold_output(draft)
+    if "asked" in values and values["asked"][1] == _PROMPTS and draft.get("operation") == "chat":
+        values["operation"] = (*values["operation"][:2], "text_completion")
     operation = draft.take("operation") or ("embeddings" if "vectors" in values else "chat")
-    if operation == "chat" and "asked" in values and "messages" not in values:
-        operation = "text_completion" if type(draft.get("asked")) in (str, list) else operation
     payload: Payload = {}
     for field in ("model", "provider", "response_id"):
         if field in values:

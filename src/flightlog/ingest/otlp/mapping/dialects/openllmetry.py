@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from flightlog.ingest.otlp.mapping.declare import Dialect, Family, Take
 from flightlog.ingest.otlp.mapping.indexed import functions, openllmetry_messages
+from flightlog.ingest.otlp.mapping.messages import tools_of
 from flightlog.ingest.otlp.mapping.values import (
-    a_list,
     count,
     finish_reasons,
     loose,
@@ -66,7 +66,7 @@ OPENLLMETRY = Dialect(
         "llm.chat.stop_sequences": Take("parameters.stop_sequences", texts),
         "llm.request.repetition_penalty": Take("parameters.repetition_penalty", number),
         "llm.user": Take("parameters.user", text),
-        "llm.request.functions": Take("tools", a_list),
+        "llm.request.functions": Take("tools", tools_of),
     },
     {
         "gen_ai.prompt.": Family("messages", openllmetry_messages("user")),
