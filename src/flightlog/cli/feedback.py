@@ -24,7 +24,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
     group.command("add")(add)
     group.command("list")(list_)
-    app.add_typer(group, name="feedback", help="Say what a model call, a span or a run was worth; list what was said.")
+    app.add_typer(group, name="feedback", help="Say what an answer was worth; list what was said.")
 
 
 def add(
