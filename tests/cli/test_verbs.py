@@ -39,6 +39,8 @@ def test_the_verbs_are_these() -> None:
         "drain",
         "events",
         "exec",
+        "feedback add",
+        "feedback list",
         "import",
         "index build",
         "index drop",
