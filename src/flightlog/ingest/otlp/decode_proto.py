@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
-from google.protobuf.message import DecodeError, Message
+from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -244,17 +244,16 @@ def _attributes(pairs: Any, depth: int = 0) -> dict[str, Any]:
 
 def _value(value: Any, depth: int) -> Any:
     which = value.WhichOneof("value")
-    if which is None:
-        return None
-    found = getattr(value, which)
-    if which == "double_value":
-        return plain_number(found)
-    if which == "bytes_value":
-        return b64encode(found).decode()
-    if isinstance(found, Message):
+    if which == "array_value":
         if depth >= VALUE_DEPTH_MAX:
             raise too_deep()
-        if which == "kvlist_value":
-            return _attributes(found.values, depth + 1)
-        return [_value(item, depth + 1) for item in found.values]
-    return found
+        return [item.string_value or _value(item, depth + 1) for item in value.array_value.values]
+    if which == "double_value":
+        return plain_number(value.double_value)
+    if which == "kvlist_value":
+        if depth >= VALUE_DEPTH_MAX:
+            raise too_deep()
+        return _attributes(value.kvlist_value.values, depth + 1)
+    if which == "bytes_value":
+        return b64encode(value.bytes_value).decode()
+    return getattr(value, which) if which else None
