@@ -23,6 +23,7 @@ from flightlog.console.pages import facets as numbers
 from flightlog.console.pages.columns import Column, ColumnChoice
 from flightlog.console.pages.event import EventPage, Fact, Flag, Panel
 from flightlog.console.pages.events import EventRows, EventsPage, Facet, TailRow
+from flightlog.console.pages.given import Earlier, Given
 from flightlog.console.pages.panel import Neighbour, Neighbours, PanelFragment
 from flightlog.console.pages.problem import ProblemPage
 from flightlog.console.pages.reading import Card, CardEvent, Reading, ReadingFragment
@@ -31,9 +32,11 @@ from flightlog.console.pages.run_events import EventList, EventRow
 from flightlog.console.pages.runs import Part, RunsPage
 from flightlog.console.pages.runs_rows import RunRow, RunRows
 from flightlog.console.pages.totals import Totals, TotalsError, TotalsFact, TotalsRow, TotalsTable
+from flightlog.console.pages.trace import ToolTurn, TraceLink, TracePage
 from flightlog.console.pages.traces import TracesPage
 from flightlog.console.pages.traces_rows import TraceRow, TraceRows
 from flightlog.console.render import STATIC, TEMPLATES, environment
+from flightlog.console.strip import StripRow
 from flightlog.events.envelope import FLAG_INVALID, FLAG_NAMES, FLAG_TRUNCATED, FLAG_WITHHELD
 from tests.api.serving import SECOND, START, Client, changed, client_of, event, fill
 from tests.console.markup import NASTY, parsed
@@ -46,8 +49,8 @@ PARTS += [Neighbour, Neighbours, Block, Pair, DiffFile, Card, CardEvent, Reading
 PAGES += [EventsPage, EventRows, RunRows, numbers.FacetsFragment, compare.ComparePage]
 PARTS += [TailRow, Facet, numbers.FacetsPanel, numbers.Facet, numbers.FacetValue, numbers.Chart, numbers.Column]
 PARTS += [compare.ComparedRun, compare.Compared, compare.StepCell, compare.StepPair, compare.Stretch, compare.RunChoice]
-PAGES += [TracesPage, TraceRows]
-PARTS += [TraceRow]
+PAGES += [TracesPage, TraceRows, TracePage]
+PARTS += [TraceRow, TraceLink, ToolTurn, Given, Earlier, StripRow]
 PARTS += [Totals, TotalsTable, TotalsRow, TotalsFact, TotalsError]
 
 

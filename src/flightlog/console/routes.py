@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from flightlog.console.page import Fragment
-from flightlog.console.pages import compare, event, events, facets, lines, panel, reading, run, runs, traces
+from flightlog.console.pages import compare, event, events, facets, lines, panel, reading, run, runs, trace, traces
 from flightlog.console.pages.frame import framed
 from flightlog.console.render import STATIC, render
 from flightlog.filters.params import check_known
@@ -56,6 +56,13 @@ def traces_(request: Request) -> Response:
 def trace_rows_(request: Request) -> Response:
     services, params = _asked(request, traces.PARAMETERS)
     return render(traces.traces_rows(services, params))
+
+
+# After the rows, which would be taken for an id.
+@router.get("/traces/{generation_id:path}")
+def trace_(request: Request, generation_id: str) -> Response:
+    services, _ = _asked(request, frozenset())
+    return _shown(request, trace.trace_page(services, generation_id, str(request.base_url).rstrip("/")))
 
 
 @router.get("/runs/{run_id:path}/lines")

@@ -14,9 +14,13 @@ from flightlog.console.pages.reading import Reading, reading_of
 from flightlog.console.pages.run_events import NARROWING, EventList, empty_list, list_of
 from flightlog.console.pages.runs_rows import run_time, status_of
 from flightlog.console.pages.totals import Totals, totals_of
+from flightlog.console.pages.traces_rows import in_signs
 from flightlog.console.pages.verdict import verdict_of
 from flightlog.errors import FilterInvalid, QueryInvalid
+from flightlog.filters.language import quote
 from flightlog.filters.params import words
+from flightlog.runs.feedback_filter import FeedbackFilter
+from flightlog.runs.feedback_summary import sum_up
 from flightlog.runs.status import RUNNING
 from flightlog.runs.summary import RunSummary, get_run
 from flightlog.services import Services
@@ -111,6 +115,7 @@ class RunPage(Page):
     curl: Annotated[str, "A command that gets the same."]
     permalink: Annotated[str, "This page without what is opened or filtered."]
     compare_href: Annotated[str, "Where it is put beside another run."]
+    traces_href: Annotated[str | None, "Its model calls as a list, if it has any."]
 
 
 def run_page(services: Services, run_id: str, params: Mapping[str, str], base_url: str = "") -> RunPage:
@@ -138,7 +143,7 @@ def run_page(services: Services, run_id: str, params: Mapping[str, str], base_ur
         verdict=verdict_of(services, run, now),
         actor=run.actor or "",
         started=fmt.moment(run.started_at, now),
-        tiles=_tiles(run, now),
+        tiles=[*_tiles(run, now), *_judged(services, run_id)],
         bar=bar(run.counts),
         kinds_text=in_words(run.counts),
         kinds=_kinds(run, path, "" if view == TIMELINE else view, kept) if view in LISTING else [],
@@ -151,7 +156,12 @@ def run_page(services: Services, run_id: str, params: Mapping[str, str], base_ur
         curl=f"curl -s {shlex.quote(base_url + json_href)}",
         permalink=href(path),
         compare_href=href("/compare", {"left": run_id}),
+        traces_href=href("/traces", {"q": f"run:{quote(run_id)}"}) if _calls(run) else None,
     )
+
+
+def _calls(run: RunSummary) -> int:
+    return max(run.counts.get("llm_request", 0), run.counts.get("llm_response", 0))
 
 
 def _view(params: Mapping[str, str]) -> str:
@@ -232,6 +242,17 @@ def _notice(run: RunSummary) -> Notice | None:
         href=href(f"/runs/{run.run_id}", {"view": EVENTS, "types": "degraded"}),
         link="See the gaps",
     )
+
+
+def _judged(services: Services, run_id: str) -> list[Tile]:
+    """What people think of the run, its model calls and its spans; nothing where nobody said anything."""
+    total, _ = sum_up(services.store, FeedbackFilter(run_id=run_id, statuses=("linked",)))
+    if not total.count:
+        return []
+    ups, downs = (total.thumbs.up, total.thumbs.down) if total.thumbs else (0, 0)
+    scores = [total.scores.average] * total.scores.count if total.scores else []
+    signs, words = in_signs(ups, downs, scores, list(total.labels), total.comments + total.corrections)
+    return [Tile(word="Feedback", value=signs, more=words, bad=downs > ups)]
 
 
 def _tiles(run: RunSummary, now_ns: int) -> list[Tile]:

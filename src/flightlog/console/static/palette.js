@@ -221,6 +221,7 @@ opener.addEventListener("click", () => palette.open());
 
 key("?", "List the keys", showKeys);
 key("g r", "Go to the runs", go("/"));
+key("g t", "Go to the traces", go("/traces"));
 key("g e", "Go to the events", go("/events"));
 key("g c", "Go to compare", go("/compare"));
 palette.add("List the keys", showKeys);
