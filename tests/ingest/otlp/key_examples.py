@@ -1,7 +1,7 @@
 """One example for every attribute that a dialect knows, written by hand: kind of span, value, and where it goes.
 
-Kinds: `call` is a chat with a model, `failed` one that failed, `embed` an embedding, `tool` a tool, `find` a retrieval, `any` a span
-that says nothing else. Where is a path in the payload, or a field of the event after `event.`.
+Kinds: `call` is a chat with a model, `failed` one that failed, `embed` an embedding, `tool` a tool, `find` a retrieval, `any` a
+span that says nothing else. Where is a path in the payload, or a field of the event after `event.`.
 """
 
 from __future__ import annotations
@@ -298,8 +298,10 @@ VERCEL: dict[str, Example] = {
 LOGFIRE: dict[str, Example] = {
     "events": (
         "call",
-        '[{"role":"user","content":"Hi","event.name":"gen_ai.user.message"},{"index":0,'
-        + '"message":{"role":"assistant","content":"Ho"},"event.name":"gen_ai.choice"}]',
+        (
+            '[{"role":"user","content":"Hi","event.name":"gen_ai.user.message"},{"index":0,'
+            '"message":{"role":"assistant","content":"Ho"},"event.name":"gen_ai.choice"}]'
+        ),
         {"request.messages": HI, "message": HO},
     ),
     "all_messages_events": (

@@ -64,7 +64,7 @@ def found(value: Any) -> list[Any] | None:
 GENAI = Dialect(
     "genai",
     "OpenTelemetry GenAI semantic conventions",
-    "1.41, and the names up to 1.36",
+    "1.44, and the names up to 1.36",
     {
         "gen_ai.operation.name": Take("operation", _operation),
         "gen_ai.provider.name": Take("provider", provider),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from flightlog.ingest.otlp.mapping.declare import Dialect, Take
 from flightlog.ingest.otlp.mapping.values import text
 
-COMMON = Dialect(
+EVERY_SPAN = Dialect(
     "",
     "Every span",
-    "1.41",
+    "1.44",
     {
         "error.type": Take("error_kind", text),
         "flightlog.run.id": Take("run_id", text),
