@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from flightlog.console.payload import entries, listed, number, words
 from flightlog.events.envelope import StoredEvent
 
 CHARS_MAX = 160
+_CLOCK = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\S*")
 
 Payload = dict[str, Any]
 
@@ -50,7 +52,16 @@ def _error(error: Any) -> str:
 def _lost(payload: Payload) -> str:
     count = payload.get("count")
     reason = str(payload.get("reason", "unknown")).replace("_", " ")
-    return f"{count} lost: {reason}" if count else reason
+    return (f"{count} lost: {reason}" if count else reason) + _between(payload.get("since"), payload.get("until"))
+
+
+def _between(since: Any, until: Any) -> str:
+    """A stretch of time to the second, of RFC 3339 times; where only the first is told, when it began."""
+    if not isinstance(since, str) or not _CLOCK.fullmatch(since):
+        return ""
+    if not isinstance(until, str) or not _CLOCK.fullmatch(until):
+        return f", since {since[11:19]}"
+    return f", {since[11:19]} to {until[11:19] if until[:10] == since[:10] else until[:19].replace('T', ' ')}"
 
 
 def _decision(payload: Payload) -> str:

@@ -233,13 +233,17 @@ def _kinds(run: RunSummary, path: str, view: str, kept: Mapping[str, str]) -> li
 
 
 def _notice(run: RunSummary) -> Notice | None:
+    gaps = href(f"/runs/{run.run_id}", {"view": EVENTS, "types": "degraded"})
     if not run.lost_count:
-        return None
+        if "degraded" not in run.counts:
+            return None
+        detail = "Nothing of this run is known to be lost. The timeline and the list show when it was."
+        return Notice(text="Recording was degraded for a while", detail=detail, href=gaps, link="See when")
     noun = "event of this run is" if run.lost_count == 1 else "events of this run are"
     return Notice(
         text=f"{fmt.count(run.lost_count)} {noun} lost",
         detail="The timeline and the list show where.",
-        href=href(f"/runs/{run.run_id}", {"view": EVENTS, "types": "degraded"}),
+        href=gaps,
         link="See the gaps",
     )
 

@@ -76,7 +76,7 @@ export class Overview {
       pen.fillRect(from, 0, wide, HEIGHT);
       pen.fillStyle = theme.warn;
       pen.fillRect(from, 0, wide, 2);
-      const said = `▲ ${gap.count || "?"} lost`;
+      const said = gap.count ? `▲ ${gap.count} lost` : `▲ ${gap.reason.replaceAll("_", " ")}`;
       pen.font = `11px ${theme.font}`;
       const long = pen.measureText(said).width + 6, x = Math.min(from + 1, width - long);
       pen.fillStyle = theme.sheet;
