@@ -51,7 +51,9 @@ def flightlog(folder: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
 @contextmanager
 def sink() -> Iterator[int]:
     """A server that takes everything and keeps nothing."""
-    with subprocess.Popen([sys.executable, "-m", "lib.otlp_sink"], cwd=BENCH, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", "lib.otlp_sink"], cwd=BENCH, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             assert process.stdout is not None
             yield int(process.stdout.readline())
