@@ -15,30 +15,36 @@ from flightlog.ingest.otlp.mapping.values import Reader
 
 RAW_RANK = 10**6  # what is read out of a raw request counts for less than any attribute
 
-_keys: dict[str, tuple[str, Reader, int, int]] = {}
-_families: dict[str, tuple[Family, int, int]] = {}
+Source = tuple[int, str]  # the rank of what said a field, and its attribute or prefix
+
+_keys: dict[str, tuple[str, Reader, Source, int]] = {}
+_families: dict[str, tuple[Family, Source, int]] = {}
 for _number, _dialect in enumerate(DIALECTS):
     _bit = 1 << _number if _dialect.name else 0
     for _place, (_key, _take) in enumerate(_dialect.keys.items()):
-        _keys[_key] = (_take.field, _take.read, _number * 1000 + _place, _bit)
+        _keys[_key] = (_take.field, _take.read, (_number * 1000 + _place, _key), _bit)
     for _place, (_prefix, _family) in enumerate(_dialect.prefixes.items()):
-        _families[_prefix] = (_family, _number * 1000 + 500 + _place, _bit)
+        _families[_prefix] = (_family, (_number * 1000 + 500 + _place, _prefix), _bit)
 _prefixes = tuple(_families)
 _labels: dict[int, str] = {}
 
 
 class Draft:
-    """The fields that are known of a record, and the attributes that say none."""
+    """The fields that are known of a record, what said each of them, and the attributes that say none.
 
-    __slots__ = ("_gathered", "attributes", "rest", "used", "values")
+    A field that is taken out of `values` has its own place in the event; the others go back to their attributes.
+    """
+
+    __slots__ = ("_gathered", "attributes", "rest", "sources", "used", "values")
 
     def __init__(self, attributes: dict[str, Any]) -> None:
         self.attributes = attributes
-        self.values: dict[str, tuple[int, str, Any]] = {}  # field → rank, attribute or prefix, value
+        self.values: dict[str, Any] = {}
+        self.sources: dict[str, Source] = {}
         self.rest: dict[str, Any] = {}
         self.used = 0
         self._gathered: dict[str, Pairs] = {}
-        values, rest, look_up, used = self.values, self.rest, _keys.get, 0
+        values, sources, rest, look_up, used = self.values, self.sources, self.rest, _keys.get, 0
         for key, value in attributes.items():
             entry = look_up(key)
             if entry is None:
@@ -47,7 +53,7 @@ class Draft:
                 else:
                     rest[key] = value
                 continue
-            field, reader, rank, bit = entry
+            field, reader, source, bit = entry
             got = reader(value)
             if got is None:
                 rest[key] = value
@@ -55,11 +61,12 @@ class Draft:
             used |= bit
             if field == MANY:
                 for part, inner in got.items():
-                    self.put(part, inner, rank, key)
+                    self.put(part, inner, source)
             elif field in values:
-                self.put(field, got, rank, key)
+                self.put(field, got, source)
             else:
-                values[field] = (rank, key, got)
+                values[field] = got
+                sources[field] = source
         self.used = used
         if self._gathered:
             self._read_families()
@@ -73,29 +80,26 @@ class Draft:
             label = _labels[self.used] = "+".join(names)
         return label
 
-    def put(self, field: str, value: Any, rank: int, key: str) -> None:
+    def put(self, field: str, value: Any, source: Source) -> None:
         """Set a field, unless one that comes first has set it to something else."""
-        held = self.values.get(field)
-        if held is None:
-            self.values[field] = (rank, key, value)
-        elif held[2] == value:
-            if rank < held[0]:
-                self.values[field] = (rank, key, value)
-        elif rank < held[0]:
-            self.values[field] = (rank, key, value)
+        if field not in self.values:
+            self.values[field] = value
+            self.sources[field] = source
+            return
+        held = self.sources[field]
+        if self.values[field] == value:
+            if source < held:
+                self.sources[field] = source
+        elif source < held:
+            self.values[field] = value
+            self.sources[field] = source
             self.keep(held[1])
         else:
-            self.keep(key)
-
-    def get(self, field: str) -> Any:
-        """The field's value, else None; it stays."""
-        held = self.values.get(field)
-        return None if held is None else held[2]
+            self.keep(source[1])
 
     def take(self, field: str) -> Any:
         """The field's value, else None; the event now has it in its own place."""
-        held = self.values.pop(field, None)
-        return None if held is None else held[2]
+        return self.values.pop(field, None)
 
     def keep(self, key: str) -> None:
         """Leave an attribute, or all under a prefix, in the event under its own name."""
@@ -107,9 +111,9 @@ class Draft:
 
     def leave(self) -> dict[str, Any]:
         """The attributes that have no place of their own in the event."""
-        for field, (_, key, value) in self.values.items():
+        for field, value in self.values.items():
             if not field.startswith("attributes.") or field[11:] in self.rest:
-                self.keep(key)
+                self.keep(self.sources[field][1])
             else:
                 self.rest[field[11:]] = value
         self.values = {}
@@ -123,7 +127,7 @@ class Draft:
 
     def _read_families(self) -> None:
         for prefix, pairs in self._gathered.items():
-            family, rank, bit = _families[prefix]
+            family, source, bit = _families[prefix]
             got = family.read(pairs)
             if got is None:
                 self.keep(prefix)
@@ -131,6 +135,6 @@ class Draft:
             self.used |= bit
             if family.field == MANY:
                 for field, value in got.items():
-                    self.put(field, value, rank, prefix)
+                    self.put(field, value, source)
             else:
-                self.put(family.field, got, rank, prefix)
+                self.put(family.field, got, source)

@@ -20,10 +20,10 @@ def error_of(span: Span, draft: Draft, exception: dict[str, Any] | None) -> dict
         return None
     raised = exception or {}
     error: dict[str, Any] = {}
-    full = _unwrapped(text(raised.get("exception.type"))) or _unwrapped(draft.get("error_kind"))
+    full = _unwrapped(text(raised.get("exception.type"))) or _unwrapped(draft.values.get("error_kind"))
     if full:
         error["kind"] = kind = plain_kind(full)
-        if plain_kind(_unwrapped(draft.get("error_kind")) or full) == kind:
+        if plain_kind(_unwrapped(draft.values.get("error_kind")) or full) == kind:
             draft.take("error_kind")
         if full != kind:
             error["type"] = full

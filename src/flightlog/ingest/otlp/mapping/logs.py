@@ -74,7 +74,7 @@ def _payload(record: LogRecord) -> tuple[Payload, str]:
     is_answer, messages = said
     if is_answer:
         draft = Draft({})
-        draft.values["output_messages"] = (0, "", messages)
+        draft.values["output_messages"] = messages
         payload |= answered_of(draft)
     else:
         payload["request"] = {"messages": messages}

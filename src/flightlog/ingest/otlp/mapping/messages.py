@@ -159,18 +159,48 @@ def tool_of(value: Any) -> Any:
     return {"type": flat.pop("type", "function"), **flat} if "name" in flat else flat
 
 
-def _simple(raw: Any) -> Message | None:
-    """The commonest message, one text by a known speaker, without the walk that every other takes; else None."""
-    if type(raw) is not dict or len(raw) != 2:
+def _simple(raw: Any) -> Message | None:  # noqa: C901  half the time of a walk by calls
+    """OpenTelemetry's commonest messages, without the walk that every other takes; None for the others.
+
+    These are: one text, tool calls with or without it, and one tool answer that is a text.
+    """
+    if type(raw) is not dict:
         return None
     role, parts = raw.get("role"), raw.get("parts")
-    if type(role) is not str or not role or role in _ROLES or type(parts) is not list or len(parts) != 1:
+    if type(role) is not str or type(parts) is not list or role in _ROLES or not role:
         return None
-    part = parts[0]
-    if type(part) is not dict or len(part) != 2 or part.get("type") != "text":
+    message: Message = {"role": role}
+    calls: list[dict[str, Any]] = []
+    for part in parts:
+        if type(part) is not dict:
+            return None
+        kind = part.get("type")
+        if kind == "text":
+            said = part.get("content")
+            if len(part) != 2 or type(said) is not str or "content" in message or not said:
+                return None
+            message["content"] = said
+        elif kind == "tool_call":
+            given = part.get("arguments")
+            if len(part) != 4 or type(given) is not dict or not part.get("id") or not part.get("name"):
+                return None
+            calls.append({"id": part["id"], "name": part["name"], "arguments": given})
+        elif kind == "tool_call_response":
+            said = part.get("response")
+            if len(parts) != 1 or len(part) != 3 or len(raw) != 2 or type(said) is not str or not part.get("id"):
+                return None
+            return {"role": "tool", "content": said, "tool_call_id": part["id"]}
+        else:
+            return None
+    if calls:
+        message["tool_calls"] = calls
+    elif len(message) == 1:
         return None
-    content = part.get("content")
-    return {"role": role, "content": content} if type(content) is str else None
+    if len(raw) == 3 and raw.get("finish_reason"):
+        message["finish_reason"] = raw["finish_reason"]
+    elif len(raw) != 2:
+        return None
+    return message
 
 
 # ── parts ────────────────────────────────────────────────────────────────────────────────────────────────────────────

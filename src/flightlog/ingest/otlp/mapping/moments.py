@@ -87,13 +87,14 @@ class Moments:
     def tell(self, draft: Draft) -> None:
         """Give the draft what the attributes have not said."""
         if self.first_chunk_ns is not None:
-            draft.values.setdefault("time_to_first_chunk_ns", (RAW_RANK, _FROM_EVENTS, self.first_chunk_ns))
-            draft.values.setdefault("streamed", (RAW_RANK, _FROM_EVENTS, True))
+            for field, known in (("time_to_first_chunk_ns", self.first_chunk_ns), ("streamed", True)):
+                if field not in draft.values:
+                    draft.put(field, known, (RAW_RANK, _FROM_EVENTS))
         differs = False
         for field, said in (("messages", self.asked), ("output_messages", self.answered)):
             if said and field not in draft.values:
-                draft.values[field] = (RAW_RANK, _FROM_EVENTS, said)
-            elif said and draft.get(field) != said:
+                draft.put(field, said, (RAW_RANK, _FROM_EVENTS))
+            elif said and draft.values[field] != said:
                 differs = True
         if differs:
             self.left += self.spoken
@@ -102,7 +103,7 @@ class Moments:
         """The events that no other key holds, once the draft's fields were taken."""
         left = self.left
         for field in ("messages", "output_messages"):
-            if field in draft.values and draft.values[field][1] == _FROM_EVENTS:
+            if field in draft.values and draft.sources[field][1] == _FROM_EVENTS:
                 left = [*left, *(event for event in self.spoken if event not in left)]
         found = [_shown(event) for event in left]
         if self.exception is not None:

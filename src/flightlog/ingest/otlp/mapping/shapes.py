@@ -55,7 +55,7 @@ _PLAIN_MIMES = frozenset({"application/json", "text/plain"})
 
 def type_of(draft: Draft) -> str:
     """The type of the span's event. A span that names no operation is told by what it has."""
-    operation = draft.get("operation")
+    operation = draft.values.get("operation")
     if operation in MODEL_OPERATIONS:
         return "llm_response"
     if operation == "execute_tool":
@@ -82,8 +82,8 @@ def model_call(draft: Draft) -> Payload:
         _unfold_input(draft)
     if "output" in values:
         raw_output = _unfold_output(draft)
-    if "asked" in values and values["asked"][1] == _PROMPTS and draft.get("operation") == "chat":
-        values["operation"] = (*values["operation"][:2], "text_completion")
+    if "asked" in values and draft.sources["asked"][1] == _PROMPTS and values.get("operation") == "chat":
+        values["operation"] = "text_completion"
     operation = draft.take("operation") or ("embeddings" if "vectors" in values else "chat")
     payload: Payload = {}
     for field in ("model", "provider", "response_id"):
@@ -187,7 +187,7 @@ def usage(draft: Draft) -> dict[str, int]:
         return used
     cached = used.get("cached_input_tokens", 0) + used.get("cache_write_tokens", 0)
     reasoning = used.get("reasoning_tokens", 0)
-    given, out, total = used.get("input_tokens"), used.get("output_tokens"), draft.get("total_tokens")
+    given, out, total = used.get("input_tokens"), used.get("output_tokens"), draft.values.get("total_tokens")
     if given is not None and cached and (cached > given or total == given + cached + (out or 0)):
         used["input_tokens"] = min(given + cached, INT64_MAX)
     if out is not None and reasoning > out:
@@ -200,48 +200,50 @@ def usage(draft: Draft) -> dict[str, int]:
 
 def _unfold_input(draft: Draft) -> None:
     """What a whole request says beyond the attributes; it stays where it says something else than they do."""
-    _, key, raw = draft.values["input"]
+    raw, key = draft.values["input"], draft.sources["input"][1]
     fields = request_of(raw)
     known = "messages" in draft.values or "asked" in draft.values
     if fields is not None:
         del draft.values["input"]
         _mime(draft, "input_mime")
         for field, value in fields.items():
-            draft.put(field, value, RAW_RANK, key)
+            draft.put(field, value, (RAW_RANK, key))
     elif not known:
         del draft.values["input"]
         _mime(draft, "input_mime")
-        draft.values["asked"] = (RAW_RANK, key, loose(raw))
-    elif raw == draft.get("asked") or any(raw == message.get("content") for message in draft.get("messages") or ()):
+        draft.put("asked", loose(raw), (RAW_RANK, key))
+    elif raw == draft.values.get("asked") or any(
+        raw == message.get("content") for message in draft.values.get("messages") or ()
+    ):
         del draft.values["input"]
         _mime(draft, "input_mime")
 
 
 def _unfold_output(draft: Draft) -> Any:
     """The same for a whole answer. Gives what is no answer that we can read, where there is no other."""
-    _, key, raw = draft.values["output"]
+    raw, key = draft.values["output"], draft.sources["output"][1]
     fields = answer_of(raw)
     known = any(field in draft.values for field in ("output_messages", "answer_text", "vectors"))
     if fields is not None:
         del draft.values["output"]
         _mime(draft, "output_mime")
         for field, value in fields.items():
-            draft.put(field, value, RAW_RANK, key)
+            draft.put(field, value, (RAW_RANK, key))
     elif not known:
         del draft.values["output"]
         _mime(draft, "output_mime")
         whole = loose(raw)
         if type(whole) is not str:
             return whole
-        draft.values["answer_text"] = (RAW_RANK, key, whole)
-    elif any(raw == message.get("content") for message in draft.get("output_messages") or ()):
+        draft.put("answer_text", whole, (RAW_RANK, key))
+    elif any(raw == message.get("content") for message in draft.values.get("output_messages") or ()):
         del draft.values["output"]
         _mime(draft, "output_mime")
     return None
 
 
 def _mime(draft: Draft, field: str) -> None:
-    if draft.get(field) in _PLAIN_MIMES:
+    if draft.values.get(field) in _PLAIN_MIMES:
         draft.take(field)
 
 
@@ -292,8 +294,8 @@ def other_span(draft: Draft) -> Payload:
 
 def _opened(draft: Draft, field: str) -> Any:
     """An input or output, decoded unless it is said to be plain text."""
-    value = draft.get(field)
-    return value if draft.get(field + "_mime") == "text/plain" else loose(value)
+    value = draft.values.get(field)
+    return value if draft.values.get(field + "_mime") == "text/plain" else loose(value)
 
 
 def _answered_call(result: Any) -> str | None:

@@ -45,7 +45,7 @@ def _mapped(span: Span, scope: Scope, origin: Origin) -> list[Event]:
     kind = type_of(draft)
     correlation_id: str | None = None
     if kind == "llm_response":
-        asked = draft.get("request_model") or draft.get("model")
+        asked = draft.values.get("request_model") or draft.values.get("model")
         payload = model_call(draft)
         asked = payload.get("request", {}).get("model") or asked
         name = asked or span.name
@@ -132,15 +132,15 @@ def _fill(otlp: dict[str, Any], span: Span, error: dict[str, Any] | None, events
 
 
 def _first_chunk(draft: Draft, span: Span) -> None:
-    rank, key, at_ns = draft.values["first_chunk_at"]
+    at_ns = draft.values["first_chunk_at"]
     if at_ns >= span.start_ns and "time_to_first_chunk_ns" not in draft.values:
         draft.take("first_chunk_at")
-        draft.values["time_to_first_chunk_ns"] = (rank, key, at_ns - span.start_ns)
+        draft.put("time_to_first_chunk_ns", at_ns - span.start_ns, draft.sources["first_chunk_at"])
 
 
 def _id_of(draft: Draft, field: str, chars_max: int) -> str | None:
     """An id can't be cut without becoming another; one that is too long stays an attribute."""
-    value = draft.get(field)
+    value = draft.values.get(field)
     if value is None or len(value) > chars_max:
         return None
     draft.take(field)
@@ -160,12 +160,11 @@ def _actor(rest: dict[str, Any]) -> str | None:
 
 
 def _odd(attributes: dict[str, Any]) -> bool:
-    for value in attributes.values():
-        kind = type(value)
-        if kind is list:
+    for value in [value for value in attributes.values() if type(value) is not str and type(value) is not int]:
+        if type(value) is list:
             if any(is_odd(entry) for entry in value):
                 return True
-        elif kind is not str and kind is not int and is_odd(value):
+        elif is_odd(value):
             return True
     return False
 
