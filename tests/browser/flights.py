@@ -6,13 +6,18 @@ import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 from bench.lib.long_run import LongRun
+from msgspec.structs import replace
 
 import flightlog
 from flightlog.events.envelope import Event
 from flightlog.journal.append import Journal
+from flightlog.runs.feedback_project import FeedbackProjector
 from flightlog.runs.project import RunProjector
 from flightlog.store.engine import open_store
+from tests.api.serving import START
+from tests.console.spans import TRACE, parcel_trace
 from tests.journeys.served import cli
 
 SECOND = 1_000_000_000
@@ -46,7 +51,7 @@ def fly(folder: Path) -> Flown:
     now = time.time_ns()
     runs = {"long": "the-long-run", "week": "week-0", "hung": "the-hung-run"}
     store = open_store(folder, writable=True)
-    journal = Journal(store, [RunProjector()])
+    journal = Journal(store, [RunProjector(), FeedbackProjector()])
     append(journal, LongRun("the-long-run", LONG_EVENTS, now - 2 * DAY, name="port the parser"))
     for number in range(60):
         started = now - number * 150 * MINUTE - HOUR
@@ -54,6 +59,7 @@ def fly(folder: Path) -> Flown:
         size = 42 + number % 5 * 30
         append(journal, LongRun(f"week-{number}", size, started, name=f"fix issue {480 + number}", fails_at=fails_at))
     append(journal, LongRun("the-hung-run", 62, now - 3 * HOUR, name="upgrade the framework"), finished=False)
+    runs["traced"] = a_traced_agent(journal, now - 20 * MINUTE)
     store.close()
     with flightlog.open(folder, actor="agent-7") as recorder:
         runs["hostile"] = a_hostile_run(recorder)
@@ -76,6 +82,32 @@ def append(journal: Journal, run: LongRun, finished: bool = True) -> None:
             batch = []
     if batch:
         journal.append(batch, timeout=60)
+
+
+def a_traced_agent(journal: Journal, started: int) -> str:
+    """What an OpenTelemetry exporter sends of an agent, and what somebody thought of its last answer."""
+    spans = [replace(event, created_at=event.created_at - START + started) for event in parcel_trace()]
+    journal.append(spans, timeout=60)
+    thought = {
+        "target_id": f"{TRACE}-b4",
+        "kind": "thumb",
+        "value": "down",
+        "comment": "When does it arrive?",
+        "key": "k",
+    }
+    journal.append(
+        [
+            Event(
+                event_id="thumb-1", type="feedback", created_at=started + HOUR, payload=raw({**thought, "value": "up"})
+            ),
+            Event(event_id="thumb-2", type="feedback", created_at=started + HOUR + SECOND, payload=raw(thought)),
+        ]
+    )
+    return TRACE
+
+
+def raw(payload: dict[str, Any]) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(payload))
 
 
 def a_working_agent(recorder: flightlog.Recorder) -> str:

@@ -47,6 +47,14 @@ SCREENS: dict[str, Screen] = {
     ),
     "events, no match": Screen("/events?q=type:nosuchtype", "main >> text=No event matches"),
     "events, none yet": Screen("/events", "main >> text=No events yet", empty=True),
+    "run of spans, timeline": Screen("/runs/{traced}", "main canvas", loaded=True),
+    "run of spans, reading": Screen("/runs/{traced}?view=reading", "main >> text=Where is my parcel 4711?"),
+    "traces": Screen("/traces", "main >> text=Your parcel left Hamburg", "traces"),
+    "traces, filtered": Screen("/traces?q=thumb:down", "main >> text=Your parcel left Hamburg"),
+    "traces, none yet": Screen("/traces", "main >> text=OTEL_EXPORTER_OTLP_ENDPOINT", empty=True),
+    "traces, no match": Screen("/traces?q=model:nosuchmodel", "main >> text=No model call matches"),
+    "trace": Screen("/traces/{traced}-b4", "main >> text=When does it arrive?", "trace"),
+    "trace, of a recorder": Screen("/traces/{call}", "main >> text=The login fails"),
     "compare, form": Screen("/compare", "main h1"),
     "compare": Screen("/compare?left={agent}&right={week}", "main h1", "compare"),
     "problem": Screen("/runs/nosuchrun", "main >> text=40401", problem=True),
@@ -58,7 +66,8 @@ def places(visits: Visits, flown: Flown) -> dict[str, object]:
     run = flown.runs["agent"]
     error = visits.get(f"/api/runs/{run}/events?types=error&limit=1")["events"][0]
     test = visits.get(f"/api/runs/{run}/events?types=test_result&limit=1")["events"][0]
-    return {**flown.runs, "error": error["id"], "test": test["event_id"], "test_id": test["id"]}
+    call = visits.get(f"/api/generations?run={run}&limit=1")["generations"][0]["generation_id"]
+    return {**flown.runs, "call": call, "error": error["id"], "test": test["event_id"], "test_id": test["id"]}
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -1,6 +1,8 @@
 // The events of a run as columns: what comes from the server in pieces is kept in typed arrays, not as objects.
 
 const FIRST = 4_096, TURN_US = 1_000_000;
+// What people say of a run days after it is no part of its time.
+const LATER = "feedback";
 // Files that runs are imported from may have no times.
 const ALL_AT_ONCE_US = 200;
 const COLUMNS = {
@@ -45,7 +47,7 @@ export class Store {
       this.level[to] = chunk.level[n];
       this.flags[to] = chunk.flags[n];
       for (const name of TEXTS) this[name][to] = this.#table ? this.#table[chunk[name][n]] : chunk[name][n];
-      this.#widen(chunk.at[n], chunk.took[n]);
+      if (this.text("type", to) !== LATER) this.#widen(chunk.at[n], chunk.took[n]);
     }
     this.count += chunk.n - skipped;
     if (this.count) this.lastId = this.id[this.count - 1];
