@@ -215,3 +215,46 @@ def test_queries_of_feedback_are_completed(services: Services, client: Client) -
     assert [each["text"] for each in found] == ["moderation"]
     assert client.get("/api/complete?scope=runs&q=feedback:mod").json()["suggestions"][0]["text"] == "moderation"
     assert client.get("/api/complete?scope=generations&q=thumb:u").json()["suggestions"][0]["text"] == "up"
+
+
+TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+
+def _attributes(**given: Any) -> list[dict[str, Any]]:
+    def value(it: Any) -> dict[str, Any]:
+        return {"doubleValue": it} if isinstance(it, float) else {"stringValue": it}
+
+    return [{"key": key.replace("__", "."), "value": value(it)} for key, it in given.items()]
+
+
+SPANS = {
+    "resourceSpans": [{"scopeSpans": [{"spans": [{
+        "traceId": TRACE, "spanId": SPAN, "name": "chat gpt-4o", "kind": 3,
+        "startTimeUnixNano": "1700000000000000000", "endTimeUnixNano": "1700000001000000000",
+        "attributes": _attributes(gen_ai__operation__name="chat", gen_ai__request__model="gpt-4o"),
+    }]}]}]
+}  # fmt: skip
+EVALUATION = {
+    "resourceLogs": [{"scopeLogs": [{"logRecords": [{
+        "timeUnixNano": "1700000002000000000", "traceId": TRACE, "spanId": SPAN, "eventName": "gen_ai.evaluation.result",
+        "attributes": _attributes(
+            gen_ai__evaluation__name="Relevance", gen_ai__evaluation__score__value=0.75,
+            gen_ai__evaluation__score__label="relevant", gen_ai__evaluation__explanation="to the point",
+        ),
+    }]}]}]
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("first", ["span", "evaluation"])
+def test_an_evaluation_of_opentelemetry_is_feedback_on_its_generation(client: Client, first: str) -> None:
+    sent = [("/v1/traces", SPANS), ("/v1/logs", EVALUATION)]
+    for path, body in sent if first == "span" else reversed(sent):
+        assert client.post(path, json=body).status_code == 200
+    (found,) = client.get(f"/api/generations/{TRACE}-{SPAN}").json()["feedback"]
+    assert (found["status"], found["generation_id"], found["span_id"]) == ("linked", f"{TRACE}-{SPAN}", SPAN)
+    assert (found["kind"], found["name"], found["value"], found["label"], found["comment"]) == (
+        "score", "Relevance", 0.75, "relevant", "to the point",
+    )  # fmt: skip
+    for path, body in sent:
+        client.post(path, json=body)
+    assert len(client.get("/api/feedback").json()["feedback"]) == 1

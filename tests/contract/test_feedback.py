@@ -14,6 +14,7 @@ from flightlog.errors import CursorInvalid, FeedbackInvalid, FeedbackNotFound, F
 from flightlog.events.envelope import Event
 from flightlog.journal.append import Journal
 from flightlog.journal.condition import Condition
+from flightlog.journal.rows import as_stored, prepare
 from flightlog.runs.feedback import (
     Feedback,
     feedback_on,
@@ -267,6 +268,14 @@ def test_events_from_before_the_table_are_taken_in_afterwards(store: Store) -> N
         ("r1-c1", "linked"),
         ("r1", "linked"),
     }
+
+
+def test_what_waits_is_linked_when_generations_are_made_for_a_store_from_before(store: Store) -> None:
+    Journal(store, [FeedbackProjector()]).append([said(1), call(2)])  # nobody made a generation of the call
+    assert one(store).status == "pending"
+    store.write(lambda tx: RunProjector().apply(tx, as_stored([prepare(call(2))], 2, START)))
+    assert FeedbackProjector().catch_up(store, generations_made=1) == 0
+    assert one(store).status == "linked"
 
 
 # ── saying it ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -185,7 +185,10 @@ def _number(value: object) -> float | None:
 def _whole(value: object) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    return msgspec.json.encode(value).decode()
+    try:
+        return msgspec.json.encode(value).decode()
+    except (ValueError, OverflowError, TypeError, RecursionError):
+        return str(value)  # such as a whole number that no JSON reader takes
 
 
 def _text(value: object) -> str | None:
