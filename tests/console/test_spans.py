@@ -6,6 +6,7 @@ import html
 import re
 
 import msgspec
+from msgspec.structs import replace
 
 from flightlog.api.app import Services
 from flightlog.cli.lines import summary as line_of
@@ -17,6 +18,7 @@ from flightlog.events.envelope import StoredEvent
 from flightlog.journal.columns import COLUMNS as ALL
 from flightlog.journal.columns import read_columns
 from flightlog.journal.read import EventFilter, get_event, read_events
+from flightlog.runs.compare import compare_runs
 from flightlog.runs.steps import COLUMNS, steps_of
 from flightlog.runs.summary import get_run
 from tests.api.serving import SECOND, START, Client
@@ -173,6 +175,19 @@ def test_the_steps_of_a_run_of_spans_begin_when_they_began(services: Services) -
         ("llm", 2, "ok"), ("tool", 4, "ok"), ("llm", 5, "ok"),
     ]  # fmt: skip
     assert CALL["name"] == steps[1].name
+
+
+def test_runs_of_spans_that_said_the_same_are_the_same_whatever_their_ids(services: Services) -> None:
+    first = parcel_trace()
+    again = [replace(event, event_id=f"again-{event.event_id}", run_id="again") for event in first]
+    asked = msgspec.json.decode(bytes(again[4].payload))
+    asked["message"]["content"] = "It has arrived."
+    asked["otlp"]["resource"] = "another"
+    again[4] = replace(again[4], payload=msgspec.Raw(msgspec.json.encode(asked)))
+    services.journal.append([*first, *again])
+    made = compare_runs(services.store, TRACE, "again")
+    assert [(row.relation, row.differs) for row in made.rows] == [("same", ()), ("same", ()), ("changed", ("answer",))]
+    assert {total.name: total.left for total in made.totals}["model_calls"] == 2
 
 
 def _as_steps(rows: object) -> list[tuple[object, ...]]:

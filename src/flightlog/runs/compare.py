@@ -11,6 +11,7 @@ from flightlog.config import Settings
 from flightlog.journal.columns import read_columns
 from flightlog.journal.filter import EventFilter
 from flightlog.runs.align import Work, align
+from flightlog.runs.span_steps import with_meaning
 from flightlog.runs.steps import COLUMNS, Step, steps_of
 from flightlog.runs.summary import DEFAULTS, SYSTEM_CLOCK, RunSummary, get_run
 from flightlog.store.contract import Store
@@ -85,7 +86,7 @@ def read_steps(store: Store, run: RunSummary, steps_max: int) -> tuple[list[Step
         position = found[-1][0]
     steps = list(steps_of(rows))
     complete = len(steps) <= steps_max and (not rows or rows[-1][0] == run.last_event_id or len(found) < CHUNK_EVENTS)
-    return steps[:steps_max], complete
+    return with_meaning(store, steps[:steps_max]), complete
 
 
 def _row(left: Step | None, right: Step | None) -> Row:
@@ -103,13 +104,18 @@ def _row(left: Step | None, right: Step | None) -> Row:
     return Row("changed" if differs else "same", left, right, tuple(differs))
 
 
+def _calls(run: RunSummary, *types: str) -> int:
+    """A finished span is a request and its answer in one event."""
+    return max(run.counts.get(name, 0) for name in types)
+
+
 def _totals(left: RunSummary, right: RunSummary) -> list[Total]:
     made = []
     for name, mine, theirs in (
         ("duration_ns", left.duration_ns, right.duration_ns),
         ("events", left.event_count, right.event_count),
-        ("model_calls", left.counts.get("llm_request", 0), right.counts.get("llm_request", 0)),
-        ("tool_calls", left.counts.get("tool_call", 0), right.counts.get("tool_call", 0)),
+        ("model_calls", _calls(left, "llm_request", "llm_response"), _calls(right, "llm_request", "llm_response")),
+        ("tool_calls", _calls(left, "tool_call", "tool_result"), _calls(right, "tool_call", "tool_result")),
         ("commands", left.counts.get("exec_started", 0), right.counts.get("exec_started", 0)),
         ("patches", left.counts.get("patch_applied", 0), right.counts.get("patch_applied", 0)),
         ("test_runs", left.counts.get("test_result", 0), right.counts.get("test_result", 0)),
