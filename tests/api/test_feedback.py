@@ -115,6 +115,21 @@ def test_a_body_that_is_none_is_refused(client: Client) -> None:
     assert client.post("/api/feedback", content=b"a=b").json()["code"] == 41501
 
 
+def test_the_door_for_events_judges_feedback_too(client: Client) -> None:
+    said = {"target_id": "r1", "kind": "score", "value": "high"}
+    answer = client.post("/api/events", json={"type": "feedback", "payload": said})
+    assert (answer.status_code, answer.json()["code"]) == (422, 42202)
+    assert "a score is a number" in answer.json()["detail"]
+    answer = client.post("/api/events", json={"type": "feedback", "payload": {**said, "value": 0.5}})
+    assert answer.status_code == 200
+    assert [each["value"] for each in client.get("/api/feedback").json()["feedback"]] == [0.5]
+
+
+@pytest.mark.parametrize("target", ["01a1fc58-c17d-734f-9028-49cb8a4ffe61-6e21f4c09d8b7a53", f"{'0af7' * 8}-{'b7ad' * 4}"])
+def test_ids_of_ours_are_no_secrets(client: Client, target: str) -> None:
+    assert give(client, target).json()["target_id"] == target
+
+
 def test_secrets_in_it_are_taken_out_before_they_are_stored(services: Services, client: Client) -> None:
     secret = "sk-proj-" + "a1B2" * 12
     answer = give(client, value="down", comment=f"it printed {secret}")

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from flightlog.errors import EventTypeNotFound, EventTypeUnknown, RunMissing
+from flightlog.errors import EventInvalid, EventTypeNotFound, EventTypeUnknown, RunMissing
 from flightlog.events.catalogue.changes import PATCH, TEST
 from flightlog.events.catalogue.check import PayloadCheck, decoded
 from flightlog.events.catalogue.declare import EventType
@@ -20,6 +20,7 @@ from flightlog.events.catalogue.model import LLM
 from flightlog.events.catalogue.records import DECISION, LOSS, NOTE, TASK
 from flightlog.events.catalogue.tools import EXEC, TOOL
 from flightlog.events.envelope import FIELD_CHARS_MAX, Event, check_envelope
+from flightlog.events.feedback import fault_of
 
 __all__ = [
     "CATALOGUE",
@@ -95,6 +96,9 @@ def check_type(event: Event) -> None:
     payload = decoded(event.payload)
     if kind is not None:
         _checks[event.type](payload)
+        # A schema can't say that it is the kind of feedback which decides what its value may be.
+        if event.type == "feedback" and (fault := fault_of(payload)):
+            raise EventInvalid(reason=fault)
 
 
 def check_event(event: Event) -> None:
