@@ -125,7 +125,9 @@ def test_the_door_for_events_judges_feedback_too(client: Client) -> None:
     assert [each["value"] for each in client.get("/api/feedback").json()["feedback"]] == [0.5]
 
 
-@pytest.mark.parametrize("target", ["01a1fc58-c17d-734f-9028-49cb8a4ffe61-6e21f4c09d8b7a53", f"{'0af7' * 8}-{'b7ad' * 4}"])
+@pytest.mark.parametrize(
+    "target", ["01a1fc58-c17d-734f-9028-49cb8a4ffe61-6e21f4c09d8b7a53", f"{'0af7' * 8}-{'b7ad' * 4}"]
+)
 def test_ids_of_ours_are_no_secrets(client: Client, target: str) -> None:
     assert give(client, target).json()["target_id"] == target
 

@@ -97,7 +97,7 @@ def check_type(event: Event) -> None:
     if kind is not None:
         _checks[event.type](payload)
         # A schema can't say that it is the kind of feedback which decides what its value may be.
-        if event.type == "feedback" and (fault := fault_of(payload)):
+        if event.type == "feedback" and payload.get("value") is not None and (fault := fault_of(payload)):
             raise EventInvalid(reason=fault)
 
 
