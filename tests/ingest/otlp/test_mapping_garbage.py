@@ -53,6 +53,7 @@ _kinds = st.sampled_from([{}, {"gen_ai.operation.name": "chat"}, {"gen_ai.operat
 @example(
     kind={}, given_attributes={"gen_ai.input.messages": '[{"role":"user","parts":[{"type":"text","content":NaN}]}]'}
 )
+@example(kind={}, given_attributes={"gen_ai.system_instructions": {"role": None, "type": []}})
 def test_attributes_of_any_kind_never_lose_a_span(kind: dict[str, Any], given_attributes: dict[str, Any]) -> None:
     for event in events_of({**kind, **given_attributes}):
         payload = payload_of(event)

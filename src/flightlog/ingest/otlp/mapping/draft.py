@@ -10,7 +10,7 @@ from typing import Any
 
 from flightlog.ingest.otlp.mapping.declare import MANY, Family
 from flightlog.ingest.otlp.mapping.dialects import DIALECTS
-from flightlog.ingest.otlp.mapping.indexed import Pairs
+from flightlog.ingest.otlp.mapping.indexed import Pairs, Path
 from flightlog.ingest.otlp.mapping.values import Reader
 
 RAW_RANK = 10**6  # what is read out of a raw request counts for less than any attribute
@@ -27,6 +27,9 @@ for _number, _dialect in enumerate(DIALECTS):
         _families[_prefix] = (_family, (_number * 1000 + 500 + _place, _prefix), _bit)
 _prefixes = tuple(_families)
 _labels: dict[int, str] = {}
+
+SPELT_MAX = 20_000  # attributes of families whose steps are remembered, because the same ones come again and again
+_spelt: dict[str, tuple[str, Path]] = {}
 
 
 class Draft:
@@ -48,7 +51,7 @@ class Draft:
         for key, value in attributes.items():
             entry = look_up(key)
             if entry is None:
-                if key.startswith(_prefixes):
+                if key in _spelt or key.startswith(_prefixes):
                     self._gather(key, value)
                 else:
                     rest[key] = value
@@ -105,7 +108,7 @@ class Draft:
         """Leave an attribute, or all under a prefix, in the event under its own name."""
         pairs = self._gathered.get(key)
         if pairs is not None:
-            self.rest |= {key + suffix: value for suffix, value in pairs}
+            self.rest |= {key + ".".join(path): value for path, value in pairs}
         elif key in self.attributes:
             self.rest[key] = self.attributes[key]
 
@@ -120,10 +123,12 @@ class Draft:
         return self.rest
 
     def _gather(self, key: str, value: Any) -> None:
-        for prefix in _prefixes:
-            if key.startswith(prefix):
-                self._gathered.setdefault(prefix, []).append((key[len(prefix) :], value))
-                return
+        prefix, path = _spelt.get(key) or _spell(key)
+        pairs = self._gathered.get(prefix)
+        if pairs is None:
+            self._gathered[prefix] = [(path, value)]
+        else:
+            pairs.append((path, value))
 
     def _read_families(self) -> None:
         for prefix, pairs in self._gathered.items():
@@ -138,3 +143,12 @@ class Draft:
                     self.put(field, value, source)
             else:
                 self.put(family.field, got, source)
+
+
+def _spell(key: str) -> tuple[str, Path]:
+    """The prefix that an attribute has, and the steps after it."""
+    prefix = next(prefix for prefix in _prefixes if key.startswith(prefix))
+    if len(_spelt) >= SPELT_MAX:
+        _spelt.clear()
+    spelt = _spelt[key] = (prefix, tuple(key[len(prefix) :].split(".")))
+    return spelt

@@ -12,30 +12,23 @@ from typing import Any
 from flightlog.ingest.otlp.mapping.messages import Message, message_of, tool_of
 from flightlog.ingest.otlp.mapping.values import loose
 
-Pairs = list[tuple[str, Any]]  # what follows the prefix, and the value
+Path = tuple[str, ...]
+Pairs = list[tuple[Path, Any]]  # the steps that follow the prefix, and the value
 FamilyReader = Callable[[Pairs], Any]
 
 PARTS_MAX = 16  # levels of one name; deeper ones are not read
-_CACHED_MAX = 20_000
-_paths: dict[str, tuple[str, ...]] = {}
 
 
 def entries(pairs: Pairs) -> list[Any] | None:
     """The list that these attributes spell out, each entry an object of objects.
 
-    >>> entries([("1.a", 2), ("0.a", 1), ("0.b.c", 3)])
+    >>> entries([(("1", "a"), 2), (("0", "a"), 1), (("0", "b", "c"), 3)])
     [{'a': 1, 'b': {'c': 3}}, {'a': 2}]
     """
     root: dict[str, Any] = {}
-    for suffix, value in pairs:
-        path = _paths.get(suffix)
-        if path is None:
-            path = tuple(suffix.split("."))
-            if len(path) > PARTS_MAX:
-                return None
-            if len(_paths) >= _CACHED_MAX:
-                _paths.clear()
-            _paths[suffix] = path
+    for path, value in pairs:
+        if len(path) > PARTS_MAX:
+            return None
         node = root
         for part in path[:-1]:
             inner = node.get(part)

@@ -23,7 +23,8 @@ _THOUGHTS = frozenset({"reasoning", "thinking", "redacted_thinking"})
 _OF_A_CALL = frozenset(
     {"id", "call_id", "toolCallId", "type", "index", "function", "name", "toolName", "arguments", "input", "args"}
 )
-_SPOKEN = frozenset({"role", "parts", "content", "tool_calls", "function_call"})
+_OTHER_BODIES = frozenset({"parts", "tool_calls", "function_call"})
+_SPOKEN = frozenset({"role", "content"}) | _OTHER_BODIES
 
 
 def messages_of(value: Any) -> list[Message] | None:
@@ -56,6 +57,8 @@ def message_of(raw: dict[str, Any], role: str = "user") -> list[Message]:
     """
     given = raw.get("role")
     speaker = _ROLES.get(given, given) if type(given) is str and given else role
+    if type(raw.get("content")) is str and not (raw.keys() & _OTHER_BODIES):
+        return [{"role": speaker, "content": raw["content"]} | _besides(raw)]
     parts = raw.get("parts")
     body = parts if type(parts) is list else raw.get("content")
     calls: list[dict[str, Any]] = []
@@ -73,12 +76,19 @@ def message_of(raw: dict[str, Any], role: str = "user") -> list[Message]:
         message["content"] = content
     if calls:
         message["tool_calls"] = calls
-    for key, value in raw.items():
-        if key not in _SPOKEN and value is not None and value != [] and value != "":
-            message[key] = value
+    message |= _besides(raw)
     if answers and "content" not in message and not calls:
         return answers
     return [*answers, message]
+
+
+def _besides(raw: dict[str, Any]) -> Message:
+    """What a message holds beside what is said in it."""
+    return {
+        key: value
+        for key, value in raw.items()
+        if key not in _SPOKEN and value is not None and value != [] and value != ""
+    }
 
 
 def system_of(value: Any) -> Message | None:
@@ -215,6 +225,8 @@ def _content(body: Any, calls: list[dict[str, Any]], answers: list[Message]) -> 
     said: list[Any] = []
     for part in body:
         kind = part.get("type") if type(part) is dict else None
+        if type(kind) is not str:
+            kind = None
         if kind in _CALLS:
             if call := tool_call(part):
                 calls.append(call)

@@ -88,7 +88,7 @@ def model_call(draft: Draft) -> Payload:
     payload: Payload = {}
     for field in ("model", "provider", "response_id"):
         if field in values:
-            payload[field] = draft.take(field)
+            payload[field] = values.pop(field)
     payload["operation"] = operation
     request = asked_of(draft, operation)
     if request:
@@ -102,7 +102,7 @@ def model_call(draft: Draft) -> Payload:
         payload["usage"] = used
     for field in ("cost_usd", "time_to_first_chunk_ns", "streamed"):
         if field in values:
-            payload[field] = draft.take(field)
+            payload[field] = values.pop(field)
     return payload
 
 
@@ -122,7 +122,7 @@ def asked_of(draft: Draft, operation: str | None = None) -> Payload:
         request["input"] = draft.take("asked")
     parameters = {field[11:]: field for field in values if field.startswith("parameters.")}
     if parameters:
-        request["parameters"] = {name: draft.take(field) for name, field in parameters.items()}
+        request["parameters"] = {name: values.pop(field) for name, field in parameters.items()}
     if "tools" in values:
         request["tools"] = draft.take("tools")
     return request
@@ -182,7 +182,7 @@ def usage(draft: Draft) -> dict[str, int]:
     a total that says so, or by parts that are greater than their whole.
     """
     values = draft.values
-    used = {field: draft.take(field) for field in _COUNTS if field in values}
+    used = {field: values.pop(field) for field in _COUNTS if field in values}
     if not used and "total_tokens" not in values:
         return used
     cached = used.get("cached_input_tokens", 0) + used.get("cache_write_tokens", 0)
