@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from flightlog.clock import NS_PER_SECOND, format_ns
@@ -9,6 +10,7 @@ from flightlog.clock import NS_PER_SECOND, format_ns
 NS_PER_MS = 1_000_000
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 NOTHING = "–"
+MONEY_DIGITS_MAX = 12
 
 
 @dataclass(frozen=True)
@@ -119,12 +121,15 @@ def short(number: int) -> str:
 def money(usd: float) -> str:
     """An amount in US dollars, with as many digits as a small one needs.
 
-    >>> money(1.274), money(0.00042), money(0)
-    ('$1.27', '$0.00042', '–')
+    >>> money(1.274), money(0.00042), money(0.00000016), money(0)
+    ('$1.27', '$0.00042', '$0.00000016', '–')
     """
     if usd == 0:
         return NOTHING
-    return f"${usd:,.2f}" if abs(usd) >= 0.01 else f"${usd:.2g}"
+    if abs(usd) >= 0.01:
+        return f"${usd:,.2f}"
+    digits = min(1 - math.floor(math.log10(abs(usd))), MONEY_DIGITS_MAX)
+    return "$" + f"{usd:.{digits}f}".rstrip("0").rstrip(".")
 
 
 def size(number: int) -> str:

@@ -55,7 +55,8 @@ def _said(label: str, value: object, limits: Limits) -> list[Block]:
         inside = messages.asked_blocks({"messages": told}, limits)
     else:
         inside = [text_block(value, limits) if isinstance(value, str) else code_block(value, limits)]
-    teaser = words(entries(told[-1]).get("content")) if told else words(value)
+    teaser = words(entries(told[-1]).get("content")) if told else ""
+    teaser = teaser or words(value)
     return [group_block(inside, label=label, folded=limits.compact, teaser=line_of(teaser) if limits.compact else "")]
 
 

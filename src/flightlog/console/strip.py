@@ -14,7 +14,7 @@ from flightlog.journal.read import EventFilter, read_events
 from flightlog.services import Services
 
 EVENTS_AROUND = 300  # on each side of the call
-ROWS_BEFORE, ROWS_AFTER = 8, 12
+ROWS_BEFORE, ROWS_AFTER = 12, 12
 WIDTH, BAR_MIN = 1000.0, 6.0
 # What begins a bar and what ends it. A span, a run and everything else are told apart by different ids.
 _BEGINS = {
