@@ -27,7 +27,9 @@
     │   ├── EventTypeNotFound
     │   ├── GenerationNotFound
     │   ├── FeedbackNotFound
-    │   └── ViewNotFound
+    │   ├── AuditNotFound
+    │   ├── ViewNotFound
+    │   └── EvidenceMissing
     ├── Refused                       understood, and not allowed
     │   ├── BindRefused
     │   ├── HostRefused
@@ -184,6 +186,10 @@ class GenerationNotFound(NotFound):
 
 class FeedbackNotFound(NotFound):
     """There is no feedback {feedback_id!r} in this store."""
+
+
+class AuditNotFound(NotFound):
+    """There is no audit record with the event id {event_id!r} in this store."""
 
 
 class ViewNotFound(NotFound):

@@ -160,6 +160,7 @@ class Keeper:
     ) -> None:
         if not has_server_extra():
             raise ServerExtraMissing(what=f"Reading or keeping the store in {folder}")
+        from flightlog.audit.project import AuditProjector
         from flightlog.journal.append import Journal
         from flightlog.journal.index import IndexProjector
         from flightlog.journal.tail import TailHub
@@ -183,10 +184,11 @@ class Keeper:
             if writable and migrate:
                 made = catch_up_generations(self.store, projector)
                 FeedbackProjector().catch_up(self.store, made)
+                AuditProjector().catch_up(self.store)
         except BaseException:
             self.store.close()
             raise
-        self.journal = Journal(self.store, [projector, FeedbackProjector(), IndexProjector()], settings=settings)
+        self.journal = Journal(self.store, [projector, FeedbackProjector(), AuditProjector(), IndexProjector()], settings=settings)
         self.hub = TailHub(self.store, settings=settings)
 
     def close(self) -> None:

@@ -8,6 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
+import flightlog.audit.table
 import flightlog.journal.table
 import flightlog.runs.feedback_table
 import flightlog.runs.generation_table

@@ -126,6 +126,15 @@ KINDS: dict[type[FlightlogError], Kind] = {
     errors.FeedbackNotFound: Kind(
         40407, "feedback-not-found", "There is no such feedback", "GET /api/feedback lists it, the latest first."
     ),
+    errors.EvidenceMissing: Kind(
+        40408, "evidence-missing", "There is no evidence of that yet", "Ask again in a second, once it is sealed."
+    ),
+    errors.AuditNotFound: Kind(
+        40409,
+        "audit-not-found",
+        "There is no such audit record",
+        "GET /api/audits lists them; one shows up once its event is out of the spool.",
+    ),
     errors.EventIdConflict: Kind(
         40902,
         "event-id-conflict",
