@@ -126,7 +126,7 @@ def money(usd: float) -> str:
     """
     if usd == 0:
         return NOTHING
-    if abs(usd) >= 0.01:
+    if not abs(usd) < 0.01:  # nor where it is no number
         return f"${usd:,.2f}"
     digits = min(1 - math.floor(math.log10(abs(usd))), MONEY_DIGITS_MAX)
     return "$" + f"{usd:.{digits}f}".rstrip("0").rstrip(".")
