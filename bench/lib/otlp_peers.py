@@ -74,7 +74,7 @@ def _measure(
     venv, folder = temp / "venv", temp / "data"
     folder.mkdir()
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
-    subprocess.run([str(venv / "bin/python"), "-m", "pip", "install", "-q", peer.package], check=True)
+    subprocess.run([str(venv / "bin/python"), "-m", "pip", "install", "-q", peer.package], check=True, capture_output=True)
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
         facts = {"port": one.getsockname()[1], "other": two.getsockname()[1], "folder": folder}
     program, *arguments = (part.format(**facts) for part in peer.command)

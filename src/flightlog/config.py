@@ -57,7 +57,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     search_events_max: int = 10_000
     body_bytes_max: int = 32 * MIB
     batch_events_max: int = 10_000
-    otlp_requests_max: int = 64
+    otlp_requests_max: int = 32
+    unmapped_keys_max: int = 200
+    unmapped_scopes_max: int = 500
     seal: bool = True
     seal_seconds: float = 0.5
     seal_share_max: float = 0.15
@@ -143,6 +145,8 @@ HELP: dict[str, str] = {
     "body_bytes_max": "Largest request body read, in bytes, after decompression too.",
     "batch_events_max": "Most events in one POST.",
     "otlp_requests_max": "Most OpenTelemetry requests being read or stored at once; one more is asked to come again.",
+    "unmapped_keys_max": "Most attributes listed of one instrumentation that no mapping understood; the others are counted together.",
+    "unmapped_scopes_max": "Most instrumentations listed with attributes that no mapping understood.",
     "seal": "Whether the process that keeps the store seals it: every event a leaf of a signed Merkle tree.",
     "seal_seconds": "How often a checkpoint is signed while events come.",
     "seal_share_max": "Most of one core's time that sealing takes while events come, 0 to 1.",
