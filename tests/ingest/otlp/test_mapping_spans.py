@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from typing import Any
 
 import pytest
@@ -115,6 +117,25 @@ def test_tokens_are_counted_once(attributes: dict[str, Any], wanted: dict[str, i
     payload = mapped({**CHAT, **attributes})
     assert payload["usage"] == wanted
     assert "attributes" not in payload
+
+
+def test_the_span_around_a_call_has_input_and_output_and_no_tokens() -> None:
+    payload = mapped(
+        {
+            "ai.operationId": "ai.generateText",
+            "ai.prompt": '{"prompt": "Hi"}',
+            "ai.response.text": "Ho",
+            "ai.usage.promptTokens": 9,
+        }
+    )
+    assert (payload["operation"], payload["input"], payload["output"]) == ("invoke_agent", "Hi", "Ho")
+    assert payload["attributes"] == {"ai.operationId": "ai.generateText", "ai.usage.promptTokens": 9}
+
+
+def test_one_name_for_what_two_attributes_say() -> None:
+    assert mapped({"gen_ai.agent.name": "a", "agent.name": "a"})["attributes"] == {"gen_ai.agent.name": "a"}
+    both = {"gen_ai.agent.name": "a", "agent.name": "b"}
+    assert mapped(both)["attributes"] == both
 
 
 def test_where_two_dialects_differ_the_first_counts_and_the_other_stays() -> None:
@@ -245,10 +266,8 @@ def test_who_did_it_is_named_first_then_the_agent_then_the_user() -> None:
 def test_a_resource_says_where_its_records_belong() -> None:
     origin = origin_of({"openinference.project.name": "shop", "service.name": "agent", "user.id": "u"}, "url", "p")
     assert (origin.project, origin.source, origin.actor, origin.run_id) == ("shop", "agent", "u", None)
-    assert (
-        origin.digest
-        == origin_of({"user.id": "u", "service.name": "agent", "openinference.project.name": "shop"}).digest
-    )
+    canonical = json.dumps(origin.attributes, sort_keys=True, separators=(",", ":"))
+    assert origin.digest == hashlib.sha256(canonical.encode()).hexdigest()[:16]
     event = map_resource(origin, START)
     check_event(event)
     assert (event.event_id, event.run_id, event.project) == (f"resource-{origin.digest}", None, "shop")

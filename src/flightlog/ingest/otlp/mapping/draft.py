@@ -115,10 +115,11 @@ class Draft:
     def leave(self) -> dict[str, Any]:
         """The attributes that have no place of their own in the event."""
         for field, value in self.values.items():
-            if not field.startswith("attributes.") or field[11:] in self.rest:
+            known = field[11:] if field.startswith("attributes.") else None
+            if known is None or self.rest.get(known, value) != value:
                 self.keep(self.sources[field][1])
             else:
-                self.rest[field[11:]] = value
+                self.rest[known] = value
         self.values = {}
         return self.rest
 

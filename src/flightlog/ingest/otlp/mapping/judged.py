@@ -63,7 +63,7 @@ def feedback_of(
         payload["attributes"] = rest
     data, flags = encoded(payload, careful=True)
     return Event(
-        event_id="feedback-" + digest_of(target_type, target_id, trace_id, span_id, at_ns, judgement)[:40],
+        event_id="feedback-" + digest_of((target_type, target_id, trace_id, span_id, at_ns, judgement))[:40],
         type="feedback",
         created_at=at_ns,
         project=origin.project,

@@ -36,7 +36,7 @@ def map_log(record: LogRecord, scope: Scope, origin: Origin, ordinal: int = 0) -
     data, flags = encoded(payload, careful=True)
     return [
         Event(
-            event_id="log-" + digest_of(origin.digest, scope.label, scope.attributes, record, ordinal)[:40],
+            event_id="log-" + digest_of((origin.digest, scope.label, scope.attributes, record, ordinal))[:40],
             type="log",
             created_at=moment(record.time_ns),
             project=origin.project,

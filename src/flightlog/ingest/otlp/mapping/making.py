@@ -69,12 +69,12 @@ def is_odd(value: Any) -> bool:
     return kind is not float or not isfinite(value)
 
 
-def digest_of(*parts: Any) -> str:
-    """64 hex digits that stand for these values, whatever the order of their keys."""
+def digest_of(value: Any) -> str:
+    """64 hex digits of SHA-256 over the value's JSON with sorted keys."""
     try:
-        data = _canonical(parts)
+        data = _canonical(value)
     except (ValueError, TypeError, OverflowError, RecursionError):
-        data = repr(parts).encode("utf-8", "backslashreplace")
+        data = repr(value).encode("utf-8", "backslashreplace")
     return hashlib.sha256(data).hexdigest()
 
 

@@ -29,7 +29,7 @@ def map_metric(metric: Metric, scope: Scope, origin: Origin) -> Event:
     payload["otlp"] = source_of(scope, origin, "")
     data, flags = encoded(payload, careful=True)
     return Event(
-        event_id="metric-" + digest_of(origin.digest, scope.label, scope.attributes, metric)[:40],
+        event_id="metric-" + digest_of((origin.digest, scope.label, scope.attributes, metric))[:40],
         type="metric",
         created_at=_last(metric.points),
         project=origin.project,

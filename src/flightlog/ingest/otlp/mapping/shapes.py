@@ -280,16 +280,30 @@ def other_span(draft: Draft) -> Payload:
     payload: Payload = {}
     if "operation" in values:
         payload["operation"] = draft.take("operation")
-    for field, spoken in (("input", "messages"), ("output", "output_messages")):
+    for field, told in (("input", _told), ("output", _said)):
         if field in values:
             payload[field] = _opened(draft, field)
             draft.take(field)
             _mime(draft, field + "_mime")
-        elif spoken in values or (field == "input" and "system" in values):
-            payload[field] = conversation(draft) if field == "input" else draft.take(spoken)
+        elif (value := told(draft)) is not None:
+            payload[field] = value
     if "documents" in values:
         payload["documents"] = draft.take("documents")
     return payload
+
+
+def _told(draft: Draft) -> Any:
+    """What a span was given, where it has no input of its own: the conversation, or what was asked."""
+    return draft.take("asked") if "asked" in draft.values else conversation(draft)
+
+
+def _said(draft: Draft) -> Any:
+    """What came out of a span, where it has no output of its own: messages, or a text."""
+    if "output_messages" in draft.values:
+        return draft.take("output_messages")
+    if "answer_calls" in draft.values:
+        return answered_of(draft)["message"]
+    return draft.take("answer_text")
 
 
 def _opened(draft: Draft, field: str) -> Any:
