@@ -161,6 +161,7 @@ class Keeper:
         if not has_server_extra():
             raise ServerExtraMissing(what=f"Reading or keeping the store in {folder}")
         from flightlog.audit.project import AuditProjector
+        from flightlog.ingest.otlp.unmapped import UnmappedProjector
         from flightlog.journal.append import Journal
         from flightlog.journal.index import IndexProjector
         from flightlog.journal.tail import TailHub
@@ -188,7 +189,10 @@ class Keeper:
         except BaseException:
             self.store.close()
             raise
-        self.journal = Journal(self.store, [projector, FeedbackProjector(), AuditProjector(), IndexProjector()], settings=settings)
+        projectors = [
+            projector, FeedbackProjector(), AuditProjector(), UnmappedProjector(settings), IndexProjector()
+        ]  # fmt: skip
+        self.journal = Journal(self.store, projectors, settings=settings)
         self.hub = TailHub(self.store, settings=settings)
 
     def close(self) -> None:

@@ -21,6 +21,7 @@ from flightlog.api.app import Services, create_app
 from flightlog.config import Settings
 from flightlog.events.envelope import Event
 from flightlog.ingest.batch import Intake
+from flightlog.ingest.otlp.unmapped import UnmappedProjector
 from flightlog.journal.append import Journal
 from flightlog.journal.tail import TailHub
 from flightlog.recorder.redact import Redactor
@@ -42,7 +43,7 @@ def open_services(folder: Path, **settings: Any) -> Iterator[Services]:
     try:
         yield Services(
             store=store,
-            journal=Journal(store, [RunProjector(), FeedbackProjector()], settings=chosen),
+            journal=Journal(store, [RunProjector(), FeedbackProjector(), UnmappedProjector(chosen)], settings=chosen),
             hub=hub,
             intake=Intake(Redactor(digest_key=b"for tests"), chosen),
             settings=chosen,

@@ -46,6 +46,7 @@ def test_the_verbs_are_these() -> None:
         "index drop",
         "index status",
         "migrate",
+        "otlp unmapped",
         "run compare",
         "run list",
         "run show",

@@ -9,6 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 import flightlog.audit.table
+import flightlog.ingest.otlp.unmapped_table
 import flightlog.journal.table
 import flightlog.runs.feedback_table
 import flightlog.runs.generation_table

@@ -25,6 +25,7 @@ from flightlog.api.routes import (
     generations,
     health,
     otlp,
+    otlp_unmapped,
     prices,
     problems,
     rollup,
@@ -124,6 +125,7 @@ def create_app(services: Services) -> FastAPI:
         problems.router,
         views.router,
         otlp.router,
+        otlp_unmapped.router,
     ):
         app.include_router(router, dependencies=[Depends(only_known_parameters)])
     app.state.parameters = documented_parameters(app)

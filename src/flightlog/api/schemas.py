@@ -22,6 +22,7 @@ from flightlog.api.shapes_generations import (
     RecomputedShape,
     RecomputeGiven,
 )
+from flightlog.api.shapes_otlp import UnmappedListShape
 from flightlog.api.shapes_rollup import RollupShape
 from flightlog.api.shapes_views import ViewGiven, ViewShape, ViewsShape
 from flightlog.api.sse import MEDIA_TYPE as SSE_TYPE
@@ -148,6 +149,7 @@ def make_openapi(app: FastAPI) -> dict[str, Any]:
         RecomputedShape,
         FeedbackGiven,
         FeedbackPageShape,
+        UnmappedListShape,
         FeedbackSummaryShape,
         RunDetailShape,
     ]

@@ -23,6 +23,7 @@ VERBS: dict[str, str] = {
     "tail": "tail",
     "events": "events",
     "feedback": "feedback",
+    "otlp": "otlp",
     "import": "import_",
     "catalogue": "catalogue",
     "doctor": "doctor",

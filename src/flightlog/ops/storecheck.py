@@ -21,6 +21,7 @@ RECENT_SECONDS = 24 * 3600
 LOOK_STEPS = 10_000  # of SQLite's machine, between two looks at the clock
 DAMAGE_SHOWN_MAX = 5
 PENDING_SHOWN_MAX = 5
+UNMAPPED_SHOWN_MAX = 3
 
 
 def open_for_reading(folder: Path, settings: Settings) -> tuple[Keeper | None, Finding | None]:
@@ -48,6 +49,7 @@ def look_at_store(keeper: Keeper | None, integrity_seconds_max: float | None) ->
         yield _integrity(keeper, integrity_seconds_max)
         yield _losses(keeper)
         yield _feedback(keeper)
+        yield _unmapped(keeper)
     except FlightlogError as error:
         yield problem("store", error.message, "Restore the folder from a backup; its spool is not affected.")
 
@@ -108,6 +110,19 @@ def _feedback(keeper: Keeper) -> Finding:
     text = f"{pending:,} feedback waits for what it is about, since {format_ns(oldest)}: {', '.join(targets)}"
     advice = "It is linked when that comes. If it should be there: `flightlog feedback list status:pending` has the ids."
     return warn("feedback", text + (", …." if pending > len(targets) else "."), advice, pending=pending, targets=targets)
+
+
+def _unmapped(keeper: Keeper) -> Finding:
+    """What came by OpenTelemetry under names that no mapping knows. Nothing is lost by it, so all is well."""
+    from flightlog.ingest.otlp.unmapped import list_unmapped
+
+    found = list_unmapped(keeper.store, limit=UNMAPPED_SHOWN_MAX)
+    if not found.keys:
+        return ok("unmapped", "Every attribute that came by OpenTelemetry was understood.", keys=0, scopes=0)
+    named = ", ".join(f"{one.key} of {one.scope or 'no scope'} ({one.count:,})" for one in found.attributes)
+    text = f"{found.keys:,} attributes of {found.scopes:,} instrumentations were kept and not understood: {named}"
+    text += ", …; `flightlog otlp unmapped` lists them." if found.keys > len(found.attributes) else "."
+    return ok("unmapped", text, keys=found.keys, scopes=found.scopes)
 
 
 class _Loss(msgspec.Struct):
