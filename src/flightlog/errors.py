@@ -33,13 +33,15 @@
     ├── Refused                       understood, and not allowed
     │   ├── BindRefused
     │   ├── HostRefused
-    │   └── OriginRefused
+    │   ├── OriginRefused
+    │   └── PermissionDenied          by a policy that a caller asked
     ├── Unavailable                   try again later; nothing was lost
     │   ├── StoreBusy
     │   ├── StoreUnavailable
     │   ├── StoreUncertain            the one write error after which something may have been stored
     │   ├── WriterLocked
     │   ├── ServerUnavailable
+    │   ├── AuditNotStored            an audit record that was to be in the store before anything goes on
     │   ├── WatchersFull
     │   └── ReceiverBusy
     ├── StoreBroken                   the store needs a person
@@ -196,6 +198,10 @@ class ViewNotFound(NotFound):
     """There is no saved view {view_id!r} in this store."""
 
 
+class EvidenceMissing(NotFound):
+    """There is no evidence of {subject} yet: {reason}."""
+
+
 class Refused(FlightlogError):
     """That is not allowed: {reason}."""
 
@@ -213,6 +219,10 @@ class HostRefused(Refused):
 
 class OriginRefused(Refused):
     """The Origin {origin!r} is not this server's; pages of other sites can't call it."""
+
+
+class PermissionDenied(Refused):
+    """{capability} is not allowed{on}: {reason}."""
 
 
 class Unavailable(FlightlogError):
@@ -237,6 +247,10 @@ class WriterLocked(Unavailable):
 
 class ServerUnavailable(Unavailable):
     """The server at {url} did not answer ({reason}); events stay in the local spool until it does."""
+
+
+class AuditNotStored(Unavailable):
+    """The audit record of {operation!r} is not in the store, it is {state}: {reason}."""
 
 
 class WatchersFull(Unavailable):

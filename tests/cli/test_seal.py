@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 from flightlog.config import Settings
@@ -78,3 +81,27 @@ def test_a_folder_that_nothing_sealed_yet_says_so(folder: Path) -> None:
     said = flightlog("verify", "--dir", folder)
     assert said.code == 1
     assert "there is no checkpoint" in said.out
+
+
+def test_evidence_of_a_run_holds_where_only_python_is(folder: Path, tmp_path: Path) -> None:
+    sealed(folder)
+    out = tmp_path / "run.zip"
+    said = flightlog("export", "evidence", "r1", "--dir", folder, "--out", out)
+    assert said.code == 0
+    assert f"{out}: 20 events" in said.out
+    with zipfile.ZipFile(out) as archive:
+        archive.extractall(tmp_path / "bundle")
+    key = flightlog("seal", "keys", "--dir", folder).out.strip()
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", tmp_path / "bundle/verify.py", "--key", key], capture_output=True
+    )
+    assert done.returncode == 0, done
+
+
+def test_evidence_of_nothing_is_refused_and_leaves_no_file(folder: Path, tmp_path: Path) -> None:
+    sealed(folder)
+    out = tmp_path / "run.zip"
+    assert "say whose evidence" in flightlog("export", "evidence", "--dir", folder).err
+    said = flightlog("export", "evidence", "nobody", "--dir", folder, "--out", out)
+    assert "There is no evidence of run nobody yet" in said.err
+    assert list(tmp_path.glob("*.zip*")) == []

@@ -39,6 +39,7 @@ def test_the_verbs_are_these() -> None:
         "drain",
         "events",
         "exec",
+        "export evidence",
         "feedback add",
         "feedback list",
         "import",

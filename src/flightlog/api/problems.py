@@ -234,6 +234,12 @@ KINDS: dict[type[FlightlogError], Kind] = {
     errors.ServerUnavailable: Kind(
         50305, "server-unavailable", "The server did not answer", "Nothing is lost: events wait in the local spool."
     ),
+    errors.AuditNotStored: Kind(
+        50308,
+        "audit-not-stored",
+        "The audit record is not in the store",
+        "Look at `facts.state`: what is spooled gets there once the spool is delivered, what failed was not recorded.",
+    ),
     errors.WatchersFull: Kind(
         50306,
         "watchers-full",

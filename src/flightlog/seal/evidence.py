@@ -1,0 +1,258 @@
+"""Evidence bundles: events with everything that it takes to check them, offline, on somebody else's machine."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+import msgspec
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from sqlalchemy import select
+
+from flightlog.clock import format_ns
+from flightlog.errors import EvidenceMissing
+from flightlog.journal.filter import EventFilter
+from flightlog.journal.plan import Span, ids_of_page
+from flightlog.journal.read import head_id
+from flightlog.journal.table import event_payloads, run_events
+from flightlog.seal.keys import Keys
+from flightlog.seal.leaf import COLUMNS, HEADER, REST
+from flightlog.seal.merkle import inclusion_proof, leaf_hash, tree_hash
+from flightlog.seal.note import Checkpoint, open_note
+from flightlog.seal.table import seal_salts
+from flightlog.seal.tiles import TILE_WIDTH, Tiles, width_of
+from flightlog.store.contract import Store
+
+EVENTS_AT_ONCE = 2_000
+PROOF_FILES_MAX = 1_000  # with more events than this the common proof alone is enough
+VERIFIER = Path(__file__).with_name("bundle") / "verify.py"
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # of files in the zip, so that the same evidence is the same bytes
+_encode = msgspec.json.encode
+_templates = Environment(
+    loader=FileSystemLoader(VERIFIER.parent),
+    autoescape=select_autoescape(enabled_extensions=("html.j2",), default=False),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    keep_trailing_newline=True,
+)
+
+FILES = (
+    (
+        "events.jsonl",
+        "The events, one a line, with their payloads byte for byte as they were stored, their leaf and their salt.",
+    ),
+    ("proof.json", "The hashes that lead from the events to the root."),
+    ("checkpoint", "The signed root."),
+    ("keys.txt, keys/", "The log's public keys, and each key's signature over the next."),
+    ("proofs/", "Where the bundle is small: every event's own proof in the form of c2sp.org/tlog-proof."),
+    ("manifest.json", "The digests of all other files."),
+    ("verify.py", "The program that checks all of it. Read it: it is short."),
+)
+# What a reader has to know, each with the number that it is about.
+NOTES = (
+    "Of {:,} events the payload was erased: their envelope and their place are proved, their content is gone.",
+    "{:,} more events match and are not in here: they were not under a checkpoint yet.",
+    "The recording was not whole all the time: {:,} events of the type degraded say when, why, and how much was lost.",
+)
+
+
+class Bundle(NamedTuple):
+    """What was put into a bundle. `unsealed` events match as well and are not under a checkpoint yet."""
+
+    events: int
+    erased: int
+    unsealed: int
+    degraded: int
+    size: int
+    root: str
+    origin: str
+
+
+def write_bundle(
+    store: Store,
+    folder: Path,
+    keys: Keys,
+    wanted: EventFilter,
+    out: IO[bytes],
+    *,
+    subject: str,
+    now_ns: int,
+    progress: Callable[[int, int | None], object] | None = None,
+) -> Bundle:
+    """Write a zip with the events that pass the filter, their proof, and a program that checks both.
+
+    `subject` says in words whose evidence it is. Raises EvidenceMissing where nothing that matches is under a checkpoint yet.
+    """
+    note = (folder / "checkpoint").read_text("utf-8") if (folder / "checkpoint").exists() else None
+    if note is None:
+        raise EvidenceMissing(subject=subject, reason="nothing is sealed yet")
+    checkpoint = Checkpoint.parse(open_note(note, keys.trusted())[0])
+    tiles = Tiles(folder)
+    collected = _Collected(tiles, checkpoint.size)
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        files: dict[str, str] = {}
+
+        def put(name: str, data: bytes) -> None:
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), data, zipfile.ZIP_DEFLATED)
+            files[name] = hashlib.sha256(data).hexdigest()
+
+        digest = hashlib.sha256()
+        with archive.open(zipfile.ZipInfo("events.jsonl", _EPOCH), "w", force_zip64=True) as lines:
+            for line in collected.lines(store, wanted, progress):
+                lines.write(line)
+                digest.update(line)
+        if not collected.leaves:
+            raise EvidenceMissing(subject=subject, reason="no event that matches is under a checkpoint yet")
+        files["events.jsonl"] = digest.hexdigest()
+        subtree = tiles.subtree(checkpoint.size)
+        proof = {"size": checkpoint.size, "nodes": dict(_nodes(collected.leaves, subtree, 0, checkpoint.size))}
+        put("proof.json", json.dumps(proof, separators=(",", ":")).encode())
+        put("checkpoint", note.encode())
+        put("keys.txt", "".join(f"{key.text}\n" for key in keys.trusted()).encode())
+        hand_overs = sorted((folder / "keys").glob("*.note"))
+        for file in hand_overs:
+            put(f"keys/{file.name}", file.read_bytes())
+        if len(collected.leaves) <= PROOF_FILES_MAX:
+            for index in collected.leaves:
+                put(
+                    f"proofs/{index + 1}.tlog-proof",
+                    _proof_file(index, inclusion_proof(subtree, index, checkpoint.size), note),
+                )
+        made = Bundle(
+            events=len(collected.leaves),
+            erased=collected.erased,
+            unsealed=collected.unsealed,
+            degraded=collected.types.get("degraded", 0),
+            size=checkpoint.size,
+            root=base64.b64encode(checkpoint.root).decode(),
+            origin=checkpoint.origin,
+        )
+        for name, text in _report(made, collected, subject, keys.trusted()[0].text, now_ns):
+            put(name, text)
+        put("verify.py", VERIFIER.read_bytes())
+        manifest = {
+            "version": "flightlog-evidence/1",
+            "subject": subject,
+            "made_at": format_ns(now_ns),
+            "events": made.events,
+            "erased": made.erased,
+            "unsealed": made.unsealed,
+            "hand_overs": [f"keys/{file.name}" for file in hand_overs],
+            "files": files,
+        }
+        archive.writestr(
+            zipfile.ZipInfo("manifest.json", _EPOCH), json.dumps(manifest, indent=1) + "\n", zipfile.ZIP_DEFLATED
+        )
+    return made
+
+
+class _Collected:
+    """What is known of the events that went in: leaf by leaf, and in sum."""
+
+    def __init__(self, tiles: Tiles, size: int) -> None:
+        self.leaves: dict[int, bytes] = {}
+        self.erased = 0
+        self.unsealed = 0
+        self.types: Counter[str] = Counter()
+        self.runs: set[str] = set()
+        self.first_at: int | None = None
+        self.last_at: int | None = None
+        self._tiles = tiles
+        self._size = size
+        self._bundle: tuple[int, list[bytes]] = (-1, [])
+
+    def lines(
+        self, store: Store, wanted: EventFilter, progress: Callable[[int, int | None], object] | None
+    ) -> Iterator[bytes]:
+        """The lines of events.jsonl, in commit order."""
+        wanted.check()
+        after = 0
+        while True:
+            found = _page(store, wanted, after)
+            for row in found:
+                if row[0] > self._size:
+                    self.unsealed += 1
+                else:
+                    yield self._line(row)
+            if progress is not None:
+                progress(len(self.leaves), None)
+            if len(found) < EVENTS_AT_ONCE:
+                return
+            after = found[-1][0]
+
+    def _line(self, row: Sequence[Any]) -> bytes:
+        index = row[0] - 1
+        leaf = self._leaf(index)
+        payload, salt = row[-2], row[-1]
+        self.leaves[index] = leaf_hash(leaf)
+        self.erased += salt is None
+        self.types[row[4]] += 1
+        if row[5] is not None:
+            self.runs.add(row[5])
+        self.first_at = row[2] if self.first_at is None else min(self.first_at, row[2])
+        self.last_at = row[2] if self.last_at is None else max(self.last_at, row[2])
+        event = dict(zip((*HEADER, *REST), row[:-2], strict=True))
+        event |= {"at": format_ns(row[2]), "leaf": leaf.decode(), "salt": salt.hex() if salt is not None else None}
+        # The payload last and byte for byte as it was stored: its digest is over these very bytes.
+        return _encode(event)[:-1] + b',"payload":' + (payload or "{}").encode() + b"}\n"
+
+    def _leaf(self, index: int) -> bytes:
+        number, at = divmod(index, TILE_WIDTH)
+        if self._bundle[0] != number:
+            self._bundle = (number, self._tiles.entries(number, width_of(0, number, self._size)))
+        return self._bundle[1][at]
+
+
+def _page(store: Store, wanted: EventFilter, after: int) -> Sequence[Sequence[Any]]:
+    with store.read() as connection:
+        page = ids_of_page(connection, wanted, Span(after, head_id(connection) + 1, False), EVENTS_AT_ONCE)
+        source = page.join(run_events, run_events.c.id == page.c.id)
+        source = source.outerjoin(event_payloads, event_payloads.c.id == page.c.id)
+        source = source.outerjoin(seal_salts, seal_salts.c.id == page.c.id)
+        asked = select(*COLUMNS, seal_salts.c.salt).select_from(source).order_by(run_events.c.id)
+        return connection.execute(asked).all()
+
+
+def _nodes(
+    leaves: dict[int, bytes], subtree: Callable[[int, int], bytes], start: int, end: int
+) -> Iterator[tuple[str, str]]:
+    """The hashes that lead from these leaves to the root: those of the ranges that hold none of them."""
+    todo = [(start, end, sorted(leaves))]
+    while todo:
+        start, end, inside = todo.pop()
+        if not inside:
+            yield f"{start}:{end}", tree_hash(subtree, start, end).hex()
+        elif end - start > 1:
+            half = start + (1 << (end - start - 1).bit_length() - 1)
+            cut = next((at for at, index in enumerate(inside) if index >= half), len(inside))
+            todo += [(start, half, inside[:cut]), (half, end, inside[cut:])]
+
+
+def _proof_file(index: int, proof: Sequence[bytes], note: str) -> bytes:
+    """One event's proof in the form of c2sp.org/tlog-proof."""
+    lines = ["c2sp.org/tlog-proof@v1", f"index {index}", *(base64.b64encode(hash_).decode() for hash_ in proof)]
+    return ("\n".join(lines) + "\n\n" + note).encode()
+
+
+def _report(made: Bundle, collected: _Collected, subject: str, key: str, now_ns: int) -> Iterator[tuple[str, bytes]]:
+    """What the bundle is, in words for who never saw one, in both forms."""
+    facts = {
+        "made": made,
+        "subject": subject,
+        "made_at": format_ns(now_ns),
+        "runs": len(collected.runs),
+        "first_at": format_ns(collected.first_at or 0),
+        "last_at": format_ns(collected.last_at or 0),
+        "key": key,
+        "types": sorted(collected.types.items()),
+        "files": FILES,
+        "notes": [text.format(number) for number, text in zip(made[1:4], NOTES, strict=True) if number],
+    }
+    for name in ("report.md", "report.html"):
+        yield name, _templates.get_template(f"{name}.j2").render(facts).encode()
