@@ -307,7 +307,7 @@ LOGFIRE: dict[str, Example] = {
     "all_messages_events": (
         "any",
         '[{"role":"user","content":"Hi","event.name":"gen_ai.user.message"}]',
-        {"input": HI, "event.type": "span_finished"},
+        {"input": HI, "operation": "invoke_agent", "event.type": "span_finished"},
     ),
     "pydantic_ai.all_messages": ("any", '[{"role":"user","parts":[{"type":"text","content":"Hi"}]}]', {"input": HI}),
     "request_data": (

@@ -48,7 +48,7 @@ attributes = st.dictionaries(st.one_of(st.sampled_from(KEYS), _families, st.text
 _kinds = st.sampled_from([{}, {"gen_ai.operation.name": "chat"}, {"gen_ai.operation.name": "execute_tool"}])
 
 
-@settings(max_examples=400)
+@settings(max_examples=250)
 @given(kind=_kinds, given_attributes=attributes)
 @example(
     kind={}, given_attributes={"gen_ai.input.messages": '[{"role":"user","parts":[{"type":"text","content":NaN}]}]'}
@@ -60,7 +60,7 @@ def test_attributes_of_any_kind_never_lose_a_span(kind: dict[str, Any], given_at
         assert "mapping_failed" not in payload.get("otlp", {})
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(
     names=st.lists(st.tuples(st.sampled_from(NAMES), st.integers(0, 2**63), attributes), max_size=4),
     given_attributes=attributes,
@@ -72,7 +72,7 @@ def test_events_of_any_kind_never_lose_a_span(names: Any, given_attributes: dict
         assert "mapping_failed" not in payload_of(event).get("otlp", {})
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(name=st.sampled_from([*NAMES, ""]), body=_any_value, given_attributes=attributes, severity=st.integers(-5, 30))
 def test_log_records_of_any_kind_arrive(name: str, body: Any, given_attributes: dict[str, Any], severity: int) -> None:
     for trace, span in (("a" * 32, "b" * 16), (None, None)):

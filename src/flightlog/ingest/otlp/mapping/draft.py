@@ -28,7 +28,8 @@ for _number, _dialect in enumerate(DIALECTS):
 _prefixes = tuple(_families)
 _labels: dict[int, str] = {}
 
-SPELT_MAX = 20_000  # attributes of families whose steps are remembered, because the same ones come again and again
+# Attributes of families whose steps are remembered, because the same ones come again and again.
+SPELT_MAX, SPELT_CHARS_MAX = 20_000, 200
 _spelt: dict[str, tuple[str, Path]] = {}
 
 
@@ -149,7 +150,9 @@ class Draft:
 def _spell(key: str) -> tuple[str, Path]:
     """The prefix that an attribute has, and the steps after it."""
     prefix = next(prefix for prefix in _prefixes if key.startswith(prefix))
-    if len(_spelt) >= SPELT_MAX:
-        _spelt.clear()
-    spelt = _spelt[key] = (prefix, tuple(key[len(prefix) :].split(".")))
+    spelt = (prefix, tuple(key[len(prefix) :].split(".")))
+    if len(key) <= SPELT_CHARS_MAX:
+        if len(_spelt) >= SPELT_MAX:
+            _spelt.clear()
+        _spelt[key] = spelt
     return spelt

@@ -41,7 +41,7 @@ def parameters_of(given: Fields) -> Fields:
     """
     fields: Fields = {}
     for key, value in given.items():
-        if value is None:
+        if value is None or value == [] or value == {}:
             continue
         if key in ("model", "model_name") and text(value):
             fields.setdefault("request_model", value)

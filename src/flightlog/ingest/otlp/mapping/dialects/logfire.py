@@ -39,6 +39,17 @@ def conversation(value: Any) -> Fields | None:
     return fields
 
 
+def _agent_s_conversation(value: Any) -> Fields | None:
+    """Only the span of an agent's run has all of them; old versions do not name its operation."""
+    fields = conversation(value)
+    return None if fields is None else {"operation": "invoke_agent", **fields}
+
+
+def _agent_s_messages(value: Any) -> Fields | None:
+    messages = messages_of(value)
+    return None if messages is None else {"operation": "invoke_agent", "messages": messages}
+
+
 def _request(value: Any) -> Fields | None:
     given = loose(value)
     return request_of(given) if type(given) is dict else None
@@ -59,8 +70,8 @@ LOGFIRE = Dialect(
     "4 and 1",
     {
         "events": Take(MANY, conversation),
-        "all_messages_events": Take(MANY, conversation),
-        "pydantic_ai.all_messages": Take("messages", messages_of),
+        "all_messages_events": Take(MANY, _agent_s_conversation),
+        "pydantic_ai.all_messages": Take(MANY, _agent_s_messages),
         "request_data": Take(MANY, _request),
         "response_data": Take(MANY, _answer),
         "gen_ai.usage.details.cache_read_tokens": Take("cached_input_tokens", count),
