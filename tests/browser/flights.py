@@ -11,7 +11,9 @@ from bench.lib.long_run import LongRun
 from msgspec.structs import replace
 
 import flightlog
+from flightlog.config import Settings
 from flightlog.events.envelope import Event
+from flightlog.ingest.otlp.unmapped import UnmappedProjector
 from flightlog.journal.append import Journal
 from flightlog.runs.feedback_project import FeedbackProjector
 from flightlog.runs.project import RunProjector
@@ -51,7 +53,7 @@ def fly(folder: Path) -> Flown:
     now = time.time_ns()
     runs = {"long": "the-long-run", "week": "week-0", "hung": "the-hung-run"}
     store = open_store(folder, writable=True)
-    journal = Journal(store, [RunProjector(), FeedbackProjector()])
+    journal = Journal(store, [RunProjector(), FeedbackProjector(), UnmappedProjector(Settings())])
     append(journal, LongRun("the-long-run", LONG_EVENTS, now - 2 * DAY, name="port the parser"))
     for number in range(60):
         started = now - number * 150 * MINUTE - HOUR

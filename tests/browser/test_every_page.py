@@ -55,6 +55,8 @@ SCREENS: dict[str, Screen] = {
     "traces, no match": Screen("/traces?q=model:nosuchmodel", "main >> text=No model call matches"),
     "trace": Screen("/traces/{traced}-b4", "main >> text=When does it arrive?", "trace"),
     "trace, of a recorder": Screen("/traces/{call}", "main >> text=The login fails"),
+    "not mapped": Screen("/unmapped", "main >> text=acme.tier", "unmapped"),
+    "not mapped, nothing": Screen("/unmapped", "main >> text=Everything was mapped", empty=True),
     "compare, form": Screen("/compare", "main h1"),
     "compare": Screen("/compare?left={agent}&right={week}", "main h1", "compare"),
     "problem": Screen("/runs/nosuchrun", "main >> text=40401", problem=True),

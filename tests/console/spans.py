@@ -32,16 +32,8 @@ def span(
         "source": "parcel-agent",
         "status": "ok",
     }
-    told = {
-        **payload,
-        "otlp": {
-            "name": f"{type_} {span_id}",
-            "kind": "client",
-            "dialect": "genai",
-            "mapping": 1,
-            "resource": "9b2e6f0c",
-        },
-    }
+    origin = {"name": f"{type_} {span_id}", "kind": "client", "dialect": "genai", "mapping": 1, "resource": "9b2e6f0c"}
+    told = {**payload, "otlp": {**origin, **payload.get("otlp", {})}}
     return Event(**{**given, **fields, "payload": msgspec.Raw(msgspec.json.encode(told))})
 
 

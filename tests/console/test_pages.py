@@ -35,6 +35,7 @@ from flightlog.console.pages.totals import Totals, TotalsError, TotalsFact, Tota
 from flightlog.console.pages.trace import ToolTurn, TraceLink, TracePage
 from flightlog.console.pages.traces import TracesPage
 from flightlog.console.pages.traces_rows import TraceRow, TraceRows
+from flightlog.console.pages.unmapped import UnmappedPage, UnmappedRow, UnmappedScope
 from flightlog.console.render import STATIC, TEMPLATES, environment
 from flightlog.console.strip import StripRow
 from flightlog.events.envelope import FLAG_INVALID, FLAG_NAMES, FLAG_TRUNCATED, FLAG_WITHHELD
@@ -49,7 +50,8 @@ PARTS += [Neighbour, Neighbours, Block, Pair, DiffFile, Card, CardEvent, Reading
 PAGES += [EventsPage, EventRows, RunRows, numbers.FacetsFragment, compare.ComparePage]
 PARTS += [TailRow, Facet, numbers.FacetsPanel, numbers.Facet, numbers.FacetValue, numbers.Chart, numbers.Column]
 PARTS += [compare.ComparedRun, compare.Compared, compare.StepCell, compare.StepPair, compare.Stretch, compare.RunChoice]
-PAGES += [TracesPage, TraceRows, TracePage]
+PAGES += [TracesPage, TraceRows, TracePage, UnmappedPage]
+PARTS += [UnmappedRow, UnmappedScope]
 PARTS += [TraceRow, TraceLink, ToolTurn, Given, Earlier, StripRow]
 PARTS += [Totals, TotalsTable, TotalsRow, TotalsFact, TotalsError]
 

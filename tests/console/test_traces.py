@@ -219,6 +219,18 @@ def test_markup_in_a_call_is_text(client: Client, services: Services, target: st
     parsed(page(client, target.format(id=f"{TRACE}-b1")))
 
 
+@pytest.mark.parametrize("own", [True, False])
+def test_the_panel_of_an_event_leads_to_its_model_call(client: Client, services: Services, own: bool) -> None:
+    services.journal.append(parcel_trace())
+    services.journal.append(
+        [event(1, "llm_request", name="m", correlation_id="c1", span_id="s", payload={"model": "m"})]
+    )
+    text = page(client, f"/events/{TRACE}-b2" if own else "/events/e000001")
+    found = re.search(r'href="(/traces/[^"]+)"', text)
+    assert found is not None
+    assert client.get(found[1], headers=HTML).status_code == 200
+
+
 # ── what people think of it ──────────────────────────────────────────────────────────────────────────────────────────
 
 

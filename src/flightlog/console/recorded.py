@@ -19,7 +19,7 @@ from flightlog.console.blocks import (
 )
 from flightlog.console.failure import Told, failure_blocks
 from flightlog.console.payload import entries, listed, words
-from flightlog.console.summary import metric_value
+from flightlog.console.summary import metric_value, unit_of
 
 Doc = dict[str, Any]
 
@@ -109,7 +109,7 @@ def log(payload: Doc, limits: Limits) -> Told:
 
 def metric(payload: Doc, limits: Limits) -> Told:
     """The data points of a metric."""
-    unit = words(payload.get("unit")).strip("{}")
+    unit = unit_of(payload)
     points = [entries(point) for point in listed(payload.get("points"))]
     shown = [
         pair(

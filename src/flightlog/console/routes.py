@@ -7,7 +7,20 @@ from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from flightlog.console.page import Fragment
-from flightlog.console.pages import compare, event, events, facets, lines, panel, reading, run, runs, trace, traces
+from flightlog.console.pages import (
+    compare,
+    event,
+    events,
+    facets,
+    lines,
+    panel,
+    reading,
+    run,
+    runs,
+    trace,
+    traces,
+    unmapped,
+)
 from flightlog.console.pages.frame import framed
 from flightlog.console.render import STATIC, render
 from flightlog.filters.params import check_known
@@ -56,6 +69,12 @@ def traces_(request: Request) -> Response:
 def trace_rows_(request: Request) -> Response:
     services, params = _asked(request, traces.PARAMETERS)
     return render(traces.traces_rows(services, params))
+
+
+@router.get("/unmapped")
+def unmapped_(request: Request) -> Response:
+    services, params = _asked(request, unmapped.PARAMETERS)
+    return _shown(request, unmapped.unmapped_page(services, params))
 
 
 # After the rows, which would be taken for an id.

@@ -179,10 +179,20 @@ def _log(payload: Payload) -> str:
 
 def _metric(payload: Payload) -> str:
     points = [entries(point) for point in listed(payload.get("points"))]
-    unit = words(payload.get("unit")).strip("{}")
+    unit = unit_of(payload)
     if len(points) == 1:
         return metric_value(points[0], unit)
     return fmt.counted(len(points), "point", "points") + (f" in {unit}" if unit else "")
+
+
+def unit_of(payload: Payload) -> str:
+    """The unit of a metric in words; empty for a plain number, which UCUM writes as 1.
+
+    >>> unit_of({"unit": "{token}"}), unit_of({"unit": "1"})
+    ('token', '')
+    """
+    unit = words(payload.get("unit")).strip("{}")
+    return "" if unit == "1" else unit
 
 
 def metric_value(point: Payload, unit: str) -> str:
@@ -193,8 +203,8 @@ def metric_value(point: Payload, unit: str) -> str:
     """
     if "value" in point:
         return f"{words(point['value'])} {unit}".strip()
-    total = f", {words(point['sum'])} {unit} together" if point.get("sum") is not None else ""
-    return f"{words(point.get('count', '?'))} measured{total.replace('  ', ' ')}"
+    total = f", {words(point['sum'])} {unit}".rstrip() + " together" if point.get("sum") is not None else ""
+    return f"{words(point.get('count', '?'))} measured{total}"
 
 
 def _resource(payload: Payload) -> str:

@@ -13,7 +13,7 @@ from flightlog.console.page import Fragment, Page, QueryFault, href
 from flightlog.console.pages.frame import notice_for
 from flightlog.console.summary import SPOKEN, summarize
 from flightlog.errors import QueryInvalid
-from flightlog.events.envelope import FLAG_IMPORTED, StoredEvent, flag_names
+from flightlog.events.envelope import FLAG_IMPORTED, FLAG_ROOT, StoredEvent, flag_names
 from flightlog.filters.compile import event_filter, narrowed_events
 from flightlog.filters.fields import EVENTS
 from flightlog.filters.language import Query, parse
@@ -225,7 +225,7 @@ def _row(event: StoredEvent, said: str, names: Mapping[str, str], today: str) ->
         level=event.level,
         alarm=event.level if event.level in ALARMING and event.status not in BAD_STATUSES else "",
         status=event.status or "",
-        flags=flag_names(event.flags & ~FLAG_IMPORTED),
+        flags=flag_names(event.flags & ~(FLAG_IMPORTED | FLAG_ROOT)),
         at=clock_time(event.created_at, today),
         exact=fmt.in_full(event.created_at),
         took=fmt.duration(event.duration_ns) if event.duration_ns is not None else "",

@@ -13,6 +13,7 @@ from flightlog.console.kinds import kind_of
 from flightlog.console.page import Fragment, href
 from flightlog.console.payload import Piece, decoded, done_to, pretty, words
 from flightlog.console.summary import summarize
+from flightlog.console.transcript import is_span
 from flightlog.errors import EventNotFound, RunNotFound
 from flightlog.events.catalogue import CATALOGUE
 from flightlog.events.envelope import (
@@ -27,6 +28,7 @@ from flightlog.events.envelope import (
     StoredEvent,
 )
 from flightlog.journal.read import EventFilter, get_event_at, read_events
+from flightlog.runs.calls import CALL_TYPES, generation_id_of
 from flightlog.runs.summary import get_run
 from flightlog.services import Services
 
@@ -226,6 +228,14 @@ def _neighbour(event: StoredEvent, word: str) -> Neighbour:
     return Neighbour(id=event.id, word=word, href=href(f"/events/{event.event_id}"))
 
 
+def _model_call(event: StoredEvent) -> list[Fact]:
+    """The page of the model call that the event is of, if it is of one."""
+    if event.type not in CALL_TYPES:
+        return []
+    found = generation_id_of(event, is_span(event))
+    return [Fact(word="Model call", value=found, href=href(f"/traces/{found}"), mono=True)]
+
+
 def _facts(event: StoredEvent, started_at: int | None) -> list[Fact]:
     into_run = fmt.offset(event.created_at, started_at) if started_at is not None else ""
     run_href = href(f"/runs/{event.run_id}") if event.run_id else None
@@ -240,6 +250,7 @@ def _facts(event: StoredEvent, started_at: int | None) -> list[Fact]:
         Fact(word="Actor", value=event.actor or ""),
         Fact(word="Source", value=event.source or ""),
         Fact(word="Run", value=event.run_id or "", href=run_href, mono=True),
+        *_model_call(event),
         Fact(word="Task", value=event.task_id or "", mono=True),
         Fact(word="Correlation", value=event.correlation_id or "", mono=True),
         Fact(word="Trace", value=event.trace_id or "", mono=True),

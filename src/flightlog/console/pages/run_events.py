@@ -12,7 +12,7 @@ from flightlog.console.page import href
 from flightlog.console.pages.panel import Panel, neighbours_of, panel_of
 from flightlog.console.summary import SPOKEN, summarize
 from flightlog.errors import EventNotFound
-from flightlog.events.envelope import FLAG_IMPORTED, StoredEvent, flag_names
+from flightlog.events.envelope import FLAG_IMPORTED, FLAG_ROOT, StoredEvent, flag_names
 from flightlog.filters.compile import event_filter, narrowed_events
 from flightlog.filters.params import parse_flag, parse_id, words
 from flightlog.journal.read import EventFilter, EventPage, get_event, get_event_at, read_events
@@ -158,7 +158,7 @@ def _row(event: StoredEvent, run: RunSummary, link: str, said: str, opened: Stor
         level=event.level,
         alarm=event.level if event.level in ALARMING and event.status not in BAD_STATUSES else "",
         status=event.status or "",
-        flags=flag_names(event.flags & ~FLAG_IMPORTED),
+        flags=flag_names(event.flags & ~(FLAG_IMPORTED | FLAG_ROOT)),
         offset=fmt.offset(event.created_at, run.started_at),
         exact=fmt.in_full(event.created_at),
         took=fmt.duration(event.duration_ns) if event.duration_ns is not None else "",
