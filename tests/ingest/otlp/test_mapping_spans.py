@@ -204,6 +204,13 @@ def test_a_status_without_exception_is_the_error_too() -> None:
     assert mapped(CHAT, status=STATUS_ERROR).get("error") is None
 
 
+def test_a_status_that_says_more_than_the_exception_is_kept() -> None:
+    raised = happened("exception", exception__type="KeyError", exception__message="'x'")
+    payload = mapped(CHAT, status=STATUS_ERROR, status_message="step 3 failed: 'x'", events=[raised])
+    assert payload["error"] == {"kind": "KeyError", "message": "'x'"}
+    assert payload["otlp"]["status_message"] == "step 3 failed: 'x'"
+
+
 def test_an_exception_that_was_dealt_with_is_no_error() -> None:
     raised = happened("exception", exception__type="KeyError", exception__message="'x'")
     payload = mapped(CHAT, status=STATUS_OK, events=[raised])

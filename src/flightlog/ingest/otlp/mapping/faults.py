@@ -29,7 +29,9 @@ def error_of(span: Span, draft: Draft, exception: dict[str, Any] | None) -> dict
             error["type"] = full
     said = text(raised.get("exception.message")) or draft.take("error_message") or text(span.status_message)
     if said:
-        error["message"] = said.removeprefix(f"{error.get('kind')}: ").removeprefix(f"{full}: ")
+        if full:
+            said = said.removeprefix(f"{full}: ").removeprefix(f"{error['kind']}: ")
+        error["message"] = said
     if stack := text(raised.get("exception.stacktrace")):
         error["stack"] = stack
     return error or None
@@ -49,8 +51,10 @@ def says_more(status_message: str, error: dict[str, Any] | None) -> bool:
     """Whether the status has words that the error has not."""
     if not status_message:
         return False
-    message = error.get("message") if error else None
-    return message is None or not status_message.endswith(message) or len(status_message) > len(message) + 200
+    if error is None:
+        return True
+    said = error.get("message")
+    return status_message not in (said, f"{error.get('kind')}: {said}", f"{error.get('type')}: {said}")
 
 
 def _unwrapped(name: str | None) -> str | None:

@@ -105,7 +105,7 @@ class Moments:
         for field in ("messages", "output_messages"):
             if field in draft.values and draft.sources[field][1] == _FROM_EVENTS:
                 left = [*left, *(event for event in self.spoken if event not in left)]
-        found = [_shown(event) for event in left]
+        found = [shown(event) for event in left]
         if self.exception is not None:
             rest = {key: value for key, value in self.exception.attributes.items() if key not in _EXCEPTION_KEYS}
             if rest:
@@ -150,8 +150,8 @@ def said_in(name: str, content: dict[str, Any]) -> tuple[bool, list[Message]] | 
     return name == CHOICE, message_of({"role": role, **raw})
 
 
-def _shown(event: SpanEvent) -> dict[str, Any]:
-    shown: dict[str, Any] = {"name": event.name, "time_ns": event.time_ns}
+def shown(event: SpanEvent) -> dict[str, Any]:
+    said: dict[str, Any] = {"name": event.name, "time_ns": event.time_ns}
     if event.attributes:
-        shown["attributes"] = event.attributes
-    return shown
+        said["attributes"] = event.attributes
+    return said

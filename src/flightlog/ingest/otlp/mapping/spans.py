@@ -9,13 +9,14 @@ from flightlog.ingest.otlp.mapping.draft import Draft
 from flightlog.ingest.otlp.mapping.faults import error_of, says_more
 from flightlog.ingest.otlp.mapping.judged import feedback_of, judgement_of
 from flightlog.ingest.otlp.mapping.making import digest_of, encoded, fitted, is_odd, moment, source_of
-from flightlog.ingest.otlp.mapping.moments import Moments
+from flightlog.ingest.otlp.mapping.moments import Moments, shown
 from flightlog.ingest.otlp.mapping.shapes import model_call, other_span, tool_result, type_of
 from flightlog.ingest.otlp.model import KINDS, STATUS_ERROR, Origin, Scope, Span
 
 _RUN_CHARS_MAX = FIELD_CHARS_MAX["run_id"]
 _EVENT_CHARS_MAX = FIELD_CHARS_MAX["event_id"]
 _TASK_CHARS_MAX = FIELD_CHARS_MAX["task_id"]
+_ACTOR_CHARS_MAX = FIELD_CHARS_MAX["actor"]
 _ACTORS = ("gen_ai.agent.name", "enduser.id", "user.id")
 
 
@@ -39,7 +40,7 @@ def _mapped(span: Span, scope: Scope, origin: Origin) -> list[Event]:
 
     run_id = _id_of(draft, "run_id", _RUN_CHARS_MAX) or origin.run_id
     task_id = _id_of(draft, "task_id", _TASK_CHARS_MAX) or origin.task_id
-    actor = draft.take("actor")
+    actor = _id_of(draft, "actor", _ACTOR_CHARS_MAX)
     judged = [draft.take(field) for field in ("evaluations", "run_evaluations")] if _judged(values) else None
 
     kind = type_of(draft)
@@ -183,9 +184,8 @@ def _feedback(own: Event, span: Span, origin: Origin, judged: Any, moments: Mome
 
 def _as_it_came(span: Span, scope: Scope, origin: Origin, error: Exception) -> Event:
     """The span without any reading of its attributes: what is left when reading itself fails."""
-    otlp = source_of(scope, origin, "") | {"name": span.name, "mapping_failed": type(error).__name__}
-    if span.events:
-        otlp["events"] = [{"name": event.name, "attributes": event.attributes} for event in span.events]
+    otlp = source_of(scope, origin, "") | {"mapping_failed": type(error).__name__}
+    _fill(otlp, span, None, [shown(event) for event in span.events])
     data, flags = encoded({"attributes": span.attributes, "otlp": otlp}, careful=True)
     if origin.run_id is None and span.is_root:
         flags |= FLAG_ROOT
