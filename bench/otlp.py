@@ -61,16 +61,26 @@ def sink() -> Iterator[int]:
             process.kill()
 
 
+def family(pid: int) -> list[list[str]]:
+    """What /proc says of a process and of those that it started, as the fields after the name."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            found[int(path.parent.name)] = path.read_text().rsplit(") ", 1)[1].split()
+        except OSError:
+            continue  # it has ended
+    mine = {pid}
+    while more := {one for one, fields in found.items() if int(fields[1]) in mine} - mine:
+        mine |= more
+    return [found[one] for one in mine if one in found]
+
+
 def cpu_seconds(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    return sum(int(fields[11]) + int(fields[12]) for fields in family(pid)) / TICKS
 
 
 def rss_mib(pid: int) -> float:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) / 1024
-    return 0.0
+    return sum(int(fields[21]) for fields in family(pid)) * os.sysconf("SC_PAGE_SIZE") / 1024**2
 
 
 def post_all(port: int, spans: int, connections: int) -> float:

@@ -74,7 +74,9 @@ def _measure(
     venv, folder = temp / "venv", temp / "data"
     folder.mkdir()
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
-    subprocess.run([str(venv / "bin/python"), "-m", "pip", "install", "-q", peer.package], check=True, capture_output=True)
+    subprocess.run(
+        [str(venv / "bin/python"), "-m", "pip", "install", "-q", peer.package], check=True, capture_output=True
+    )
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
         facts = {"port": one.getsockname()[1], "other": two.getsockname()[1], "folder": folder}
     program, *arguments = (part.format(**facts) for part in peer.command)
@@ -124,12 +126,12 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes]) -> None:
 
 def _settled(path: Path) -> int:
     """How many spans it has once there come no more: some answer before they store."""
-    count, until = -1, time.monotonic() + SETTLE_SECONDS
-    while time.monotonic() < until:
+    count, same, until = -1, 0, time.monotonic() + SETTLE_SECONDS
+    while time.monotonic() < until and same < 5:
         with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
             found = int(database.execute("SELECT count(*) FROM spans").fetchone()[0])
-        if found == count or found >= SPANS:
+        if found >= SPANS:
             return found
-        count = found
+        count, same = found, same + 1 if found == count else 0
         time.sleep(3)
     return count
