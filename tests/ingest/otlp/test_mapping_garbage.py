@@ -111,6 +111,8 @@ def test_a_span_with_odd_ids_times_and_names_arrives() -> None:
 
 
 def test_numbers_that_are_none_are_told_as_the_words_that_they_are() -> None:
+    linked = mapped({}, links=[Link("d" * 32, "e" * 16, {"a": float("nan")})])
+    assert linked["otlp"]["links"][0]["attributes"] == {"a": "NaN"}
     payload = mapped({"a": float("nan"), "b": [float("inf")], "c": {"d": float("-inf")}})
     assert payload["attributes"] == {"a": "NaN", "b": ["Infinity"], "c": {"d": "-Infinity"}}
 

@@ -13,10 +13,7 @@ from flightlog.ingest.otlp.mapping.moments import Moments, shown
 from flightlog.ingest.otlp.mapping.shapes import model_call, other_span, tool_result, type_of
 from flightlog.ingest.otlp.model import KINDS, STATUS_ERROR, Origin, Scope, Span
 
-_RUN_CHARS_MAX = FIELD_CHARS_MAX["run_id"]
 _EVENT_CHARS_MAX = FIELD_CHARS_MAX["event_id"]
-_TASK_CHARS_MAX = FIELD_CHARS_MAX["task_id"]
-_ACTOR_CHARS_MAX = FIELD_CHARS_MAX["actor"]
 _ACTORS = ("gen_ai.agent.name", "enduser.id", "user.id")
 
 
@@ -32,56 +29,57 @@ def _mapped(span: Span, scope: Scope, origin: Origin) -> list[Event]:
     moments = Moments(span) if span.events else None
     attributes = moments.attributes if moments is not None else span.attributes
     draft = Draft(attributes)
+    values = draft.values
     if moments is not None:
         moments.tell(draft)
-    values = draft.values
     if "first_chunk_at" in values:
         _first_chunk(draft, span)
+    run_id = (_id_of(draft, "run_id") if "run_id" in values else None) or origin.run_id
+    task_id = (_id_of(draft, "task_id") if "task_id" in values else None) or origin.task_id
+    actor = _id_of(draft, "actor") if "actor" in values else None
+    judged = _judged(draft) if "evaluations" in values or "run_evaluations" in values else []
 
-    run_id = _id_of(draft, "run_id", _RUN_CHARS_MAX) or origin.run_id
-    task_id = _id_of(draft, "task_id", _TASK_CHARS_MAX) or origin.task_id
-    actor = _id_of(draft, "actor", _ACTOR_CHARS_MAX)
-    judged = [draft.take(field) for field in ("evaluations", "run_evaluations")] if _judged(values) else None
-
-    kind = type_of(draft)
-    correlation_id: str | None = None
-    if kind == "llm_response":
-        asked = draft.values.get("request_model") or draft.values.get("model")
-        payload = model_call(draft)
-        asked = payload.get("request", {}).get("model") or asked
-        name = asked or span.name
-    elif kind == "tool_result":
-        payload = tool_result(draft, span.name)
-        name = payload["tool"]
-        correlation_id = payload.get("call_id")
-    else:
-        payload = other_span(draft)
-        name = span.name
+    kind, name, payload = _shaped(draft, span)
     error = error_of(span, draft, moments.exception.attributes if moments is not None and moments.exception else None)
     if error:
         payload["error"] = error
-    if moments is not None and moments.chunks:
-        payload["chunks"] = moments.chunks
-    events = moments.unsaid(draft) if moments is not None else []
+    events: list[dict[str, Any]] = []
+    if moments is not None:
+        events = moments.unsaid(draft)
+        if moments.chunks:
+            payload["chunks"] = moments.chunks
     rest = draft.leave()
     if rest:
         payload["attributes"] = rest
-    if actor is None:
-        actor = _actor(rest) or origin.actor
-    otlp = source_of(scope, origin, draft.dialect)
-    payload["otlp"] = otlp
+    payload["otlp"] = otlp = source_of(scope, origin, draft.dialect)
     _fill(otlp, span, error, events)
 
-    flags = FLAG_ROOT if run_id is None and span.is_root else 0
-    data, more = encoded(payload, careful=_odd(attributes) or bool(events))
-    own = _event(span, origin, kind, name, data, flags | more)
+    careful = bool(events or span.links or scope.attributes) or _odd(attributes)
+    data, flags = encoded(payload, careful)
+    if run_id is None and span.is_root:
+        flags |= FLAG_ROOT
+    own = _event(span, origin, kind, name, data, flags)
     own.run_id = run_id or span.trace_id
-    own.actor = fitted(actor, "actor")
+    own.actor = fitted(actor or _actor(rest) or origin.actor, "actor")
     own.task_id = task_id
-    own.correlation_id = fitted(correlation_id, "correlation_id")
-    if judged is None and (moments is None or not moments.evaluations):
-        return [own]
-    return [own, *_feedback(own, span, origin, judged, moments)]
+    if kind == "tool_result":
+        own.correlation_id = fitted(payload.get("call_id"), "correlation_id")
+    if moments is not None:
+        judged += [(judgement_of(event.attributes), "span", moment(event.time_ns)) for event in moments.evaluations]
+    return [own, *(_feedback(own, origin, *each) for each in judged)] if judged else [own]
+
+
+def _shaped(draft: Draft, span: Span) -> tuple[str, str, dict[str, Any]]:
+    """The event's type, name and payload."""
+    kind = type_of(draft)
+    if kind == "llm_response":
+        payload = model_call(draft)
+        asked = payload["request"].get("model") if "request" in payload else None
+        return kind, asked or payload.get("model") or span.name, payload
+    if kind == "tool_result":
+        payload = tool_result(draft, span.name)
+        return kind, payload["tool"], payload
+    return kind, span.name, other_span(draft)
 
 
 def _event(span: Span, origin: Origin, kind: str, name: str, data: Any, flags: int) -> Event:
@@ -139,17 +137,21 @@ def _first_chunk(draft: Draft, span: Span) -> None:
         draft.put("time_to_first_chunk_ns", at_ns - span.start_ns, draft.sources["first_chunk_at"])
 
 
-def _id_of(draft: Draft, field: str, chars_max: int) -> str | None:
+def _id_of(draft: Draft, field: str) -> str | None:
     """An id can't be cut without becoming another; one that is too long stays an attribute."""
-    value = draft.values.get(field)
-    if value is None or len(value) > chars_max:
+    value: str = draft.values[field]
+    if len(value) > FIELD_CHARS_MAX[field]:
         return None
     draft.take(field)
-    return str(value)
+    return value
 
 
-def _judged(values: dict[str, Any]) -> bool:
-    return "evaluations" in values or "run_evaluations" in values
+def _judged(draft: Draft) -> list[tuple[Any, str, int | None]]:
+    """What attributes say somebody thinks of the span, and of its run."""
+    found: list[tuple[Any, str, int | None]] = []
+    for about, field in (("span", "evaluations"), ("run", "run_evaluations")):
+        found += [(judgement, about, None) for judgement in draft.take(field) or ()]
+    return found
 
 
 def _actor(rest: dict[str, Any]) -> str | None:
@@ -170,16 +172,10 @@ def _odd(attributes: dict[str, Any]) -> bool:
     return False
 
 
-def _feedback(own: Event, span: Span, origin: Origin, judged: Any, moments: Moments | None) -> list[Event]:
-    found: list[tuple[Any, str, str, int]] = []
-    for about, target, judgements in zip(("span", "run"), (own.event_id, str(own.run_id)), judged or (), strict=False):
-        found += [(judgement, about, target, own.created_at) for judgement in judgements or ()]
-    for event in moments.evaluations if moments is not None else ():
-        found.append((judgement_of(event.attributes), "span", own.event_id, moment(event.time_ns)))
-    return [
-        feedback_of(judgement, about, target, at_ns, origin, own.run_id, span.trace_id, span.span_id)
-        for judgement, about, target, at_ns in found
-    ]
+def _feedback(own: Event, origin: Origin, judgement: Any, about: str, at_ns: int | None) -> Event:
+    target = own.event_id if about == "span" else str(own.run_id)
+    given_at = own.created_at if at_ns is None else at_ns
+    return feedback_of(judgement, about, target, given_at, origin, own.run_id, own.trace_id, own.span_id)
 
 
 def _as_it_came(span: Span, scope: Scope, origin: Origin, error: Exception) -> Event:
