@@ -54,6 +54,13 @@ def attributes(given: dict[str, str]) -> list[dict[str, Any]]:
     return [{"key": key, "value": {"stringValue": value}} for key, value in given.items()]
 
 
+def ask(page: Page, query: str) -> None:
+    field = page.locator("input[name=q]")
+    field.click()
+    field.fill(query)
+    field.press("Enter")
+
+
 def test_a_call_that_opentelemetry_sends_is_counted_as_new_and_shown_when_it_is_asked_for(fresh: Visits) -> None:
     page = fresh.open("/traces")
     expect(page.get_by_text("No model calls yet")).to_be_visible()
@@ -75,9 +82,7 @@ def test_a_call_is_found_judged_filtered_by_that_and_handed_on(fresh: Visits) ->
     send_call(page, fresh.url, "I can not say.", model="small-model")
     page.locator("#news").click()
     expect(page.locator(HEAD)).to_have_count(2)
-    page.keyboard.press("/")
-    page.keyboard.type('model:small* "can not say"')
-    page.keyboard.press("Enter")
+    ask(page, 'model:small* "can not say"')
     page.wait_for_url("**q=model*")
     expect(page.locator(HEAD)).to_have_count(1)
     page.keyboard.press("j")
@@ -94,9 +99,7 @@ def test_a_call_is_found_judged_filtered_by_that_and_handed_on(fresh: Visits) ->
     expect(page.locator("#given")).to_contain_text("2 earlier")
     page.locator("#rail").get_by_role("link", name="Traces", exact=True).click()
     expect(page.locator(HEAD)).to_have_count(2)
-    page.keyboard.press("/")
-    page.keyboard.type("thumb:down")
-    page.keyboard.press("Enter")
+    ask(page, "thumb:down")
     page.wait_for_url("**q=thumb*")
     expect(page.locator(HEAD)).to_contain_text("I can not say.")
     other = fresh.open(page.url.removeprefix(fresh.url))
