@@ -52,6 +52,7 @@
     │   └── TileBroken
     ├── IndexUnsupported
     ├── ServerExtraMissing
+    │   └── GrpcExtraMissing
     └── RedactionFailed               the payload can't be shown to be free of secrets, so it is withheld
 
 The docstring of a class is its message: the first paragraph says what happened, in one sentence, with the facts filled
@@ -291,6 +292,10 @@ class IndexUnsupported(FlightlogError):
 
 class ServerExtraMissing(FlightlogError):
     """{what} needs the server extra: pip install 'flightlog[server]'."""
+
+
+class GrpcExtraMissing(ServerExtraMissing):
+    """{what} needs the grpc extra: pip install 'flightlog[grpc]'."""
 
 
 class RedactionFailed(FlightlogError):

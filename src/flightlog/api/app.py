@@ -107,6 +107,7 @@ def create_app(services: Services) -> FastAPI:
     # A store that takes its time must not take the readers' threads.
     app.state.appenders = CapacityLimiter(APPENDERS)
     app.state.otlp_waiting = otlp.Waiting(services.settings.otlp_requests_max)
+    app.state.otlp_grpc = None  # where whoever serves the app takes OTLP/gRPC too
     app.state.streams = Streams(services.settings.sse_watchers_max)
     # Streams first: the path of a single event or run would take theirs for an id.
     for router in (

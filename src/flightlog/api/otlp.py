@@ -71,11 +71,16 @@ def success(received: Received, signal: Signal, encoding: Encoding) -> Response:
         partial = {signal.rejected_key: str(received.rejected), "errorMessage": received.message}
         body = msgspec.json.encode({"partialSuccess": partial} if received.rejected else {})
         return Response(body, media_type=JSON_TYPE)
+    return Response(protobuf_answer(received), media_type=PROTOBUF_TYPE)
+
+
+def protobuf_answer(received: Received) -> bytes:
+    """An Export*ServiceResponse in protobuf."""
     if not received.rejected:
-        return Response(b"", media_type=PROTOBUF_TYPE)
+        return b""
     # In all three messages: field 1 of the response is the partial success, in it field 1 the number and field 2 the text.
     partial_success = b"\x08" + _varint(received.rejected) + _text(2, received.message)
-    return Response(b"\x0a" + _varint(len(partial_success)) + partial_success, media_type=PROTOBUF_TYPE)
+    return b"\x0a" + _varint(len(partial_success)) + partial_success
 
 
 def is_otlp(scope: Scope) -> bool:
@@ -85,18 +90,29 @@ def is_otlp(scope: Scope) -> bool:
 
 def status_response(scope: Scope, problem: Problem) -> Response:
     """A problem as a `google.rpc.Status`, in the encoding of the request; in JSON where that is none of ours."""
-    status = problem.kind.status
+    status = _status_of(problem)
     headers = dict(problem.headers)
-    # What the store can't do now it may do later, and nothing of the request was stored: the sender keeps it.
-    if status >= 500 and problem.kind.code != 50000:
-        status = 503
+    if status == 503:
         headers.setdefault("Retry-After", str(RETRY_AFTER_SECONDS))
-    code = _RPC_CODES.get(status, 13 if status >= 500 else 2)
-    message = f"{problem.detail} ({problem.kind.code} {problem.kind.slug})"
+    code, message = rpc_status(problem)
     media_type = Headers(scope=scope).get("content-type", "").split(";", 1)[0].strip().lower()
     if media_type == PROTOBUF_TYPE:
         return Response(b"\x08" + _varint(code) + _text(2, message), status, headers, PROTOBUF_TYPE)
     return Response(msgspec.json.encode({"code": code, "message": message}), status, headers, JSON_TYPE)
+
+
+def rpc_status(problem: Problem) -> tuple[int, str]:
+    """The code and message of the `google.rpc.Status` that a problem is."""
+    status = _status_of(problem)
+    code = _RPC_CODES.get(status, 13 if status >= 500 else 2)
+    return code, f"{problem.detail} ({problem.kind.code} {problem.kind.slug})"
+
+
+def _status_of(problem: Problem) -> int:
+    """The status over HTTP. What the store can't do now it may do later, and nothing of the request was stored: the sender
+    keeps it."""
+    status = problem.kind.status
+    return 503 if status >= 500 and problem.kind.code != 50000 else status
 
 
 def _text(field: int, text: str) -> bytes:

@@ -135,7 +135,8 @@ class StreamsShape(msgspec.Struct):
 
 
 class HealthShape(msgspec.Struct):
-    """How the server is doing. `status` is ok or degraded, and `reasons` says why, in sentences."""
+    """How the server is doing. `status` is ok or degraded, and `reasons` says why, in sentences. `otlp_grpc` is the address
+    where OTLP/gRPC is taken too, null where it is not."""
 
     status: str
     reasons: list[str]
@@ -143,6 +144,7 @@ class HealthShape(msgspec.Struct):
     drain: DrainShape | None
     seal: SealShape | None
     streams: StreamsShape
+    otlp_grpc: str | None
     versions: dict[str, str]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib.util
 import logging
 import os
 import socket
@@ -15,10 +16,11 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from flightlog.config import Settings
-from flightlog.errors import FlightlogError, ServerExtraMissing, Unavailable
+from flightlog.errors import FlightlogError, GrpcExtraMissing, ServerExtraMissing, Unavailable
 from flightlog.wiring import SPOOL_FOLDER, Keeper, has_server_extra, keeper_drain, keeper_seal, make_intake
 
 if TYPE_CHECKING:
+    from flightlog.api.grpc_door import GrpcDoor
     from flightlog.seal.keeper import SealKeeper
 
 LOOPBACK = "127.0.0.1"
@@ -78,13 +80,18 @@ def serve(
     host: str,
     listener: socket.socket,
     on_ready: Callable[[], None],
+    on_grpc: Callable[[str], None] = lambda address: None,
 ) -> int:
     """Be the folder's writer and server until SIGTERM or SIGINT; the number of events that were delivered from the spool.
+
+    Where `otlp_grpc_port` is set, OTLP/gRPC is taken there too; `on_grpc` is told the address before `on_ready` is called.
 
     At the end requests get a moment, then what is in the spool is delivered, then the store is closed. A second signal
     leaves at once: what was acknowledged is in the spool or the store, and the next writer goes on from there.
     """
     logging.basicConfig(level=logging.WARNING, format="flightlog: %(message)s", stream=sys.stderr)
+    if settings.otlp_grpc_port is not None and importlib.util.find_spec("grpc") is None:
+        raise GrpcExtraMissing(what="A port for OTLP/gRPC")
     keeper = Keeper(folder, settings, writable=True, take_lock=True)
     seal = keeper_seal(keeper) if settings.seal else None
     try:
@@ -93,7 +100,7 @@ def serve(
         if seal is not None:
             seal.start()
         try:
-            server = _make_server(keeper, drain, seal, host, on_ready)
+            server = _make_server(keeper, drain, seal, host, on_ready, on_grpc)
             server.run(sockets=[listener])
         finally:
             drain.stop(timeout=DELIVERY_SECONDS_MAX)
@@ -124,7 +131,14 @@ def _deliver_rest(keeper: Keeper) -> int:
     return delivered
 
 
-def _make_server(keeper: Keeper, drain: Any, seal: SealKeeper | None, host: str, on_ready: Callable[[], None]) -> Any:
+def _make_server(
+    keeper: Keeper,
+    drain: Any,
+    seal: SealKeeper | None,
+    host: str,
+    on_ready: Callable[[], None],
+    on_grpc: Callable[[str], None],
+) -> Any:
     import uvicorn
 
     from flightlog.api.app import create_app
@@ -146,6 +160,9 @@ def _make_server(keeper: Keeper, drain: Any, seal: SealKeeper | None, host: str,
         """Says when it is ready, and ends the streams first when it is told to stop."""
 
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            if door is not None and grpc_port is not None:
+                app.state.otlp_grpc = await door.start(host, grpc_port)
+                on_grpc(app.state.otlp_grpc)
             await super().startup(sockets)
             gc.freeze()
             gc.set_threshold(GARBAGE_OBJECTS_MIN, 20, 20)
@@ -153,6 +170,8 @@ def _make_server(keeper: Keeper, drain: Any, seal: SealKeeper | None, host: str,
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             await asyncio.to_thread(keeper.hub.close)
+            if door is not None:
+                await door.stop(0 if self.force_exit else REQUESTS_SECONDS_MAX)
             await super().shutdown(sockets)
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -170,8 +189,11 @@ def _make_server(keeper: Keeper, drain: Any, seal: SealKeeper | None, host: str,
         seal=seal.health if seal is not None else None,
         prices=keeper.prices,
     )
+    app = create_app(services)
+    grpc_port = keeper.settings.otlp_grpc_port
+    door = grpc_door(app) if grpc_port is not None else None
     config = uvicorn.Config(
-        create_app(services),
+        app,
         host=host,
         log_level="warning",
         access_log=False,
@@ -180,6 +202,13 @@ def _make_server(keeper: Keeper, drain: Any, seal: SealKeeper | None, host: str,
         timeout_graceful_shutdown=REQUESTS_SECONDS_MAX,
     )
     return Server(config)
+
+
+def grpc_door(app: Any) -> GrpcDoor:
+    """The door for OTLP/gRPC of an app; with it comes grpcio, some 15 MB."""
+    from flightlog.api.grpc_door import GrpcDoor
+
+    return GrpcDoor(app.state.services, app.state.otlp_waiting, app.state.appenders)
 
 
 def _segment_sizes(spool: Path) -> list[int]:

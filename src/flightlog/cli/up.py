@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Annotated
 
+import msgspec
 import typer
 
 from flightlog.cli import options, output, serving
@@ -25,6 +26,12 @@ def up(
     host: Annotated[
         str, typer.Option("--host", metavar="NAME", help="The address to listen on; only this machine's own.")
     ] = serving.LOOPBACK,
+    otlp_grpc_port: Annotated[
+        int | None,
+        typer.Option(
+            "--otlp-grpc-port", metavar="N", min=0, max=65535, help="Take OTLP/gRPC too, usually on 4317; 0 is any free port."
+        ),
+    ] = None,
     as_json: options.AsJson = False,
 ) -> None:
     """Serve a folder, and deliver its spool, until Ctrl-C.
@@ -34,15 +41,22 @@ def up(
     serving.require_server_extra("flightlog up")
     place = options.chosen_folder(folder)
     settings = Settings.load(place)
+    if otlp_grpc_port is not None:
+        settings = msgspec.structs.replace(settings, otlp_grpc_port=otlp_grpc_port)
     listener = serving.listen(host, port)
     url = serving.url_of(host, listener)
 
+    grpc: list[str] = []
+
     def ready() -> None:
         if as_json:
-            output.print_json({"url": url, "folder": str(place.absolute()), "pid": os.getpid()}, lines=True)
+            more = {"otlp_grpc": grpc[0]} if grpc else {}
+            output.print_json({"url": url, "folder": str(place.absolute()), "pid": os.getpid(), **more}, lines=True)
         else:
             print(f"Flightlog serves {place.absolute()} at {url} (Ctrl-C ends it)")
+            for address in grpc:
+                print(f"OTLP/gRPC is taken at http://{address}")
         output.flush()
 
-    delivered = serving.serve(place, settings, host, listener, ready)
+    delivered = serving.serve(place, settings, host, listener, ready, grpc.append)
     output.hint(f"stopped; {count(delivered, 'event')} delivered from the spool")

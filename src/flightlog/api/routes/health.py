@@ -45,6 +45,7 @@ def health(request: Request, here: Here) -> Response:
         drain=drain,
         seal=seal,
         streams=StreamsShape(streams.open, streams.limit),
+        otlp_grpc=request.app.state.otlp_grpc,
         versions={
             "flightlog": __version__,
             "wire": str(wire.WIRE_VERSION),

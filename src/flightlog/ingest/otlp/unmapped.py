@@ -217,8 +217,10 @@ def _parameters(scope: str, key: str, count: int, first: int, last: int, event_i
 
 def _update() -> Any:
     table = unmapped_attributes
-    more, first = bindparam("more"), bindparam("first")
-    last, event = bindparam("last"), bindparam("event")
+    more: Any = bindparam("more")
+    first: Any = bindparam("first")
+    last: Any = bindparam("last")
+    event: Any = bindparam("event")
     is_later = (last > table.c.last_at) | ((last == table.c.last_at) & (event > table.c.event_id))
     return (
         update(table)
