@@ -49,7 +49,8 @@
     │   ├── StoreGone
     │   ├── SealBroken                the seal and the journal contradict each other
     │   ├── TileMissing               a piece of the seal is not there
-    │   └── TileBroken
+    │   ├── TileBroken
+    │   └── ErasureIncomplete         something of an erased payload is still in a file
     ├── IndexUnsupported
     ├── ServerExtraMissing
     │   └── GrpcExtraMissing
@@ -284,6 +285,10 @@ class TileMissing(StoreBroken):
 
 class TileBroken(StoreBroken):
     """The seal's file {path} is damaged: {reason}."""
+
+
+class ErasureIncomplete(StoreBroken):
+    """A piece of an erased payload is still in {path}; what was recorded as erased is gone from the journal."""
 
 
 class IndexUnsupported(FlightlogError):

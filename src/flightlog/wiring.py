@@ -6,9 +6,9 @@ import hashlib
 import importlib.util
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -18,19 +18,22 @@ from flightlog.errors import FlightlogError, ServerExtraMissing
 from flightlog.events.envelope import Event
 from flightlog.ids import Ids
 from flightlog.recorder.client import Recorder
+from flightlog.recorder.confirm import Watch, Witness
 from flightlog.recorder.drain import Drain
 from flightlog.recorder.handover import is_wanted, take_over
 from flightlog.recorder.redact import Redactor
 from flightlog.recorder.sinks import Sink
 
 if TYPE_CHECKING:
+    from flightlog.erasure.erase import Eraser
     from flightlog.ingest.batch import Intake
     from flightlog.journal.append import Journal
+    from flightlog.journal.projector import Projector
     from flightlog.journal.tail import TailHub
     from flightlog.runs.pricing import PriceBook
     from flightlog.seal.keeper import SealKeeper
     from flightlog.seal.keys import Keys
-    from flightlog.store.contract import Store
+    from flightlog.store.contract import Store, Tx
 
 SPOOL_FOLDER = "spool"
 SEAL_FOLDER = "seal"
@@ -72,14 +75,19 @@ def open(  # noqa: A001 - flightlog.open is the way in
     if project is not None:
         chosen = msgspec.structs.replace(chosen, project=project)
     carrier: Drain | None = None
+    witness: Witness
     if is_url:
         from flightlog.recorder.http_sink import HttpSink  # with it come sockets and TLS
+        from flightlog.recorder.http_watch import ServerWatch
 
         url = str(target)
+        witness = lambda event_id: ServerWatch(url, event_id, chosen.audit_timeout_seconds)  # noqa: E731
         carrier = Drain(
             folder / SPOOL_FOLDER, lambda: HttpSink(url, folder / SPOOL_FOLDER, chosen), chosen, chosen.drain_share_max
         )
-    elif has_server_extra():
+    else:
+        witness = lambda event_id: _folder_watch(folder, event_id)  # noqa: E731
+    if not is_url and has_server_extra():
         carrier = Drain(
             folder / SPOOL_FOLDER,
             lambda: StoreSink(folder, chosen),
@@ -97,7 +105,14 @@ def open(  # noqa: A001 - flightlog.open is the way in
         actor=actor,
         source=source,
         strict=strict,
+        witness=witness,
     )
+
+
+def _folder_watch(folder: Path, event_id: str) -> Watch:
+    from flightlog.audit.witness import FolderWatch  # whoever waits for nothing does not need it
+
+    return FolderWatch(folder, event_id)
 
 
 def state_folder(url: str) -> Path:
@@ -189,7 +204,7 @@ class Keeper:
         except BaseException:
             self.store.close()
             raise
-        projectors = [
+        projectors: list[Projector] = [
             projector, FeedbackProjector(), AuditProjector(), UnmappedProjector(settings), IndexProjector()
         ]  # fmt: skip
         self.journal = Journal(self.store, projectors, settings=settings)
@@ -265,3 +280,33 @@ def keeper_seal(keeper: Keeper, clock: Clock | None = None) -> SealKeeper:
         )
 
     return SealKeeper(make, seconds=settings.seal_seconds, share_max=settings.seal_share_max)
+
+
+def keeper_eraser(keeper: Keeper) -> Eraser:
+    """What erases payloads in this folder, in every room that holds something of them."""
+    from flightlog.audit.erase import erase as in_audits
+    from flightlog.erasure.erase import Eraser
+    from flightlog.runs.erase import erase as in_runs
+    from flightlog.seal.erase import erase as in_seal
+    from flightlog.seal.verify import ERASURE
+
+    folder = keeper.folder
+
+    def database_files() -> list[Path]:
+        return sorted(path for path in folder.glob("flightlog.db*") if path.is_file())
+
+    return Eraser(keeper.store, database_files, folder / SPOOL_FOLDER, [in_runs, in_audits, in_seal], ERASURE)
+
+
+def say_erased(keeper: Keeper, actor: str) -> Callable[[Tx, dict[str, Any]], int]:
+    """How an erasure says what it did: an audit event in its own transaction."""
+    from flightlog.audit.record import admin_event
+    from flightlog.seal.verify import ERASURE
+
+    care = make_intake(keeper.folder, keeper.settings)
+
+    def say(tx: Tx, details: dict[str, Any]) -> int:
+        event = admin_event(ERASURE, actor=actor, subject_type="payloads", details=details, care=care)
+        return keeper.journal.append_in(tx, [event]).ids[0]
+
+    return say

@@ -37,6 +37,7 @@ def test_the_verbs_are_these() -> None:
         "demo",
         "doctor",
         "drain",
+        "erase",
         "events",
         "exec",
         "export evidence",

@@ -54,6 +54,22 @@ def change_envelope(folder: Path, db: sqlite3.Connection, chance: random.Random)
     return {"changed_envelope"}
 
 
+def change_size_or_digest(folder: Path, db: sqlite3.Connection, chance: random.Random) -> set[str]:
+    column, value = chance.choice([("payload_bytes", 1), ("payload_bytes", 0), ("payload_digest", bytes(32))])
+    db.execute(f"UPDATE run_events SET {column} = ? WHERE id = ?", [value, chance.randint(1, EVENTS)])
+    return {"changed_envelope"}
+
+
+def drop_payload_and_salt(folder: Path, db: sqlite3.Connection, chance: random.Random) -> set[str]:
+    """An erasure that nobody said anything of."""
+    row_id = chance.randint(1, EVENTS)
+    db.execute("DELETE FROM event_payloads WHERE id = ?", [row_id])
+    db.execute("DELETE FROM seal_salts WHERE id = ?", [row_id])
+    if chance.random() < 0.5:
+        db.execute("INSERT INTO erased_payloads VALUES (?, ?)", [row_id, chance.randint(1, EVENTS)])
+    return {"changed_payload"}
+
+
 def delete_row(folder: Path, db: sqlite3.Connection, chance: random.Random) -> set[str]:
     row_id = chance.randint(1, EVENTS)
     db.execute("DELETE FROM run_events WHERE id = ?", [row_id])
@@ -148,7 +164,8 @@ def sign_another_root(folder: Path, db: sqlite3.Connection, chance: random.Rando
 
 
 KINDS_OF_EDIT: list[Edit] = [
-    change_payload, drop_payload, drop_salt, change_envelope, delete_row, insert_row, swap_ids, reorder_rows, fork_tree,
+    change_payload, drop_payload, drop_salt, change_envelope, change_size_or_digest, drop_payload_and_salt,
+    delete_row, insert_row, swap_ids, reorder_rows, fork_tree,
     cut_tile, lose_tile, sign_with_another_key, replace_the_key, sign_another_root,
 ]  # fmt: skip
 

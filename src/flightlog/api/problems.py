@@ -83,6 +83,12 @@ KINDS: dict[type[FlightlogError], Kind] = {
         "A misspelt filter would show the wrong data, so it is refused; `facts.known` lists the parameters.",
     ),
     errors.Refused: Kind(40300, "refused", "That is not allowed", "Look at `detail`."),
+    errors.PermissionDenied: Kind(
+        40306,
+        "permission-denied",
+        "The permission was denied",
+        "`facts.rule` names the rule; GET /api/audits?decision=denied lists what was denied.",
+    ),
     errors.BindRefused: Kind(
         40303, "bind-refused", "Loopback only", "Bind to 127.0.0.1; put a proxy that authenticates in front for others."
     ),
@@ -190,6 +196,9 @@ KINDS: dict[type[FlightlogError], Kind] = {
     ),
     errors.SealBroken: Kind(
         50011, "seal-broken", "The seal does not fit the journal", "Run `flightlog verify` on the folder."
+    ),
+    errors.ErasureIncomplete: Kind(
+        50012, "erasure-incomplete", "Something of an erased payload is left", "Look at `detail`, and erase again."
     ),
     errors.TileMissing: Kind(
         50009, "tile-missing", "A piece of the seal is missing", "Run `flightlog doctor` on the folder."

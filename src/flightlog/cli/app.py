@@ -31,6 +31,7 @@ VERBS: dict[str, str] = {
     "doctor": "doctor",
     "verify": "verify",
     "export": "export",
+    "erase": "erase",
     "seal": "seal",
     "drain": "drain",
     "migrate": "migrate",

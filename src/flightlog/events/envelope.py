@@ -19,6 +19,7 @@ FLAG_ORPHAN = 8  # its task was not known when it was stored
 FLAG_INVALID = 16  # the caller broke a rule; recorded as well as it could be
 FLAG_IMPORTED = 32  # taken over from a file, with the file's times
 FLAG_ROOT = 64  # a finished span that is its run's own: it says how the run began and how it ended
+FLAG_ERASED = 128  # the payload was erased since; given on reading, never stored
 
 FLAG_NAMES: dict[int, str] = {
     FLAG_TRUNCATED: "truncated",
@@ -28,6 +29,7 @@ FLAG_NAMES: dict[int, str] = {
     FLAG_INVALID: "invalid",
     FLAG_IMPORTED: "imported",
     FLAG_ROOT: "root",
+    FLAG_ERASED: "erased",
 }
 
 EMPTY_PAYLOAD = msgspec.Raw(b"{}")
@@ -88,7 +90,7 @@ class StoredEvent(Event, kw_only=True, omit_defaults=True, gc=False):
     """An event as the journal holds it: with its place in commit order and the digest of its payload.
 
     `id` grows in commit order and is never used twice. `payload_digest` is `sha256:` and 64 hex digits over the stored
-    payload bytes, and stays when the payload is erased. A page of envelopes alone leaves `payload` at `{}`.
+    payload bytes; all zeros once the payload was erased, and `payload_bytes` is 0 then. A page of envelopes alone leaves `payload` at `{}`.
     """
 
     id: int = 0

@@ -17,6 +17,7 @@ from flightlog.journal.table import event_payloads, journal_head, run_events, se
 from flightlog.journal.words import WORD_CHARS_MAX, text_of, words_of
 from flightlog.store.contract import Store, Tx
 
+TIDY_SECONDS_MAX = 3600.0
 BUILD_EVENTS = 1_000  # in one transaction, so that appends are not kept waiting
 
 # The words come apart already: to this tokenizer everything beyond ASCII is a letter.
@@ -29,6 +30,8 @@ _FOUND = (
     "SELECT rowid FROM event_words WHERE event_words MATCH :match AND rowid > :after AND rowid < :before ORDER BY rowid"
 )
 _OLDEST, _NEWEST = text(_FOUND + " LIMIT :count"), text(_FOUND + " DESC LIMIT :count")
+_DELETE = "INSERT INTO event_words(event_words, rowid, words) VALUES ('delete', ?, ?)"
+_OPTIMIZE = text("INSERT INTO event_words(event_words) VALUES ('optimize')")
 _INSERT = "INSERT INTO event_words(rowid, words) VALUES (?, ?)"
 
 
@@ -118,6 +121,36 @@ def _add(connection: Connection, texts: Iterable[tuple[int, str]]) -> None:
     rows = [(event_id, " ".join({word[:WORD_CHARS_MAX] for word in words_of(found)})) for event_id, found in texts]
     if rows:
         connection.exec_driver_sql(_INSERT, rows)
+
+
+def forget(tx: Tx, ids: Sequence[int]) -> None:
+    """Take events out of the index whose payloads are about to go. Their words are gone from the file after `tidy`."""
+    known = held(tx.sql)
+    if known is None:
+        return
+    inside = [event_id for event_id in ids if known.first_id <= event_id <= known.last_id]
+    found = (
+        select(run_events.c.id, run_events.c.name, event_payloads.c.payload)
+        .select_from(run_events.join(event_payloads, event_payloads.c.id == run_events.c.id))
+        .where(run_events.c.id.in_(inside))
+    )
+    # What is deleted from a contentless table has to be said word by word.
+    rows = [
+        (row.id, " ".join({word[:WORD_CHARS_MAX] for word in words_of(text_of(row.payload.encode(), row.name))}))
+        for row in tx.sql.execute(found)
+    ]
+    if rows:
+        tx.sql.exec_driver_sql(_DELETE, rows)
+
+
+def tidy(store: Store) -> None:
+    """Write the index anew without the words that nothing has any more. Does nothing where there is no index."""
+
+    def work(tx: Tx) -> None:
+        if held(tx.sql) is not None:
+            tx.sql.execute(_OPTIMIZE)
+
+    store.write(work, TIDY_SECONDS_MAX)
 
 
 def candidates(connection: Connection, match: str, after_id: int, before_id: int, count: int, down: bool) -> list[int]:

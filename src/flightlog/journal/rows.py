@@ -10,11 +10,12 @@ import msgspec
 from msgspec.structs import astuple
 
 from flightlog.errors import EventInvalid
-from flightlog.events.envelope import EMPTY_PAYLOAD, Event, StoredEvent
+from flightlog.events.envelope import EMPTY_PAYLOAD, FLAG_ERASED, Event, StoredEvent
 from flightlog.journal.table import EVENT_COLUMNS, event_payloads, run_events
 from flightlog.store.contract import Tx
 
 DIGEST_PREFIX = "sha256:"
+ERASED_DIGEST = bytes(32)
 
 # An event with what can be worked out before it has an id: the payload as text, its size, its digest.
 Ready = tuple[Event, str, int, bytes]
@@ -114,7 +115,8 @@ def from_row(row: Sequence[Any]) -> StoredEvent:
         duration_ns=duration_ns,
         producer_id=producer_id,
         seq=seq,
-        flags=flags,
+        # No payload is shorter than two bytes, so 0 says that it was erased.
+        flags=flags if payload_bytes else flags | FLAG_ERASED,
         received_at=received_at,
         payload_bytes=payload_bytes,
         payload_digest=DIGEST_PREFIX + digest.hex(),

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from flightlog.errors import EventIdConflict, EventInvalid, FlightlogError
 from flightlog.events.envelope import check_envelope
-from flightlog.journal.rows import Ready, content, insert
+from flightlog.journal.rows import ERASED_DIGEST, Ready, content, insert
 from flightlog.journal.table import EVENT_COLUMNS, run_events
 from flightlog.store.contract import DuplicateKey, RowRefused, Tx
 
@@ -66,13 +66,18 @@ def _split(tx: Tx, batch: Sequence[Ready | FlightlogError], found: Sifted) -> tu
             seen[event_id] = place
             fresh[place] = item
             continue
-        if mine != theirs:
+        if mine != theirs and not _is_erased(mine, theirs):
             found.rejected[place] = EventIdConflict(event_id=event_id)
         elif row_id:
             found.ids[place] = row_id
         else:
             twins[place] = seen[event_id]
     return fresh, twins
+
+
+def _is_erased(mine: tuple[object, ...], theirs: tuple[object, ...]) -> bool:
+    """Whether it is a late delivery of an event whose payload was erased since: it must not bring the payload back."""
+    return theirs[-1] == ERASED_DIGEST and mine[:-1] == theirs[:-1]
 
 
 def _known(tx: Tx, event_ids: list[str]) -> dict[str, tuple[int, tuple[object, ...]]]:

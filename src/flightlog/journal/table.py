@@ -119,3 +119,12 @@ projections = Table(
     Column("until_id", Int64, nullable=False),
     sqlite_strict=True,
 )
+
+# The events whose payload was erased, and the journal id of the audit event that says why and by whom.
+erased_payloads = Table(
+    "erased_payloads",
+    metadata,
+    Column("id", Int64, primary_key=True, autoincrement=False),
+    Column("erasure_id", Int64, nullable=False),
+    sqlite_strict=True,
+)

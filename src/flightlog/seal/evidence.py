@@ -13,10 +13,11 @@ from typing import IO, Any, NamedTuple
 
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from flightlog.clock import format_ns
 from flightlog.errors import EvidenceMissing
+from flightlog.journal.erase import IDS_AT_ONCE, erasures_of
 from flightlog.journal.filter import EventFilter
 from flightlog.journal.plan import Span, ids_of_page
 from flightlog.journal.read import head_id
@@ -163,6 +164,7 @@ class _Collected:
         self.runs: set[str] = set()
         self.first_at: int | None = None
         self.last_at: int | None = None
+        self._without_payload: list[int] = []
         self._tiles = tiles
         self._size = size
         self._bundle: tuple[int, list[bytes]] = (-1, [])
@@ -183,15 +185,21 @@ class _Collected:
             if progress is not None:
                 progress(len(self.leaves), None)
             if len(found) < EVENTS_AT_ONCE:
-                return
+                break
             after = found[-1][0]
+        # Why something is missing belongs to the evidence.
+        for row in _erasures(store, self._without_payload, set(self.leaves)):
+            if row[0] <= self._size:
+                yield self._line(row)
 
     def _line(self, row: Sequence[Any]) -> bytes:
         index = row[0] - 1
         leaf = self._leaf(index)
         payload, salt = row[-2], row[-1]
         self.leaves[index] = leaf_hash(leaf)
-        self.erased += salt is None
+        if payload is None:
+            self.erased += 1
+            self._without_payload.append(row[0])
         self.types[row[4]] += 1
         if row[5] is not None:
             self.runs.add(row[5])
@@ -212,11 +220,28 @@ class _Collected:
 def _page(store: Store, wanted: EventFilter, after: int) -> Sequence[Sequence[Any]]:
     with store.read() as connection:
         page = ids_of_page(connection, wanted, Span(after, head_id(connection) + 1, False), EVENTS_AT_ONCE)
-        source = page.join(run_events, run_events.c.id == page.c.id)
-        source = source.outerjoin(event_payloads, event_payloads.c.id == page.c.id)
-        source = source.outerjoin(seal_salts, seal_salts.c.id == page.c.id)
-        asked = select(*COLUMNS, seal_salts.c.salt).select_from(source).order_by(run_events.c.id)
-        return connection.execute(asked).all()
+        return connection.execute(_rows().where(run_events.c.id.in_(select(page.c.id)))).all()
+
+
+def _rows() -> Select[Any]:
+    source = run_events.outerjoin(event_payloads, event_payloads.c.id == run_events.c.id)
+    source = source.outerjoin(seal_salts, seal_salts.c.id == run_events.c.id)
+    return (
+        select(*COLUMNS[:-1], event_payloads.c.payload, seal_salts.c.salt).select_from(source).order_by(run_events.c.id)
+    )
+
+
+def _erasures(store: Store, erased: Sequence[int], present: set[int]) -> Iterator[Sequence[Any]]:
+    """The events that say why these payloads are gone, without those that are in the bundle already (by leaf)."""
+    said: set[int] = set()
+    for start in range(0, len(erased), IDS_AT_ONCE):
+        with store.read() as connection:
+            found = connection.execute(erasures_of(erased[start : start + IDS_AT_ONCE]))
+            said.update(row.erasure_id for row in found)
+    for erasure_id in sorted(said):
+        if erasure_id - 1 not in present:
+            with store.read() as connection:
+                yield from connection.execute(_rows().where(run_events.c.id == erasure_id)).all()
 
 
 def _nodes(

@@ -1,9 +1,10 @@
 """What of an event goes into the tree: a small header, versioned, from which nobody learns the payload.
 
 A leaf is a JSON array in UTF-8 without spaces: the version, then the journal id, event id, time, time of receipt, type, run,
-producer, its number, the digest of the rest of the envelope, and the digest of the payload. The payload's digest is
-HMAC-SHA256 under a salt of the event's own: with payload and salt erased, nobody can try payloads against the leaf, and the
-tree still adds up. `docs/reference/seal.md` has the format with test vectors.
+producer, its number, the digest of the rest of the envelope, and the digest of the payload. The payload's digest is HMAC-SHA256
+over its SHA-256 under a salt of the event's own: with payload and salt erased, nobody can try payloads against the leaf, and the
+tree still adds up. The SHA-256 is the one that the append took, so the seal reads no payloads. `docs/reference/seal.md` has the
+format with test vectors.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from flightlog.errors import TileBroken
-from flightlog.journal.table import event_payloads, run_events
+from flightlog.journal.table import run_events
 
 VERSION = "flightlog-leaf/1"
 SALT_BYTES = 16
@@ -40,19 +41,19 @@ class Leaf(NamedTuple):
     payload_digest: str
 
 
-# What is read of an event to make its leaf: what stands in the leaf, what its digest covers, and the payload.
+# What is read of an event to make its leaf: what stands in the leaf, what its digest covers, and the payload's digest.
 HEADER: tuple[str, ...] = ("id", "event_id", "created_at", "received_at", "type", "run_id", "producer_id", "seq")
 REST: tuple[str, ...] = (
     "project", "name", "level", "source", "actor", "trace_id", "span_id", "parent_span_id", "task_id", "correlation_id",
     "status", "duration_ns", "flags",
 )  # fmt: skip
-COLUMNS = (*(run_events.c[name] for name in (*HEADER, *REST)), event_payloads.c.payload)
+COLUMNS = tuple(run_events.c[name] for name in (*HEADER, *REST, "payload_digest"))
 _HEADER, _REST = len(HEADER), len(HEADER) + len(REST)
 
 
 def leaf_of(row: Sequence[Any], salt: bytes) -> bytes:
     """The leaf of an event, read as COLUMNS: the bytes that are hashed into the tree."""
-    return _encode((VERSION, *row[:_HEADER], envelope_digest(row), payload_digest(salt, (row[_REST] or "").encode())))
+    return _encode((VERSION, *row[:_HEADER], envelope_digest(row), payload_digest(salt, row[_REST])))
 
 
 def envelope_digest(row: Sequence[Any]) -> str:
@@ -65,14 +66,15 @@ _INNER, _OUTER = (bytes(byte ^ pad for byte in range(256)) for pad in (0x36, 0x5
 _INNER_REST, _OUTER_REST = (bytes([pad]) * (64 - SALT_BYTES) for pad in (0x36, 0x5C))
 
 
-def payload_digest(salt: bytes, payload: bytes) -> str:
-    """HMAC-SHA256 of the stored payload bytes under the event's salt of 16 bytes.
+def payload_digest(salt: bytes, digest: bytes) -> str:
+    """HMAC-SHA256 of the SHA-256 of the stored payload, under the event's salt of 16 bytes.
 
     >>> import hmac
-    >>> payload_digest(b"0123456789abcdef", b"{}") == hmac.digest(b"0123456789abcdef", b"{}", "sha256").hex()
+    >>> digest = sha256(b"{}").digest()
+    >>> payload_digest(b"0123456789abcdef", digest) == hmac.digest(b"0123456789abcdef", digest, "sha256").hex()
     True
     """
-    inner = sha256(salt.translate(_INNER) + _INNER_REST + payload).digest()
+    inner = sha256(salt.translate(_INNER) + _INNER_REST + digest).digest()
     return sha256(salt.translate(_OUTER) + _OUTER_REST + inner).hexdigest()
 
 

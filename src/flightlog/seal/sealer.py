@@ -18,7 +18,8 @@ from sqlalchemy import insert, select, update
 from flightlog.clock import Clock
 from flightlog.errors import SealBroken, TileBroken, TileMissing
 from flightlog.journal.read import head_id
-from flightlog.journal.table import event_payloads, run_events
+from flightlog.journal.rows import ERASED_DIGEST
+from flightlog.journal.table import run_events
 from flightlog.seal.growth import Edge
 from flightlog.seal.keys import Keys
 from flightlog.seal.leaf import COLUMNS, SALT_BYTES, leaf_of, missing_leaf
@@ -89,10 +90,8 @@ class Sealer:
             end = min(head_id(connection), size + self._batch_events_max)
             if end <= size:
                 return 0
-            source = run_events.outerjoin(event_payloads, event_payloads.c.id == run_events.c.id)
-            wanted = select(*COLUMNS).select_from(source)
             found = connection.execute(
-                wanted.where(run_events.c.id > size, run_events.c.id <= end).order_by(run_events.c.id)
+                select(*COLUMNS).where(run_events.c.id > size, run_events.c.id <= end).order_by(run_events.c.id)
             ).all()
         drawn = self._chance(SALT_BYTES * (end - size))
         salts = [drawn[at : at + SALT_BYTES] for at in range(0, len(drawn), SALT_BYTES)]
@@ -104,7 +103,8 @@ class Sealer:
                 leaves.append(missing_leaf(row_id))
                 continue
             leaves.append(leaf_of(row, salt))
-            kept.append((row_id, salt))
+            if row[-1] != ERASED_DIGEST:  # else it was erased already, and there is nothing that a salt could prove
+                kept.append((row_id, salt))
         now = self._clock.now_ns()
         try:
             self._edge.append(leaves)

@@ -84,6 +84,13 @@ class Store(Protocol):
     def sync(self) -> None:
         """Return when all that is committed by now survives a power cut. Raises StoreUnavailable."""
 
+    def scrub(self, *, rewrite: bool = False) -> bool:
+        """See to it that nothing of what was deleted is left in the database's files.
+
+        With `rewrite` every page is written anew, which takes as long as the database is large and room for a second one.
+        False where a reader kept the log from being emptied; try again then.
+        """
+
     def commits(self) -> CommitSignal:
         """The signal that tails wait on."""
 

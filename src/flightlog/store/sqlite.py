@@ -104,6 +104,12 @@ class SqliteStore:
             finally:
                 os.close(fd)
 
+    def scrub(self, *, rewrite: bool = False) -> bool:
+        self._check_process()
+        if self._writer is None:
+            raise StoreUnavailable(reason="it was opened for reading only")
+        return self._writer.call(lambda: self._session.scrub(rewrite), ADMIN_SECONDS)
+
     def commits(self) -> Signal:
         return self._signal
 

@@ -158,6 +158,17 @@ class SqliteSession:
             except Exception:
                 tx.sql.invalidate()
 
+    def scrub(self, rewrite: bool) -> bool:
+        """Empty the log, which has old pages in it; with `rewrite` the whole database first. See Store.scrub."""
+        assert self._tx is not None
+        try:
+            if rewrite:
+                self._tx.driver.execute("VACUUM")
+            busy, _, _ = self._tx.driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.Error as error:
+            raise sqlite_errors.explain(error) from error
+        return not busy
+
     def _rescue(self) -> None:
         """A WAL that was removed is still in our hands: what it holds goes into the database before we let go."""
         if self._tx is not None:
@@ -178,6 +189,7 @@ class SqliteSession:
             driver.execute("PRAGMA journal_mode = WAL")
             driver.execute(f"PRAGMA synchronous = {self._synchronous}")
             driver.execute("PRAGMA foreign_keys = ON")
+            driver.execute("PRAGMA secure_delete = ON")  # what is erased is written over, and not only let go of
             driver.execute("PRAGMA temp_store = MEMORY")
             driver.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
             driver.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")

@@ -17,6 +17,7 @@ from flightlog.console.transcript import is_span
 from flightlog.errors import EventNotFound, RunNotFound
 from flightlog.events.catalogue import CATALOGUE
 from flightlog.events.envelope import (
+    FLAG_ERASED,
     FLAG_IMPORTED,
     FLAG_INVALID,
     FLAG_NAMES,
@@ -41,6 +42,7 @@ FLAG_SENTENCES: dict[int, str] = {
     FLAG_INVALID: "The caller broke a rule; it was recorded as well as it could be.",
     FLAG_IMPORTED: "Taken over from a file, with the file's times.",
     FLAG_ROOT: "The span of the run itself: it says how the run began and how it ended.",
+    FLAG_ERASED: "The payload was erased since; an audit event says why and by whom.",
 }
 DETAILS_MAX = 5
 PARTNERS_MAX = 4

@@ -182,7 +182,8 @@ def check_event(line: str) -> Tuple[int, bytes, str]:
         raise Wrong(f"{where}: its envelope is not the one that was sealed")
     if event["salt"] is None:
         return event["id"] - 1, leaf_hash(leaf.encode()), "erased"
-    digest = hmac.new(bytes.fromhex(event["salt"]), payload.encode(), "sha256").hexdigest()
+    inner = hashlib.sha256(payload.encode()).digest()
+    digest = hmac.new(bytes.fromhex(event["salt"]), inner, "sha256").hexdigest()
     if not hmac.compare_digest(digest, said[10]):
         raise Wrong(f"{where}: its payload is not the one that was sealed")
     return event["id"] - 1, leaf_hash(leaf.encode()), "whole"

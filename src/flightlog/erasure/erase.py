@@ -1,0 +1,163 @@
+"""Erasing payloads by run, task, actor or any filter, and proving that they are gone.
+
+Each batch is one transaction: the audit event that names the erased ids, and the erasure itself. Killed between batches, what
+was said is done, and doing it again does the rest. At the end the files are searched for pieces of what was erased.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+from sqlalchemy import select
+
+from flightlog.erasure.prove import Samples, files_with
+from flightlog.erasure.spool import overwrite_in_spool
+from flightlog.errors import ErasureIncomplete, FilterInvalid
+from flightlog.journal.erase import erase_payloads
+from flightlog.journal.filter import EventFilter
+from flightlog.journal.index import tidy
+from flightlog.journal.plan import Span, ids_of_page
+from flightlog.journal.read import head_id
+from flightlog.journal.table import event_payloads, run_events
+from flightlog.store.contract import Store, Tx
+
+BATCH_EVENTS = 1_000  # their ids stand in one audit event, which has to fit into a payload
+
+
+class Part(Protocol):
+    """A room that holds something of payloads: previews, comments, salts."""
+
+    def __call__(self, tx: Tx, ids: Sequence[int]) -> None:
+        """Forget what came from the payloads of these events."""
+
+
+# Appends the audit event of one batch inside its transaction and gives the event's journal id.
+Say = Callable[[Tx, dict[str, Any]], int]
+
+
+class Erased(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done. `elsewhere` counts pieces of erased payloads that also stand in events which were not erased."""
+
+    events: int
+    batches: int
+    spooled: int
+    rewritten: bool
+    elsewhere: int
+    files: int
+
+
+class Eraser:
+    """Erases in one store. `database_files` and what lies in `spool` are searched at the end; `said` is the operation of the
+    audit events that tell of erasures.
+    """
+
+    def __init__(
+        self, store: Store, database_files: Callable[[], list[Path]], spool: Path, parts: Sequence[Part], said: str
+    ) -> None:
+        self._store = store
+        self._said = said
+        self._database_files = database_files
+        self._spool = spool
+        self._parts = tuple(parts)
+
+    def count(self, wanted: EventFilter) -> int:
+        """How many payloads would go."""
+        return sum(len(ids) for ids, _ in self._batches(wanted))
+
+    def erase(
+        self,
+        wanted: EventFilter,
+        *,
+        selection: dict[str, Any],
+        reason: str,
+        say: Say,
+        progress: Callable[[int, int | None], object] = lambda done, total: None,
+    ) -> Erased:
+        """Erase the payloads of all events that pass the filter.
+
+        `selection` says in words what was chosen, for the audit event. Raises ErasureIncomplete where a piece of an erased payload
+        is found in a file at the end, after the database was written anew.
+        """
+        samples, event_ids, events, batches = Samples(), set[str](), 0, 0
+        for ids, rows in self._batches(wanted):
+            samples.add(row.payload for row in rows)
+            event_ids.update(row.event_id for row in rows)
+            details = {**selection, "reason": reason, "events": len(ids), "ids": ranges_of(ids)}
+            self._store.write(lambda tx, ids=ids, details=details: self._erase(tx, ids, say, details))  # type: ignore[misc]
+            events, batches = events + len(ids), batches + 1
+            progress(events, None)
+        spooled = overwrite_in_spool(self._spool, event_ids) if event_ids else 0
+        if events:
+            tidy(self._store)
+        rewritten, elsewhere, files = self._prove(samples)
+        return Erased(
+            events=events, batches=batches, spooled=spooled, rewritten=rewritten, elsewhere=elsewhere, files=files
+        )
+
+    def _batches(self, wanted: EventFilter) -> Iterator[tuple[list[int], Sequence[Any]]]:
+        wanted.check()
+        if wanted.text is not None:
+            raise FilterInvalid(reason="what is erased is chosen by fields, not by a text that is looked for")
+        after = 0
+        with self._store.read() as connection:
+            end = head_id(connection) + 1
+        while True:
+            with self._store.read() as connection:
+                page = ids_of_page(connection, wanted, Span(after, end, False), BATCH_EVENTS)
+                source = page.join(run_events, run_events.c.id == page.c.id)
+                source = source.outerjoin(event_payloads, event_payloads.c.id == page.c.id)
+                asked = select(
+                    run_events.c.id,
+                    run_events.c.event_id,
+                    run_events.c.type,
+                    run_events.c.name,
+                    event_payloads.c.payload,
+                ).select_from(source)
+                found = connection.execute(asked.order_by(run_events.c.id)).all()
+            # What an erasure said of itself stays: without it nobody could tell erased from lost.
+            left = [row for row in found if row.payload is not None and (row.type, row.name) != ("audit", self._said)]
+            if left:
+                yield [row.id for row in left], left
+            if len(found) < BATCH_EVENTS:
+                return
+            after = found[-1].id
+
+    def _erase(self, tx: Tx, ids: Sequence[int], say: Say, details: dict[str, Any]) -> None:
+        erasure_id = say(tx, details)
+        for part in self._parts:
+            part(tx, ids)
+        erase_payloads(tx, ids, erasure_id)
+
+    def _prove(self, samples: Samples) -> tuple[bool, int, int]:
+        """Empty the log, then look for what was erased in every file; where it is still there, write the database anew."""
+        self._store.scrub()
+        if not samples:
+            return False, 0, 0
+        samples.drop_known(self._store)
+        files = [*self._database_files(), *sorted(self._spool.rglob("*"))]
+        rewritten = False
+        if files_with(samples, files):
+            rewritten = True
+            self._store.scrub(rewrite=True)
+            left = files_with(samples, files)
+            if left:
+                raise ErasureIncomplete(path=", ".join(map(str, left)))
+        return rewritten, samples.elsewhere, len(files)
+
+
+def ranges_of(ids: Sequence[int]) -> list[list[int]]:
+    """Rising ids as stretches without gaps, both ends included.
+
+    >>> ranges_of([3, 4, 5, 9])
+    [[3, 5], [9, 9]]
+    """
+    found: list[list[int]] = []
+    for row_id in ids:
+        if found and found[-1][1] == row_id - 1:
+            found[-1][1] = row_id
+        else:
+            found.append([row_id, row_id])
+    return found
