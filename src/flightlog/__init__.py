@@ -14,21 +14,27 @@ from flightlog.config import Settings
 from flightlog.errors import FlightlogError
 from flightlog.events.envelope import Event, StoredEvent
 from flightlog.recorder.client import Recorder
+from flightlog.recorder.confirm import AuditOutcome
 from flightlog.recorder.health import Degradation, Health
+from flightlog.recorder.helpers.permissions import Asked, Grant, Verdict
 from flightlog.recorder.run import Run, Span, current_run
 from flightlog.version import __version__
 from flightlog.wiring import open  # noqa: A004 - flightlog.open is the way in
 
 __all__ = [
+    "Asked",
+    "AuditOutcome",
     "Degradation",
     "Event",
     "FlightlogError",
+    "Grant",
     "Health",
     "Recorder",
     "Run",
     "Settings",
     "Span",
     "StoredEvent",
+    "Verdict",
     "__version__",
     "current_run",
     "open",

@@ -39,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drain_poll_seconds: float = 0.05
     drain_share_max: float = 0.1
     flush_timeout_seconds: float = 5.0
+    audit_timeout_seconds: float = 5.0
     heartbeat_seconds: float = 10.0
     hung_seconds: float = 60.0
     exec_output_bytes_max: int = 16 * KIB
@@ -129,6 +130,7 @@ HELP: dict[str, str] = {
     "flush_timeout_seconds": "How long flush() and close() wait when the caller does not say.",
     "heartbeat_seconds": "How often an open run says that it is alive.",
     "hung_seconds": "A running run that was silent for longer is shown as hung.",
+    "audit_timeout_seconds": "How long an audit record is waited for, where somebody waits for it.",
     "exec_output_bytes_max": "Most bytes kept of each end (head, tail) of a command's output.",
     "http_timeout_seconds": "How long the HTTP sink waits for a server's answer.",
     "http_retry_seconds_base": "First wait after a failed delivery over HTTP; it doubles, with jitter.",

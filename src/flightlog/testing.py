@@ -24,6 +24,7 @@ from flightlog.events import wire
 from flightlog.events.envelope import Event
 from flightlog.ids import Ids, SequentialIds
 from flightlog.recorder.client import Recorder
+from flightlog.recorder.confirm import Seen
 from flightlog.recorder.health import OK, Tally
 
 __all__ = ["FakeClock", "MemoryRecorder", "SequentialIds"]
@@ -65,6 +66,18 @@ class MemorySpool:
         return True
 
 
+class _MemoryWatch:
+    """What is in memory is stored."""
+
+    def look(self) -> Seen | None:
+        return Seen(None, is_orphan=False)
+
+    def is_served(self) -> bool:
+        return True
+
+    def close(self) -> None: ...
+
+
 class MemoryRecorder(Recorder):
     """A Recorder whose events stay in memory; redaction, truncation and checks are the real ones, and it is strict.
 
@@ -91,6 +104,7 @@ class MemoryRecorder(Recorder):
             strict=strict,
             actor=actor,
             source=source,
+            witness=lambda event_id: _MemoryWatch(),
         )
 
     @property

@@ -8,15 +8,19 @@ import flightlog.testing
 
 def test_the_package_offers_exactly_these_names() -> None:
     assert sorted(flightlog.__all__) == [
+        "Asked",
+        "AuditOutcome",
         "Degradation",
         "Event",
         "FlightlogError",
+        "Grant",
         "Health",
         "Recorder",
         "Run",
         "Settings",
         "Span",
         "StoredEvent",
+        "Verdict",
         "__version__",
         "current_run",
         "open",

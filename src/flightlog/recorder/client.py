@@ -21,6 +21,7 @@ from flightlog.errors import EventInvalid, FlightlogError
 from flightlog.events.catalogue import required_keys
 from flightlog.events.envelope import FLAG_INVALID
 from flightlog.ids import Ids, SystemIds
+from flightlog.recorder.confirm import AuditOutcome, Witness, confirm
 from flightlog.recorder.context import current_scope, follow_threads
 from flightlog.recorder.drain import Drain, wait_for
 from flightlog.recorder.fields import fit, take_fields
@@ -56,6 +57,7 @@ class Recorder(Instruments):
         source: str | None = None,
         strict: bool = False,
         digest_key: bytes | None = None,
+        witness: Witness | None = None,
     ) -> None:
         self.folder = folder
         self.settings = settings
@@ -63,8 +65,11 @@ class Recorder(Instruments):
         self.ids: Ids = ids or SystemIds()
         self.strict = strict
         self.bad_calls = 0
+        self.audits_unconfirmed = 0
         self.closed = False
         self._drain = drain
+        self._witness = witness
+        self._dropped = threading.local()  # the last event of this thread that could not be kept
         self._preparer = Preparer(settings, Redactor.from_settings(settings, digest_key))
         # What stands in the head of every event is cleaned here, and of every run where it is made, once.
         self._project = self._preparer.clean(settings.project) or "default"
@@ -169,9 +174,11 @@ class Recorder(Instruments):
             keys = self._keys(type_) if type_.__class__ is str else None
             if fields or keys is None or type(payload) is not dict or not keys <= payload.keys():
                 self._check(event, fields, keys)
-                self._append(self._prepare(event, not fields), event.level, event.run_id, now)
+                kept = self._append(self._prepare(event, not fields), event.level, event.run_id, now)
             else:
-                self._append(self._prepare(event, True), "info", event.run_id, now)
+                kept = self._append(self._prepare(event, True), "info", event.run_id, now)
+            if not kept:
+                self._dropped.event_id = event_id
             return event_id
         except EventInvalid:
             if self.strict:
@@ -197,6 +204,37 @@ class Recorder(Instruments):
         except Exception:
             log.debug("flightlog could not record %r: %s", type_, error)
         return ""
+
+    def emit_and_wait(self, type: str, payload: object, timeout: float | None, **fields: Any) -> AuditOutcome:  # noqa: A002
+        """As `emit`, and wait until it is in the store, for `timeout` seconds at most. Never raises."""
+        scope = current_scope()
+        if scope is not None and "run_id" not in fields:
+            return self.record_and_wait(scope.run, scope.span_id, type, payload, fields, timeout)
+        return self.record_and_wait(None, None, type, payload, fields, timeout)
+
+    def record_and_wait(
+        self,
+        run: Run | None,
+        span_id: str | None,
+        type_: str,
+        payload: object,
+        fields: dict[str, Any],
+        timeout: float | None,
+    ) -> AuditOutcome:
+        """What every emit that waits comes down to. What is not in the store then is logged, and counted in health()."""
+        seconds = self.settings.audit_timeout_seconds if timeout is None else timeout
+        event_id = self.record(run, span_id, type_, payload, fields)
+        if event_id in ("", getattr(self._dropped, "event_id", "")):
+            reason = self._spool.trouble or RUNGS[self._spool.rung].meaning
+            made = AuditOutcome(state="failed", event_id=event_id, reason=reason)
+        elif self._witness is None:
+            made = AuditOutcome(state="spooled", event_id=event_id, reason="nobody knows where to look for it")
+        else:
+            made = confirm(event_id, self._witness, self._drain, max(seconds, 0.0))
+        if not made.is_stored:
+            self.audits_unconfirmed += 1
+            log.warning("%s %s is not in the store: %s (%s)", type_, event_id, made.state, made.reason)
+        return made
 
     # ── delivery ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -252,6 +290,7 @@ class Recorder(Instruments):
             truncated=self._preparer.truncated,
             withheld=self._preparer.withheld,
             bad_calls=self.bad_calls,
+            audits_unconfirmed=self.audits_unconfirmed,
             spool_bytes=spool.bytes_used,
             spool_room_bytes=spool.bytes_room,
             draining=draining,

@@ -104,7 +104,7 @@ class Drain:
 
     def hurry(self, seconds: float) -> None:
         """Somebody is waiting: drain at full speed for so long."""
-        self._hurry_until = time.monotonic() + seconds
+        self._hurry_until = max(self._hurry_until, time.monotonic() + seconds)
         self._wake.set()
 
     def _is_pressed(self) -> bool:

@@ -74,7 +74,9 @@ Draining = Literal["here", "elsewhere", "nobody", "server"]
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """A snapshot of one recorder. Counts are since it was opened; sizes are bytes."""
+    """A snapshot of one recorder. Counts are since it was opened; sizes are bytes. `audits_unconfirmed` are audit records that
+    somebody waited for and that were not in the store in time, or not recorded at all.
+    """
 
     rung: str
     meaning: str
@@ -86,6 +88,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     truncated: int
     withheld: int
     bad_calls: int
+    audits_unconfirmed: int
     spool_bytes: int
     spool_room_bytes: int
     draining: Draining

@@ -12,6 +12,7 @@ from flightlog.clock import Clock
 from flightlog.config import Settings
 from flightlog.events.payload import describe_error
 from flightlog.ids import Ids
+from flightlog.recorder.confirm import AuditOutcome
 from flightlog.recorder.context import Scope, current_scope, enter, leave
 from flightlog.recorder.health import Degradation
 from flightlog.recorder.helpers import Instruments
@@ -27,6 +28,15 @@ class RunHost(Protocol):
     def record(
         self, run: Run | None, span_id: str | None, type_: str, payload: object, fields: dict[str, Any]
     ) -> str: ...
+    def record_and_wait(
+        self,
+        run: Run | None,
+        span_id: str | None,
+        type_: str,
+        payload: object,
+        fields: dict[str, Any],
+        timeout: float | None,
+    ) -> AuditOutcome: ...
     def run_opened(self, run: Run) -> None: ...
     def run_closed(self, run: Run) -> None: ...
     def degradation(self) -> Degradation | None: ...
@@ -149,6 +159,13 @@ class Run(_Emitting):
         inside = scope is not None and scope.run is self
         return self._host.record(self, scope.span_id if inside and scope else self.span_id, type, payload, fields)
 
+    def emit_and_wait(self, type: str, payload: object, timeout: float | None, **fields: Any) -> AuditOutcome:  # noqa: A002
+        """As `emit`, and wait until it is in the store, for `timeout` seconds at most."""
+        self.start()
+        scope = current_scope()
+        span_id = scope.span_id if scope is not None and scope.run is self else self.span_id
+        return self._host.record_and_wait(self, span_id, type, payload, fields, timeout)
+
     def span(self, name: str, **attributes: object) -> Span:
         """A named part of this run, to be used in a `with` block."""
         return Span(self._host, self, name, attributes)
@@ -194,6 +211,10 @@ class Span(_Emitting):
     def emit(self, type: str, payload: object = None, **fields: Any) -> str:  # noqa: A002 - the envelope's own word
         """Record an event inside this span; `Recorder.emit` says which fields there are."""
         return self._host.record(self.run, self.span_id, type, payload, fields)
+
+    def emit_and_wait(self, type: str, payload: object, timeout: float | None, **fields: Any) -> AuditOutcome:  # noqa: A002
+        """As `emit`, and wait until it is in the store, for `timeout` seconds at most."""
+        return self._host.record_and_wait(self.run, self.span_id, type, payload, fields, timeout)
 
     def __enter__(self) -> Span:
         if self.run is not None:

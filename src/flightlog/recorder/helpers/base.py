@@ -10,6 +10,7 @@ from flightlog.clock import Clock
 from flightlog.config import Settings
 from flightlog.events.payload import describe_error
 from flightlog.ids import Ids
+from flightlog.recorder.confirm import AuditOutcome
 from flightlog.recorder.health import Degradation
 
 
@@ -29,6 +30,10 @@ class Emits(Protocol):
 
     def emit(self, type: str, payload: object = None, **fields: Any) -> str:  # noqa: A002 - the envelope's own word
         """Record one event; see Recorder.emit for the fields. Never raises."""
+        ...
+
+    def emit_and_wait(self, type: str, payload: object, timeout: float | None, **fields: Any) -> AuditOutcome:  # noqa: A002
+        """Record one event and wait until it is in the store; see Recorder.emit_and_wait. Never raises."""
         ...
 
     def degradation(self) -> Degradation | None:

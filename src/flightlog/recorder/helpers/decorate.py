@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, overload
 
 from flightlog.recorder.context import current_scope
 from flightlog.recorder.helpers.base import Emits, attempt
+from flightlog.recorder.helpers.permissions import GuardedCall, Permission
 from flightlog.recorder.helpers.tools import ToolCall
 
 if TYPE_CHECKING:
@@ -67,6 +68,23 @@ def record_calls(function: Any, name: str | None, emits: Callable[[], Emits | No
         if through is None:
             return _Unrecorded()
         return ToolCall(through, called, named_arguments(signature, args, kwargs))
+
+    return functools.wraps(function)(_wrapper(function, begin))
+
+
+def guard_calls(function: Any, permission: Callable[..., Permission]) -> Any:
+    """The same function, each call of which asks for the permission that `permission` makes of its name and arguments."""
+    if isinstance(function, staticmethod | classmethod):
+        return type(function)(guard_calls(function.__func__, permission))
+    if not callable(function):
+        raise TypeError(f"a function can be guarded, and {type(function).__name__} is none")
+    name = getattr(function, "__qualname__", None) or type(function).__qualname__
+    from inspect import signature as signature_of
+
+    signature, _ = attempt(signature_of, function)
+
+    def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Calls:
+        return GuardedCall(permission(name, named_arguments(signature, args, kwargs), args, kwargs))
 
     return functools.wraps(function)(_wrapper(function, begin))
 

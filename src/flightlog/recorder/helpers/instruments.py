@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, TypeVar, overload
 
+from flightlog.recorder.helpers.accounting import Accounting
 from flightlog.recorder.helpers.base import Emits, as_text, without_nones
 from flightlog.recorder.helpers.commands import Command, ExecResult, Folder, Options, execute
 from flightlog.recorder.helpers.decorate import decorator
@@ -32,7 +33,7 @@ FeedbackKind = Literal["score", "thumb", "label", "comment", "correction"]
 GivenBy = Literal["user", "reviewer", "model", "code"]
 
 
-class Instruments:
+class Instruments(Accounting):
     """Ready-made recording. Nothing here raises because of recording; what your own code raises is recorded and goes on."""
 
     def llm(

@@ -13,7 +13,7 @@ import msgspec
 
 from flightlog.events.envelope import FLAG_INVALID
 from flightlog.events.payload import describe_error, encode_any
-from flightlog.recorder.helpers.base import as_text
+from flightlog.recorder.helpers.base import as_text, without_nones
 from flightlog.recorder.helpers.reading import text
 
 DECISIONS = ("requested", "granted", "denied")
@@ -73,7 +73,21 @@ def decision_payload(
 def decision_fields(payload: dict[str, Any]) -> dict[str, Any]:
     """The envelope's part of a `capability_decision`. A word that is no decision stays, and is flagged."""
     flags = 0 if payload["decision"] in DECISIONS else FLAG_INVALID
-    return {"name": payload["capability"], "status": payload["decision"], "flags": flags}
+    level = "warn" if payload["decision"] == "denied" else "info"
+    return {"name": payload["capability"], "status": payload["decision"], "level": level, "flags": flags}
+
+
+def audit_payload(operation: object, details: object, extra: dict[str, Any], **said: object) -> dict[str, Any]:
+    """The payload of an `audit` event."""
+    payload = {**extra, "operation": as_text(operation), "details": details}
+    for key, value in said.items():
+        payload[key] = None if value is None else as_text(value)
+    return without_nones(payload)
+
+
+def audit_fields(payload: dict[str, Any], level: str, given: dict[str, Any]) -> dict[str, Any]:
+    """The envelope's part of an `audit` event."""
+    return {"name": payload["operation"], "status": payload.get("outcome"), "level": level, **without_nones(given)}
 
 
 def action_digest(action: object) -> str:
