@@ -66,6 +66,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     seal_seconds: float = 0.5
     seal_share_max: float = 0.15
     seal_batch_events_max: int = 2_000
+    seal_witnesses: tuple[str, ...] = ()
+    seal_witness_seconds: float = 3600.0
     seal_key_overlap_seconds: float = 30 * 24 * 3600.0
     sse_heartbeat_seconds: float = 15.0
     sse_watchers_max: int = 256
@@ -91,7 +93,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return cls(**checked)
 
 
-_LISTS = {"redact_keys", "redact_patterns", "redact_allow"}
+_LISTS = {"redact_keys", "redact_patterns", "redact_allow", "seal_witnesses"}
 
 
 def _convert(cls: type[Settings], name: str, value: Any) -> Any:
@@ -128,9 +130,9 @@ HELP: dict[str, str] = {
     "drain_poll_seconds": "How often the drain looks for new events.",
     "drain_share_max": "Most of one core's time that a drain in the host's process takes while nobody waits, 0 to 1.",
     "flush_timeout_seconds": "How long flush() and close() wait when the caller does not say.",
+    "audit_timeout_seconds": "How long an audit record is waited for, where somebody waits for it.",
     "heartbeat_seconds": "How often an open run says that it is alive.",
     "hung_seconds": "A running run that was silent for longer is shown as hung.",
-    "audit_timeout_seconds": "How long an audit record is waited for, where somebody waits for it.",
     "exec_output_bytes_max": "Most bytes kept of each end (head, tail) of a command's output.",
     "http_timeout_seconds": "How long the HTTP sink waits for a server's answer.",
     "http_retry_seconds_base": "First wait after a failed delivery over HTTP; it doubles, with jitter.",
@@ -155,6 +157,8 @@ HELP: dict[str, str] = {
     "seal_seconds": "How often a checkpoint is signed while events come.",
     "seal_share_max": "Most of one core's time that sealing takes while events come, 0 to 1.",
     "seal_batch_events_max": "Most events that are sealed in one transaction.",
+    "seal_witnesses": "Where copies of checkpoints go: file:PATH, git:FOLDER, https://…, ots:https://….",
+    "seal_witness_seconds": "How often a checkpoint is handed to the witnesses while events come.",
     "seal_key_overlap_seconds": "How long the old key signs beside a new one.",
     "sse_heartbeat_seconds": "How often a silent event stream sends a comment, so that proxies keep it open.",
     "sse_watchers_max": "Most event streams open at once.",

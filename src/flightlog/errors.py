@@ -43,6 +43,7 @@
     │   ├── ServerUnavailable
     │   ├── AuditNotStored            an audit record that was to be in the store before anything goes on
     │   ├── WatchersFull
+    │   ├── WitnessFailed             a checkpoint did not get to where it is to be kept
     │   └── ReceiverBusy
     ├── StoreBroken                   the store needs a person
     │   ├── StoreTooNew
@@ -261,6 +262,10 @@ class WatchersFull(Unavailable):
 
 class ReceiverBusy(Unavailable):
     """All {limit} requests of OpenTelemetry that are taken at once are under way; send the same again."""
+
+
+class WitnessFailed(Unavailable):
+    """The checkpoint is not at every witness: {places}."""
 
 
 class StoreBroken(FlightlogError):

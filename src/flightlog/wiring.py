@@ -266,6 +266,7 @@ def keeper_seal(keeper: Keeper, clock: Clock | None = None) -> SealKeeper:
     from flightlog.clock import SystemClock
     from flightlog.seal.keeper import SealKeeper
     from flightlog.seal.sealer import Sealer
+    from flightlog.seal.witness import witness_of
 
     settings = keeper.settings
 
@@ -279,7 +280,13 @@ def keeper_seal(keeper: Keeper, clock: Clock | None = None) -> SealKeeper:
             sync=keeper.store.sync,
         )
 
-    return SealKeeper(make, seconds=settings.seal_seconds, share_max=settings.seal_share_max)
+    return SealKeeper(
+        make,
+        seconds=settings.seal_seconds,
+        share_max=settings.seal_share_max,
+        witnesses=[witness_of(place) for place in settings.seal_witnesses],
+        witness_seconds=settings.seal_witness_seconds,
+    )
 
 
 def keeper_eraser(keeper: Keeper) -> Eraser:

@@ -105,3 +105,16 @@ def test_evidence_of_nothing_is_refused_and_leaves_no_file(folder: Path, tmp_pat
     said = flightlog("export", "evidence", "nobody", "--dir", folder, "--out", out)
     assert "There is no evidence of run nobody yet" in said.err
     assert list(tmp_path.glob("*.zip*")) == []
+
+
+def test_a_checkpoint_that_was_kept_elsewhere_is_borne_out(folder: Path, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    sealed(folder)
+    assert "no witness is configured" in flightlog("seal", "witness", "--dir", folder).err
+    (folder / "flightlog.toml").write_text(f'seal_witnesses = ["file:{kept}"]\n')
+    assert f"20 events is at file:{kept}" in flightlog("seal", "witness", "--dir", folder).out
+    sealed(folder, 30)
+    said = flightlog("seal", "consistent", kept, "--dir", folder)
+    assert (said.code, said.out.split("\n")[0]) == (0, "20 events: the journal begins with them")
+    (folder / "flightlog.toml").write_text(f'seal_witnesses = ["file:{tmp_path}/no/such/folder"]\n')
+    assert "is not at every witness" in flightlog("seal", "witness", "--dir", folder).err

@@ -252,6 +252,9 @@ KINDS: dict[type[FlightlogError], Kind] = {
         "The audit record is not in the store",
         "Look at `facts.state`: what is spooled gets there once the spool is delivered, what failed was not recorded.",
     ),
+    errors.WitnessFailed: Kind(
+        50309, "witness-failed", "A checkpoint is not at every witness", "Mend what `detail` names; it is sent again."
+    ),
     errors.WatchersFull: Kind(
         50306,
         "watchers-full",

@@ -117,7 +117,8 @@ class DrainShape(msgspec.Struct):
 class SealShape(msgspec.Struct):
     """How far the journal is sealed. `state` is sealing, stopped or broken.
 
-    Events up to `sealed_id` are leaves of the tree, those up to `signed_id` are under a signed checkpoint.
+    Events up to `sealed_id` are leaves of the tree, those up to `signed_id` are under a signed checkpoint, those up to
+    `witnessed_id` under one that every witness has.
     """
 
     state: str
@@ -125,6 +126,8 @@ class SealShape(msgspec.Struct):
     signed_id: int
     sealed_at: str | None
     error: str | None
+    witnessed_id: int
+    witness_error: str | None
 
 
 class StreamsShape(msgspec.Struct):

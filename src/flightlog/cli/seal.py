@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
 from flightlog.cli import options, output
+from flightlog.cli.problems import FAILED
 from flightlog.cli.words import count
 from flightlog.clock import SystemClock, format_ns
 from flightlog.config import Settings
+from flightlog.errors import BadInput, NotFound
 from flightlog.wiring import SEAL_FOLDER, Keeper, seal_keys
 
 
@@ -17,6 +22,8 @@ def register(app: typer.Typer) -> None:
     group.command("status")(status)
     group.command("keys")(keys)
     group.command("rotate")(rotate)
+    group.command("witness")(witness)
+    group.command("consistent")(consistent)
     app.add_typer(group, name="seal", help="How far the journal is sealed, and the keys that sign for it.")
 
 
@@ -75,3 +82,48 @@ def rotate(folder: options.Folder = None, as_json: options.AsJson = False) -> No
         output.print_json({"number": made.number, "key": made.verifier.text, "made_at": format_ns(made.made_at)})
     else:
         print(made.verifier.text)
+
+
+def witness(folder: options.Folder = None, as_json: options.AsJson = False) -> None:
+    """Hand the newest checkpoint to every witness now."""
+    from flightlog.seal.witness import raise_failed, tell, witness_of
+
+    place = options.chosen_folder(folder)
+    settings = Settings.load(place)
+    path = place / SEAL_FOLDER / "checkpoint"
+    if not settings.seal_witnesses:
+        raise BadInput(reason="no witness is configured; name some in seal_witnesses")
+    if not path.exists():
+        raise NotFound(what="checkpoint in", id=str(place))
+    told = tell([witness_of(one) for one in settings.seal_witnesses], place / SEAL_FOLDER, path.read_text("utf-8"))
+    raise_failed(told)
+    if as_json:
+        output.print_json({"size": told.size, "kept": told.kept})
+    else:
+        print(f"the checkpoint of {count(told.size, 'event')} is at {', '.join(told.kept)}")
+
+
+def consistent(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="Checkpoints that were kept elsewhere, one or more."),
+    ],
+    folder: options.Folder = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Check that the journal still begins with what an earlier checkpoint signed.
+
+    The exit code is 1 when it does not: then history was made anew since.
+    """
+    from flightlog.seal.witness import check_kept
+
+    place = options.chosen_folder(folder)
+    found = check_kept(file.read_text("utf-8"), place / SEAL_FOLDER, seal_keys(place, Settings.load(place)))
+    bad = [one for one in found if one.trouble]
+    if as_json:
+        output.print_json({"ok": not bad, "checkpoints": [one._asdict() for one in found]})
+    else:
+        for one in found:
+            print(f"{one.size:,} events: {one.trouble or 'the journal begins with them'}")
+    if bad:
+        raise typer.Exit(FAILED)

@@ -5,36 +5,55 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from flightlog.errors import FlightlogError, NoteInvalid, StoreBroken
 from flightlog.seal.sealer import Sealer
+from flightlog.seal.witness import Witness, Witnessed, tell
 
 log = logging.getLogger("flightlog.seal")
 
 RETRY_SECONDS = 5.0
+WITNESS_RETRY_SECONDS = 60.0
 
 
 class SealHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the seal is. `state` is sealing, stopped or broken; ids up to `sealed_id` are leaves, up to `signed_id` signed."""
+    """How far the seal is. `state` is sealing, stopped or broken; ids up to `sealed_id` are leaves, up to `signed_id` signed,
+    up to `witnessed_id` under a checkpoint that every witness has.
+    """
 
     state: str
     sealed_id: int = 0
     signed_id: int = 0
     sealed_at: int = 0
     error: str | None = None
+    witnessed_id: int = 0
+    witness_error: str | None = None
 
 
 class SealKeeper:
     """Seals behind the append: at most `share_max` of one core's time, a checkpoint every `seconds`.
 
-    A store that is busy is tried again; a seal that contradicts the store is left alone, and says so.
+    A store that is busy is tried again; a seal that contradicts the store is left alone, and says so. Checkpoints go to the
+    witnesses at the start and every `witness_seconds`, from a thread of its own: none of them keeps the seal waiting.
     """
 
-    def __init__(self, make: Callable[[], Sealer], *, seconds: float, share_max: float) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Sealer],
+        *,
+        seconds: float,
+        share_max: float,
+        witnesses: Sequence[Witness] = (),
+        witness_seconds: float = 3600.0,
+    ) -> None:
         self._make = make
+        self._witnesses = list(witnesses)
+        self._witness_seconds = witness_seconds
+        self._witnessed = Witnessed(0, [], {})
+        self._signed = threading.Event()
         self._seconds = seconds
         self._share_max = min(max(share_max, 0.01), 1.0)
         self._sealer: Sealer | None = None
@@ -49,6 +68,8 @@ class SealKeeper:
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="flightlog-seal", daemon=True)
             self._thread.start()
+            if self._witnesses:
+                threading.Thread(target=self._witness, name="flightlog-witness", daemon=True).start()
 
     def stop(self, timeout: float) -> None:
         """Seal and sign what is there, as far as that takes no longer than `timeout` seconds, and end. Safe to call twice."""
@@ -57,6 +78,8 @@ class SealKeeper:
             self._thread.join(timeout)
             self._stop.set()
             self._thread.join(timeout)
+        self._stop.set()
+        self._signed.set()
 
     def health(self) -> SealHealth:
         """How far it is."""
@@ -65,7 +88,17 @@ class SealKeeper:
         if sealer is None:
             return SealHealth(state=state, error=self._error)
         size, signed, at = sealer.sealed
-        return SealHealth(state=state, sealed_id=size, signed_id=signed, sealed_at=at, error=self._error)
+        told = self._witnessed
+        failed = "; ".join(f"{place}: {reason}" for place, reason in told.failed.items()) or None
+        return SealHealth(
+            state=state,
+            sealed_id=size,
+            signed_id=signed,
+            sealed_at=at,
+            error=self._error,
+            witnessed_id=0 if failed else told.size,
+            witness_error=failed,
+        )
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -95,6 +128,7 @@ class SealKeeper:
             # Also while more is coming in than is sealed at once: a signature must not wait for a quiet moment.
             if not sealed or time.monotonic() - signed_at >= self._seconds:
                 sealer.publish()
+                self._signed.set()
                 self._error, signed_at = None, time.monotonic()
             if sealed:
                 # What the sealer takes, those who record have to wait for.
@@ -103,3 +137,15 @@ class SealKeeper:
                 return
             else:
                 self._hurry.wait(self._seconds)
+
+    def _witness(self) -> None:
+        """Hand the newest checkpoint on, at the start and then at every period; what failed is tried again sooner."""
+        self._signed.wait()
+        while not self._stop.is_set():
+            sealer = self._sealer
+            if sealer is not None and (sealer.sealed.signed != self._witnessed.size or self._witnessed.failed):
+                self._witnessed = tell(self._witnesses, sealer.folder, sealer.checkpoint())
+                for place, reason in self._witnessed.failed.items():
+                    log.warning("a checkpoint is not at its witness %s: %s", place, reason)
+            retry = min(self._witness_seconds, WITNESS_RETRY_SECONDS)
+            self._stop.wait(retry if self._witnessed.failed else self._witness_seconds)

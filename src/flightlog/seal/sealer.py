@@ -59,7 +59,7 @@ class Sealer:
     ) -> None:
         self.sealed = Sealed(0, 0, 0)
         self._store = store
-        self._folder = folder
+        self.folder = folder
         self._keys = keys
         self._clock = clock
         self._batch_events_max = batch_events_max
@@ -119,19 +119,23 @@ class Sealer:
     def publish(self) -> bool:
         """Sign a checkpoint of all that is sealed, unless there is one already."""
         size = self.sealed.size
-        if size == self.sealed.signed and (self._folder / CHECKPOINT).exists():
+        if size == self.sealed.signed and (self.folder / CHECKPOINT).exists():
             return False
         self._sync()
         text = Checkpoint(self._keys.origin, size, self._edge.root()).text
         note = sign(text, self._keys.signing(self._clock.now_ns()))
-        write_whole(self._folder / CHECKPOINT, note.encode())
+        write_whole(self.folder / CHECKPOINT, note.encode())
         self.sealed = self.sealed._replace(signed=size)
         return True
+
+    def checkpoint(self) -> str:
+        """The newest checkpoint, as it was signed."""
+        return (self.folder / CHECKPOINT).read_text("utf-8")
 
     def _check_signed(self, size: int) -> int:
         """The size of the last checkpoint, which the store has to bear out."""
         try:
-            note = (self._folder / CHECKPOINT).read_text("utf-8")
+            note = (self.folder / CHECKPOINT).read_text("utf-8")
         except FileNotFoundError:
             if size:
                 raise SealBroken(reason=f"{size} events are sealed and there is no checkpoint") from None
@@ -144,7 +148,7 @@ class Sealer:
             raise SealBroken(reason=reason)
         if (
             checkpoint.size
-            and tree_hash(Tiles(self._folder).subtree(checkpoint.size), 0, checkpoint.size) != checkpoint.root
+            and tree_hash(Tiles(self.folder).subtree(checkpoint.size), 0, checkpoint.size) != checkpoint.root
         ):
             raise SealBroken(reason="the tiles do not add up to the last checkpoint")
         return checkpoint.size

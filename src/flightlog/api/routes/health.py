@@ -82,5 +82,10 @@ def look_at_seal(here: Services) -> tuple[SealShape | None, list[str]]:
         return None, []
     found = here.seal()
     sealed_at = format_ns(found.sealed_at) if found.sealed_at else None
-    shape = SealShape(found.state, found.sealed_id, found.signed_id, sealed_at, found.error)
-    return shape, [f"the journal is not sealed: {found.error}"] if found.error else []
+    shape = SealShape(
+        found.state, found.sealed_id, found.signed_id, sealed_at, found.error, found.witnessed_id, found.witness_error
+    )
+    reasons = [f"the journal is not sealed: {found.error}"] if found.error else []
+    if found.witness_error:
+        reasons.append(f"a checkpoint is not at every witness: {found.witness_error}")
+    return shape, reasons
