@@ -1,4 +1,4 @@
-"""`otlp unmapped`: from a folder and from a server, the same."""
+"""`otlp unmapped`, from a folder and from a server the same; `remap`."""
 
 from __future__ import annotations
 
@@ -36,3 +36,19 @@ def test_what_was_not_understood_is_listed_by_folder_and_server_alike(tmp_path: 
         (finding,) = [each for each in report["findings"] if each["name"] == "unmapped"]
         assert (finding["state"], finding["facts"]["keys"]) == ("ok", 2)
         assert "acme.mood of tests@1.0 (2)" in finding["text"]
+
+
+def test_remap_says_what_it_looked_at_and_a_dry_run_works_beside_the_server(tmp_path: Path) -> None:
+    folder = tmp_path / "flight"
+    with Server(folder) as server:
+        post(server.url, span(1, {"acme.mood": "good"}), span(2))
+        dry = flightlog("remap", "--dry-run", "--json", "--dir", folder).json
+        assert (dry["dry_run"], dry["looked_at"], dry["events"], dry["generations_new"]) == (True, 2, 0, 0)
+        assert flightlog("remap", "--dir", folder).code == 5  # the server is the writer
+    said = flightlog("remap", "--dir", folder)
+    assert said.code == 0
+    assert "2 events looked at" in said.out
+    assert "0 model calls were found" in said.out
+    listed = flightlog("otlp", "unmapped", "--json", "--dir", folder).json
+    assert [(one["key"], one["count"]) for one in listed["attributes"]] == [("acme.mood", 1)]
+    assert flightlog("remap", "--run", "another", "--since", "1h", "--json", "--dir", folder).json["looked_at"] == 0

@@ -26,6 +26,7 @@ VERBS: dict[str, str] = {
     "prices": "prices",
     "feedback": "feedback",
     "otlp": "otlp",
+    "remap": "remap",
     "import": "import_",
     "catalogue": "catalogue",
     "doctor": "doctor",

@@ -32,7 +32,7 @@ def unmapped(
 ) -> None:
     """List the attributes that no mapping understood, what most events have first.
 
-    They are kept in the events under their own names.
+    They are kept in the events under their own names. `flightlog remap` applies a newer mapping.
     """
     found = _of_folder(folder, scope, limit) if server is None else _of_server(folder, server, scope, limit)
     if as_json:

@@ -115,8 +115,13 @@ def _feedback(keeper: Keeper) -> Finding:
 def _unmapped(keeper: Keeper) -> Finding:
     """What came by OpenTelemetry under names that no mapping knows. Nothing is lost by it, so all is well."""
     from flightlog.ingest.otlp.unmapped import list_unmapped
+    from flightlog.ops.remap import is_half_done
 
     found = list_unmapped(keeper.store, limit=UNMAPPED_SHOWN_MAX)
+    with keeper.store.read() as connection:
+        if is_half_done(connection):
+            text = f"{found.keys:,} attributes were not understood so far: a remap was stopped before its end."
+            return warn("unmapped", text, "`flightlog remap` goes on where it was.", keys=found.keys, scopes=found.scopes)
     if not found.keys:
         return ok("unmapped", "Every attribute that came by OpenTelemetry was understood.", keys=0, scopes=0)
     named = ", ".join(f"{one.key} of {one.scope or 'no scope'} ({one.count:,})" for one in found.attributes)
