@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from flightlog.cli.output import hint
-from flightlog.cli.query import Doc, EventQuery, RunQuery
+from flightlog.cli.query import Doc, EventQuery, GenerationQuery, Recompute, RunQuery
 from flightlog.cli.words import count
 from flightlog.config import Settings
 from flightlog.errors import FlightlogError
@@ -61,6 +61,42 @@ class FolderSource:
 
         return _document(comparison_shape(compare_runs(self._store, left, right, settings=self.settings)))
 
+    def generations(
+        self, query: GenerationQuery, limit: int | None = None, cursor: str | None = None, count: bool = False
+    ) -> Doc:
+        from flightlog.api.shapes_generations import generation_page_shape
+        from flightlog.clock import SystemClock
+        from flightlog.filters.compile import generation_filter, narrowed_generations
+        from flightlog.runs.generation_filter import GenerationFilter
+        from flightlog.runs.generations import NEWEST, list_generations
+
+        fields = msgspec.structs.asdict(query)
+        asked, sort = fields.pop("q"), fields.pop("sort") or NEWEST
+        wanted = narrowed_generations(
+            generation_filter(asked or "", SystemClock().now_ns()), GenerationFilter(**fields)
+        )
+        page = list_generations(
+            self._store, wanted, sort=sort, limit=limit, cursor=cursor, count=count, settings=self.settings
+        )
+        return _document(generation_page_shape(page))
+
+    def generation(self, generation_id: str) -> Doc:
+        from flightlog.api.shapes_generations import generation_detail_shape
+        from flightlog.runs.feedback import feedback_on
+        from flightlog.runs.generation_content import read_content
+        from flightlog.runs.generations import get_generation
+
+        found = get_generation(self._store, generation_id)
+        said = feedback_on(self._store, generation_id=generation_id)
+        return _document(generation_detail_shape(found, read_content(self._store, found), said))
+
+    def prices(self, model: str | None, provider: str | None) -> Doc:
+        from flightlog.api.shapes_generations import PricesShape, price_shape
+        from flightlog.runs.pricing import prices_for
+
+        found = prices_for(self._keeper.prices.current, model, provider)
+        return _document(PricesShape([price_shape(price) for price in found]))
+
     def events(
         self,
         query: EventQuery,
@@ -97,6 +133,43 @@ class FolderSource:
         tail = Tail(self._store, _filter(query), after_id, settings=self.settings)
         while True:
             yield [_document(event_shape(event)) for event in tail.next(FOLLOW_SECONDS)]
+
+    def close(self) -> None:
+        self._keeper.close()
+
+
+class FolderPricing:
+    """A folder whose costs are worked out again: read-only for a dry run, else this process is its writer."""
+
+    def __init__(self, folder: Path, *, writable: bool) -> None:
+        self.settings = Settings.load(folder)
+        self._keeper = Keeper(folder, self.settings, writable=writable, take_lock=writable)
+
+    def recompute(self, wanted: Recompute) -> Doc:
+        from flightlog.api.shapes_generations import recomputed_shape
+        from flightlog.clock import SystemClock
+        from flightlog.filters.compile import generation_filter, narrowed_generations
+        from flightlog.filters.params import moment
+        from flightlog.ids import SystemIds
+        from flightlog.runs.generation_filter import GenerationFilter
+        from flightlog.runs.reprice import recompute_costs
+
+        now = SystemClock().now_ns()
+        plain = GenerationFilter(
+            models=() if wanted.model is None else (wanted.model,),
+            since=moment("since", wanted.since, now),
+            until=moment("until", wanted.until, now),
+        )
+        made = recompute_costs(
+            self._keeper.store,
+            self._keeper.journal,
+            self._keeper.prices.current,
+            narrowed_generations(generation_filter(wanted.q or "", now), plain),
+            ids=SystemIds(),
+            dry_run=wanted.dry_run,
+            project=self.settings.project,
+        )
+        return _document(recomputed_shape(made))
 
     def close(self) -> None:
         self._keeper.close()

@@ -45,6 +45,38 @@ class RunQuery(msgspec.Struct, frozen=True, kw_only=True):
     sort: str | None = None
 
 
+class GenerationQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which model calls. `q` is a query in words."""
+
+    project: str | None = None
+    run_id: str | None = None
+    trace_id: str | None = None
+    since: int | None = None
+    until: int | None = None
+    q: str | None = None
+    sort: str | None = None
+
+
+class Recompute(msgspec.Struct, frozen=True, kw_only=True):
+    """Which model calls are priced anew, as the HTTP API takes it."""
+
+    q: str | None = None
+    since: str | None = None
+    until: str | None = None
+    model: str | None = None
+    dry_run: bool = False
+
+
+class Pricing(Protocol):
+    """Something that can work costs out again."""
+
+    def recompute(self, wanted: Recompute) -> Doc:
+        """`{dry_run, looked_at, changed, before_usd, after_usd, models, event_ids}`."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
 class Source(Protocol):
     """Something that can be asked for runs and events."""
 
@@ -56,6 +88,17 @@ class Source(Protocol):
 
     def compare(self, left: str, right: str) -> Doc:
         """Two runs side by side: `{left, right, totals, rows, complete}`. Raises RunNotFound."""
+
+    def generations(
+        self, query: GenerationQuery, limit: int | None = None, cursor: str | None = None, count: bool = False
+    ) -> Doc:
+        """`{generations, nextCursor}` and, counted, `total`; newest first."""
+
+    def generation(self, generation_id: str) -> Doc:
+        """One model call with what was said. Raises GenerationNotFound."""
+
+    def prices(self, model: str | None, provider: str | None) -> Doc:
+        """`{prices}`: all of them, or those that fit a model's name."""
 
     def events(
         self,

@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 import msgspec
 
 from flightlog.cli.problems import from_problem
-from flightlog.cli.query import Doc, EventQuery, RunQuery
+from flightlog.cli.query import Doc, EventQuery, GenerationQuery, Recompute, RunQuery
 from flightlog.cli.words import quoted as quote
 from flightlog.config import MIB, Settings
 from flightlog.errors import (
     EventIdConflict,
     EventInvalid,
     FlightlogError,
+    GenerationNotFound,
     RunNotFound,
     ServerUnavailable,
     SettingInvalid,
@@ -81,6 +82,30 @@ class ServerSource:
     def compare(self, left: str, right: str) -> Doc:
         needs = ("left", "right", "totals", "rows", "complete")
         return self.get("/api/runs/compare", [("left", left), ("right", right)], needs=needs)
+
+    def generations(
+        self, query: GenerationQuery, limit: int | None = None, cursor: str | None = None, count: bool = False
+    ) -> Doc:
+        page = [("limit", limit), ("cursor", cursor), ("count", "true" if count else None)]
+        needs = ("generations", "nextCursor")
+        return self.get("/api/generations", [*_parameters(query, _NAMES), *page], needs=needs)
+
+    def generation(self, generation_id: str) -> Doc:
+        if generation_id in (".", ".."):
+            raise GenerationNotFound(generation_id=generation_id)
+        path = f"/api/generations/{urllib.parse.quote(generation_id, safe='')}"
+        return self.get(path, needs=("generation_id", "status", "request", "message"))
+
+    def prices(self, model: str | None, provider: str | None) -> Doc:
+        return self.get("/api/prices", [("model", model), ("provider", provider)], needs=("prices",))
+
+    def recompute(self, wanted: Recompute) -> Doc:
+        """Have the server work costs out again; done when this returns."""
+        request = self._request("/api/prices/recompute")
+        request.method = "POST"
+        request.data = msgspec.json.encode(wanted)
+        request.add_header("Content-Type", "application/json")
+        return self._read(self._open(request), ("looked_at", "changed", "models"))
 
     def events(
         self,

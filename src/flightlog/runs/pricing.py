@@ -134,7 +134,7 @@ class PriceList:
         return call
 
     def candidates(self, model: str, provider: str | None) -> list[Price]:
-        """All prices that fit the name, the best first."""
+        """All prices that fit the name, the best first; the user's own before any other."""
         name = plain_name(model)
         ranked = []
         for price in self.prices:
@@ -142,7 +142,7 @@ class PriceList:
             if rank is not None and self.sells(price, provider):
                 by_name = provider is not None and price.provider == provider.lower()
                 newest = -(price.valid_from if price.valid_from is not None else -INT64_MAX)
-                ranked.append(((rank, not price.is_users, not by_name, newest), price))
+                ranked.append(((not price.is_users, rank, not by_name, newest), price))
         return [price for _, price in sorted(ranked, key=lambda one: one[0])]
 
     def sells(self, price: Price, provider: str | None) -> bool:
