@@ -180,7 +180,9 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return flight.folder
 
 
-def after(sealed: Path, folder: Path, edit: Edit, chance: random.Random) -> tuple[Report, set[str]]:
+def after(
+    sealed: Path, folder: Path, edit: Edit, chance: random.Random, verify: Callable[..., Report] = verify_store
+) -> tuple[Report, set[str]]:
     """What is found once this edit was made."""
     shutil.copytree(sealed, folder)
     trusted = Keys(folder / "seal", overlap_seconds=0).trusted()[0]
@@ -189,7 +191,7 @@ def after(sealed: Path, folder: Path, edit: Edit, chance: random.Random) -> tupl
     db.close()
     flight = Flight(folder)
     try:
-        return verify_store(flight.store, flight.seal_folder, flight.keys, trusted=trusted), named
+        return verify(flight.store, flight.seal_folder, flight.keys, trusted=trusted), named
     finally:
         flight.store.close()
         shutil.rmtree(folder)

@@ -6,16 +6,16 @@ checkpoint. What was written after the checkpoint is checked as far as it can be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from flightlog.errors import NoteInvalid, TileBroken, TileMissing
-from flightlog.journal.erase import erasures_of
+from flightlog.journal.erase import IDS_AT_ONCE, erasures_of
 from flightlog.journal.read import head_id
 from flightlog.journal.table import event_payloads, run_events
 from flightlog.seal.keys import Keys
@@ -53,7 +53,8 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 class Report(msgspec.Struct, kw_only=True):
-    """What a verification found. `sealed` events are covered by the checkpoint, `unsealed` ones came after it.
+    """What a verification found. Of the events that were asked for, `sealed` ones are covered by the checkpoint, `unsealed`
+    ones came after it.
 
     `erased` are those whose payload was lawfully erased: their leaf is there, their payload and salt are not.
     """
@@ -87,25 +88,27 @@ def verify_store(
 ) -> Report:
     """Check the whole store. `trusted` is the key that the reader believes; without it the folder's own first key."""
     report = Report(findings=[])
-    checkpoint = _checkpoint(folder, keys, trusted, report)
+    checkpoint = checkpoint_of(folder, keys, trusted, report)
     if checkpoint is None:
         return report
     report.origin, report.sealed = checkpoint.origin, checkpoint.size
-    hashes = _Hashes()
-    moved: dict[int, tuple[Leaf, str | None]] = {}
-    erasures = _Erasures(store)
+    hashes = Hashes()
+    moved: Moved = {}
+    erasures = Erasures(store)
     for first, leaves in _leaves(Tiles(folder), checkpoint.size, hashes, report):
-        _check_rows(store, first, leaves, moved, erasures, report)
+        held = {row_id: leaf for row_id, leaf in enumerate(leaves, first) if leaf is not None}
+        check_rows(store, held, moved, erasures, report)
         report.checked += len(leaves)
         if progress is not None:
             progress(report.checked, checkpoint.size)
-    _name_moves(moved, report)
+    name_moves(moved, report)
     _check_tree(Tiles(folder), checkpoint, hashes, report)
     _check_ends(store, checkpoint.size, report)
     return report
 
 
-def _checkpoint(folder: Path, keys: Keys, trusted: Verifier | None, report: Report) -> Checkpoint | None:
+def checkpoint_of(folder: Path, keys: Keys, trusted: Verifier | None, report: Report) -> Checkpoint | None:
+    """The checkpoint, if there is one that can be believed; else the report says why not."""
     try:
         note = (folder / "checkpoint").read_text("utf-8")
         checkpoint = Checkpoint.parse(open_note(note, keys.trusted(trusted))[0])
@@ -123,7 +126,7 @@ def _checkpoint(folder: Path, keys: Keys, trusted: Verifier | None, report: Repo
 # ── the tree ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class _Hashes:
+class Hashes:
     """The tree that the leaves add up to, level by level, as far as tiles hold it."""
 
     def __init__(self) -> None:
@@ -139,13 +142,13 @@ class _Hashes:
             level += 1
 
 
-def _leaves(tiles: Tiles, size: int, hashes: _Hashes, report: Report) -> Iterator[tuple[int, list[Leaf | None]]]:
+def _leaves(tiles: Tiles, size: int, hashes: Hashes, report: Report) -> Iterator[tuple[int, list[Leaf | None]]]:
     """The leaves in portions, with the id of the first of each; None where a leaf can't be believed."""
     portion: list[Leaf | None] = []
     first = 1
     for index in range((size + TILE_WIDTH - 1) // TILE_WIDTH):
         width = width_of(0, index, size)
-        portion.extend(_bundle(tiles, index, width, hashes, report))
+        portion.extend(leaves_of_bundle(tiles, index, width, hashes, report))
         if index % BUNDLES_AT_ONCE == BUNDLES_AT_ONCE - 1:
             yield first, portion
             first, portion = first + len(portion), []
@@ -153,7 +156,7 @@ def _leaves(tiles: Tiles, size: int, hashes: _Hashes, report: Report) -> Iterato
         yield first, portion
 
 
-def _bundle(tiles: Tiles, index: int, width: int, hashes: _Hashes, report: Report) -> list[Leaf | None]:
+def leaves_of_bundle(tiles: Tiles, index: int, width: int, hashes: Hashes, report: Report) -> list[Leaf | None]:
     """The leaves of one bundle that fit the tile of their hashes; the tile's hashes count as the tree's."""
     known = _tile(tiles, 0, index, width, report)
     try:
@@ -190,7 +193,7 @@ def _tile(tiles: Tiles, level: int, index: int, width: int, report: Report) -> l
     return [data[at : at + HASH_BYTES] for at in range(0, width * HASH_BYTES, HASH_BYTES)]
 
 
-def _check_tree(tiles: Tiles, checkpoint: Checkpoint, hashes: _Hashes, report: Report) -> None:
+def _check_tree(tiles: Tiles, checkpoint: Checkpoint, hashes: Hashes, report: Report) -> None:
     """The upper tiles against the lower ones, and the root against what was signed."""
     for level in range(1, len(hashes.levels)):
         row = hashes.levels[level]
@@ -211,7 +214,7 @@ def _check_tree(tiles: Tiles, checkpoint: Checkpoint, hashes: _Hashes, report: R
 # ── the rows ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class _Erasures:
+class Erasures:
     """Which payloads were erased, by the audit events that say so. These are sealed themselves, so nobody adds to them later."""
 
     def __init__(self, store: Store) -> None:
@@ -246,15 +249,17 @@ class _Erasure(msgspec.Struct):
     details: _Details = msgspec.field(default_factory=_Details)
 
 
-def _check_rows(
+Moved = dict[int, tuple[Leaf, str | None]]
+
+
+def check_rows(
     store: Store,
-    first: int,
-    leaves: Sequence[Leaf | None],
-    moved: dict[int, tuple[Leaf, str | None]],
-    erasures: _Erasures,
+    leaves: Mapping[int, Leaf],
+    moved: Moved,
+    erasures: Erasures,
     report: Report,
 ) -> None:
-    last = first + len(leaves) - 1
+    """Hold the rows of these ids against their leaves. What belongs elsewhere is put into `moved`, for `name_moves`."""
     found: dict[int, Sequence[Any]] = {}
     source = run_events.outerjoin(event_payloads, event_payloads.c.id == run_events.c.id).outerjoin(
         seal_salts, seal_salts.c.id == run_events.c.id
@@ -263,11 +268,10 @@ def _check_rows(
         source
     )
     with store.read() as connection:
-        for row in connection.execute(wanted.where(run_events.c.id.between(first, last))):
-            found[row[0]] = row
-    for row_id, leaf in enumerate(leaves, first):
-        if leaf is None:
-            continue
+        for asked in _asked(list(leaves)):
+            for row in connection.execute(wanted.where(asked)):
+                found[row[0]] = row
+    for row_id, leaf in leaves.items():
         held = found.get(row_id)
         if leaf.type == MISSING and not leaf.event_id:
             report.add("deleted_row", "it was gone before it could be sealed", row_id)
@@ -277,12 +281,21 @@ def _check_rows(
             _check_row(row_id, leaf, held, moved, erasures, report)
 
 
+def _asked(ids: list[int]) -> Iterator[ColumnElement[bool]]:
+    """Conditions that these ids, in their order, meet: one range where most of it is wanted."""
+    if ids and ids[-1] - ids[0] < 2 * len(ids):
+        yield run_events.c.id.between(ids[0], ids[-1])
+        return
+    for start in range(0, len(ids), IDS_AT_ONCE):
+        yield run_events.c.id.in_(ids[start : start + IDS_AT_ONCE])
+
+
 def _check_row(
     row_id: int,
     leaf: Leaf,
     row: Sequence[Any],
-    moved: dict[int, tuple[Leaf, str | None]],
-    erasures: _Erasures,
+    moved: Moved,
+    erasures: Erasures,
     report: Report,
 ) -> None:
     payload, salt = row[-2], row[-1]
@@ -316,7 +329,7 @@ def _changed(leaf: Leaf, row: Sequence[Any]) -> str | None:
     return None if envelope_digest(row) == leaf.envelope_digest else "one of the fields that the digest covers"
 
 
-def _name_moves(moved: dict[int, tuple[Leaf, str | None]], report: Report) -> None:
+def name_moves(moved: Moved, report: Report) -> None:
     """Rows that hold another event than their leaf: exchanged with each other, moved around, or put in by somebody."""
     home = {leaf.event_id: row_id for row_id, (leaf, _) in moved.items()}
     for row_id, (leaf, event_id) in moved.items():
