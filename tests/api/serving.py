@@ -18,6 +18,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from flightlog.api.app import Services, create_app
+from flightlog.audit.project import AuditProjector
 from flightlog.config import Settings
 from flightlog.events.envelope import Event
 from flightlog.ingest.batch import Intake
@@ -43,7 +44,7 @@ def open_services(folder: Path, **settings: Any) -> Iterator[Services]:
     try:
         yield Services(
             store=store,
-            journal=Journal(store, [RunProjector(), FeedbackProjector(), UnmappedProjector(chosen)], settings=chosen),
+            journal=Journal(store, [RunProjector(), FeedbackProjector(), AuditProjector(), UnmappedProjector(chosen)], settings=chosen),
             hub=hub,
             intake=Intake(Redactor(digest_key=b"for tests"), chosen),
             settings=chosen,

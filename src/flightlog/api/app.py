@@ -17,6 +17,7 @@ from flightlog.api.otlp import is_otlp, status_response
 from flightlog.api.paging import documented_parameters, only_known_parameters
 from flightlog.api.problems import HTTP_KINDS, Kind, Problem, kind_of, problem_of
 from flightlog.api.routes import (
+    audits,
     catalogue,
     compare,
     events,
@@ -64,6 +65,7 @@ TAGS = [
     {"name": "runs", "description": "A small summary of every run: status, counts, tokens, cost."},
     {"name": "generations", "description": "Every call of a model: what it said, took and cost, by which price."},
     {"name": "feedback", "description": "What people, programs and models think of generations, spans and runs."},
+    {"name": "audit", "description": "Who did what, and who was allowed to: audit records and decisions on permissions."},
     {"name": "events", "description": "The journal: pages, single events, appending, live streams."},
     {"name": "views", "description": "Pages of the console under a name: how somebody filtered and sorted them."},
     {"name": "opentelemetry", "description": "OTLP/HTTP in protobuf and JSON, as OpenTelemetry's exporters send it."},
@@ -120,6 +122,7 @@ def create_app(services: Services) -> FastAPI:
         runs.router,
         generations.router,
         feedback.router,
+        audits.router,
         prices.router,
         catalogue.router,
         health.router,

@@ -12,6 +12,7 @@ from flightlog.api.decode import JSON_TYPE, Given
 from flightlog.api.intake import Receipt
 from flightlog.api.problems import ALL_KINDS, MEDIA_TYPE
 from flightlog.api.shapes import EventPageShape, EventShape, HealthShape, KindShape, RunPageShape, RunShape
+from flightlog.api.shapes_audits import AuditGiven, AuditOutcomeShape, AuditPageShape, AuditShape, DecisionsShape
 from flightlog.api.shapes_compare import ComparisonShape
 from flightlog.api.shapes_facets import CompletionShape, FacetsShape
 from flightlog.api.shapes_feedback import FeedbackGiven, FeedbackPageShape, FeedbackSummaryShape, RunDetailShape
@@ -152,6 +153,11 @@ def make_openapi(app: FastAPI) -> dict[str, Any]:
         UnmappedListShape,
         FeedbackSummaryShape,
         RunDetailShape,
+        AuditGiven,
+        AuditOutcomeShape,
+        AuditPageShape,
+        AuditShape,
+        DecisionsShape,
     ]
     _, components = msgspec.json.schema_components(shapes, ref_template=REF)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})

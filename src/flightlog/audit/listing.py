@@ -135,16 +135,21 @@ def list_audits(
 
 def get_audit(store: Store, event_id: str) -> Audit:
     """One record by its event's id. Raises AuditNotFound."""
-    found = None
-    if is_storable(event_id):
-        wanted = (
-            select(audits).join(run_events, run_events.c.id == audits.c.id).where(run_events.c.event_id == event_id)
-        )
-        with store.read() as connection:
-            found = connection.execute(wanted).mappings().first()
+    found = find_audit(store, event_id)
     if found is None:
         raise AuditNotFound(event_id=event_id)
-    return _of(found)
+    return found
+
+
+def find_audit(store: Store, event_id: str) -> Audit | None:
+    """One record by its event's id, if there is one."""
+    if not is_storable(event_id):
+        return None
+    joined = audits.join(run_events, run_events.c.id == audits.c.id)
+    wanted = select(audits).select_from(joined).where(run_events.c.event_id == event_id)
+    with store.read() as connection:
+        found = connection.execute(wanted).mappings().first()
+    return None if found is None else _of(found)
 
 
 def get_audit_detail(store: Store, event_id: str) -> AuditDetail:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from flightlog.audit.listing import Audit, get_audit
+from flightlog.audit.listing import Audit, find_audit, get_audit
 from flightlog.clock import Clock, SystemClock
 from flightlog.events.envelope import Event
 from flightlog.events.payload import encode_payload
@@ -93,5 +93,8 @@ def append_audit(journal: Journal, event: Event, timeout: float) -> Audit:
     """Append this audit event and give its row after the commit: known, or orphaned and told so. The same event again is no
     second record. Raises EventInvalid, EventIdConflict, StoreBusy after `timeout` seconds, and what the store raises.
     """
+    known = find_audit(journal.store, event.event_id)
+    if known is not None:  # sent again, a little later
+        event = msgspec.structs.replace(event, created_at=known.created_at)
     journal.append([event], timeout=timeout)
     return get_audit(journal.store, event.event_id)

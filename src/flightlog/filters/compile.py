@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
+from flightlog.audit.filter import AuditFilter
 from flightlog.errors import QueryInvalid
-from flightlog.filters.fields import EVENTS, FEEDBACK, GENERATIONS, RUNS, Field, Scope
+from flightlog.filters.fields import AUDITS, EVENTS, FEEDBACK, GENERATIONS, RUNS, Field, Scope
 from flightlog.filters.language import Query, Term, Value, parse
 from flightlog.filters.times import duration_ns, time_ns
 from flightlog.journal.condition import Condition
@@ -55,6 +56,20 @@ def feedback_filter(text: str, now_ns: int) -> FeedbackFilter:
     return FeedbackFilter(**_compile(parse(text, FEEDBACK), FEEDBACK, now_ns))
 
 
+def audit_filter(text: str, now_ns: int) -> AuditFilter:
+    """The audit records that a query asks for; ages count back from `now_ns`. Raises QueryInvalid.
+
+    >>> audit_filter("decision:denied,granted actor:ann", 0).decisions
+    ('denied', 'granted')
+    """
+    return AuditFilter(**_compile(parse(text, AUDITS), AUDITS, now_ns))
+
+
+def narrowed_audits(wanted: AuditFilter, more: AuditFilter) -> AuditFilter:
+    """The audit records that pass both filters. `more` has plain fields alone."""
+    return _narrowed(wanted, more, AUDITS)
+
+
 def narrowed_feedback(wanted: FeedbackFilter, more: FeedbackFilter) -> FeedbackFilter:
     """The feedback that passes both filters. `more` has plain fields alone."""
     return _narrowed(wanted, more, FEEDBACK)
@@ -80,7 +95,7 @@ def narrowed_events(wanted: EventFilter, more: EventFilter) -> EventFilter:
     return _narrowed(wanted, more, EVENTS)
 
 
-_Filter = TypeVar("_Filter", RunFilter, EventFilter, GenerationFilter, FeedbackFilter)
+_Filter = TypeVar("_Filter", RunFilter, EventFilter, GenerationFilter, FeedbackFilter, AuditFilter)
 
 
 def _narrowed(wanted: _Filter, more: _Filter, scope: Scope) -> _Filter:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from flightlog.audit.project import STATES as ORPHAN_STATES
+from flightlog.audit.reading import DECISIONS
+from flightlog.audit.reading import TYPES as AUDIT_TYPES
 from flightlog.events.catalogue import CATALOGUE
 from flightlog.events.envelope import LEVELS
 from flightlog.events.feedback import GIVERS, KINDS, THUMBS
@@ -13,7 +16,7 @@ from flightlog.runs.generation_filter import STATUSES as GENERATION_STATUSES
 from flightlog.runs.status import STATUSES
 
 Kind = Literal["text", "choice", "number", "signed", "money", "duration", "since", "until"]
-ScopeName = Literal["runs", "events", "generations", "feedback"]
+ScopeName = Literal["runs", "events", "generations", "feedback", "audits"]
 
 RANGED: frozenset[Kind] = frozenset({"number", "signed", "money", "duration"})
 
@@ -127,7 +130,9 @@ FEEDBACK = _scope(
     "feedback",
     "a part of the comment, the value or the name",
     Field("kind", "choice", "kind", "what kind it is", KINDS, "kinds", several=True),
-    Field("status", "choice", "status", "linked, or waiting for its target", FEEDBACK_STATUSES, "statuses", several=True),
+    Field(
+        "status", "choice", "status", "linked, or waiting for its target", FEEDBACK_STATUSES, "statuses", several=True
+    ),
     Field("name", "text", "name", "what is judged", plain="name"),
     Field("thumb", "choice", "thumb", "which way", THUMBS),
     Field("score", "signed", "score", "the score"),
@@ -142,4 +147,26 @@ FEEDBACK = _scope(
     Field("since", "since", "created_at", "said then or later"),
     Field("until", "until", "created_at", "said before"),
 )
-SCOPES: dict[str, Scope] = {scope.name: scope for scope in (RUNS, EVENTS, GENERATIONS, FEEDBACK)}
+AUDITS = _scope(
+    "audits",
+    "a part of the operation, the subject, the rule or the reason",
+    Field("type", "choice", "type", "a record, or a decision on a permission", AUDIT_TYPES, "types", several=True),
+    Field("operation", "text", "operation", "what was done", plain="operation"),
+    Field("subject", "text", "subject", "what it was done to, as in repo:acme/shop", plain="subject"),
+    Field("actor", "text", "actor", "who did it", plain="actor"),
+    Field("status", "text", "status", "how it ended, or was decided", (), "statuses", several=True),
+    Field("level", "choice", "level", "its level", LEVELS, "levels", several=True),
+    Field("capability", "text", "capability", "the permission that was asked for", plain="capability"),
+    Field("decision", "choice", "decision", "how that was decided", DECISIONS, "decisions", several=True),
+    Field("rule", "text", "rule", "by which rule"),
+    Field("approver", "text", "approver", "by whom"),
+    Field("orphan", "choice", "orphan", "whether its run and task are known", ORPHAN_STATES, "orphans", several=True),
+    Field("run", "text", "run_id", "its run's id", plain="run_id"),
+    Field("task", "text", "task_id", "its task's id", plain="task_id"),
+    Field("correlation", "text", "correlation_id", "what pairs it with another", plain="correlation_id"),
+    Field("source", "text", "source", "what recorded it"),
+    Field("project", "text", "project", "its project", plain="project"),
+    Field("since", "since", "created_at", "recorded then or later"),
+    Field("until", "until", "created_at", "recorded before"),
+)
+SCOPES: dict[str, Scope] = {scope.name: scope for scope in (RUNS, EVENTS, GENERATIONS, FEEDBACK, AUDITS)}

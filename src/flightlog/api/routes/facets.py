@@ -13,9 +13,10 @@ from flightlog.api.routes.deps import AnyRuns, Here
 from flightlog.api.schemas import answers
 from flightlog.api.shapes import json_response
 from flightlog.api.shapes_facets import CompletionShape, FacetsShape, SuggestionShape, facets_shape
+from flightlog.audit.listing import count_audit_values
 from flightlog.errors import FilterInvalid
 from flightlog.filters.complete import complete
-from flightlog.filters.fields import FEEDBACK, GENERATIONS, SCOPES
+from flightlog.filters.fields import AUDITS, FEEDBACK, GENERATIONS, SCOPES
 from flightlog.filters.params import parse_id
 from flightlog.runs.facets import FACETS, count_facets, count_values
 from flightlog.runs.feedback_summary import count_feedback_values
@@ -34,7 +35,9 @@ def facets(here: Here, wanted: AnyRuns) -> Response:
 @router.get("/api/complete", summary="Complete a query", responses=answers(CompletionShape, 400, 503))
 def completion(
     here: Here,
-    scope: Annotated[str, Query(description="What the query is about: `runs`, `events`, `generations` or `feedback`.")],
+    scope: Annotated[
+        str, Query(description="What the query is about: `runs`, `events`, `generations`, `feedback` or `audits`.")
+    ],
     q: Annotated[str, Query(description="The query as far as it is written.")] = "",
     at: Annotated[
         IdText | None, Query(description="Where the caret is, in characters; at the end if not given.")
@@ -46,6 +49,8 @@ def completion(
         raise FilterInvalid(reason=f"scope is one of {', '.join(SCOPES)}, not {scope!r}")
 
     def known(field: str) -> Mapping[str, int]:
+        if about is AUDITS:
+            return count_audit_values(here.store, field)
         if about is FEEDBACK or field == "feedback":
             return count_feedback_values(here.store, "name" if field == "feedback" else field)
         if about is GENERATIONS:
