@@ -9,7 +9,7 @@ from pathlib import Path
 SRC = Path(__file__).parents[2] / "src" / "flightlog"
 
 FLOORS: dict[int, set[str]] = {
-    6: {"api", "console", "cli", "ops", "demo"},
+    6: {"api", "console", "cli", "ops", "demo", "reports"},
     5: {"wiring", "testing", "services", "filters"},
     4: {"erasure", "audit", "ingest", "runs", "seal", "views"},
     3: {"journal"},
@@ -28,6 +28,10 @@ NEIGHBOURS: set[tuple[str, str]] = {
     ("cli", "ops"),
     ("cli", "demo"),
     ("api", "console"),
+    # A report says of an event what the console says of it, in the same words; both doors hand reports out.
+    ("reports", "console"),
+    ("api", "reports"),
+    ("cli", "reports"),
 }
 
 

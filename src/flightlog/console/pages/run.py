@@ -140,7 +140,7 @@ def run_page(services: Services, run_id: str, params: Mapping[str, str], base_ur
         run_id=run_id,
         name=run.name or fmt.short_id(run_id),
         status=status_of(run),
-        verdict=verdict_of(services, run, now),
+        verdict=verdict_of(services.store, run, now),
         actor=run.actor or "",
         started=fmt.moment(run.started_at, now),
         tiles=[*_tiles(run, now), *_judged(services, run_id)],

@@ -8,25 +8,25 @@ from flightlog.events.envelope import StoredEvent
 from flightlog.journal.read import EventFilter, read_events
 from flightlog.runs.status import RUNNING
 from flightlog.runs.summary import RunSummary
-from flightlog.services import Services
+from flightlog.store.contract import Store
 
 REASON_CHARS_MAX = 200
 TESTS_READ_MAX = 100
 
 
-def verdict_of(services: Services, run: RunSummary, now_ns: int) -> str:
+def verdict_of(store: Store, run: RunSummary, now_ns: int) -> str:
     """`failed after 2 m 41 s: ValueError: no such row`: how it ended or where it stands, why, and what went wrong on the way."""
-    parts = [_ended(services, run, now_ns), *_on_the_way(services, run)]
+    parts = [_ended(store, run, now_ns), *_on_the_way(store, run)]
     return ", ".join(parts)
 
 
-def _ended(services: Services, run: RunSummary, now_ns: int) -> str:
+def _ended(store: Store, run: RunSummary, now_ns: int) -> str:
     if run.hung:
-        return f"no sign of life for {fmt.duration(max(0, now_ns - run.last_event_at))}{_waiting_for(services, run)}"
+        return f"no sign of life for {fmt.duration(max(0, now_ns - run.last_event_at))}{_waiting_for(store, run)}"
     if run.status == RUNNING:
-        return f"running for {fmt.duration(max(0, now_ns - run.started_at))}{_waiting_for(services, run)}"
+        return f"running for {fmt.duration(max(0, now_ns - run.started_at))}{_waiting_for(store, run)}"
     took = "" if not run.duration_ns else f" {_word(run)} {fmt.duration(run.duration_ns)}"
-    reason = _reason(services, run) if run.status == "failed" else ""
+    reason = _reason(store, run) if run.status == "failed" else ""
     return f"{run.status}{took}{': ' if reason else ''}{reason}"
 
 
@@ -34,14 +34,14 @@ def _word(run: RunSummary) -> str:
     return "in" if run.status == "succeeded" else "after"
 
 
-def _reason(services: Services, run: RunSummary) -> str:
+def _reason(store: Store, run: RunSummary) -> str:
     """What the run itself says, else its last error, else the last thing at level error."""
     for wanted in (
         EventFilter(run_id=run.run_id, types=("run_finished",)),
         EventFilter(run_id=run.run_id, types=("error",)),
         EventFilter(run_id=run.run_id, levels=("error",)),
     ):
-        found = read_events(services.store, wanted, backwards=True, limit=1).events
+        found = read_events(store, wanted, backwards=True, limit=1).events
         said = _said(found[0]) if found else ""
         if said:
             return said
@@ -55,10 +55,10 @@ def _said(event: StoredEvent) -> str:
     return f"{event.name or event.type} {event.status or ''}".strip() + (f" ({line})" if line else "")
 
 
-def _waiting_for(services: Services, run: RunSummary) -> str:
+def _waiting_for(store: Store, run: RunSummary) -> str:
     """The last thing that began and has not ended, when nothing has happened since."""
     wanted = EventFilter(run_id=run.run_id)
-    recent = read_events(services.store, wanted, backwards=True, limit=20, payloads=False).events
+    recent = read_events(store, wanted, backwards=True, limit=20, payloads=False).events
     last = next((event for event in reversed(recent) if event.type != "run_heartbeat"), None)
     waits = {
         "llm_request": "the model",
@@ -71,8 +71,8 @@ def _waiting_for(services: Services, run: RunSummary) -> str:
     return f", waiting for {waits[last.type]} {last.name or ''}".rstrip()
 
 
-def _on_the_way(services: Services, run: RunSummary) -> list[str]:
-    failed = _tests_failed(services, run)
+def _on_the_way(store: Store, run: RunSummary) -> list[str]:
+    failed = _tests_failed(store, run)
     said = []
     # Why it failed has been said; what else went wrong on the way to that is not news.
     if failed and run.status != "failed":
@@ -84,10 +84,10 @@ def _on_the_way(services: Services, run: RunSummary) -> list[str]:
     return said
 
 
-def _tests_failed(services: Services, run: RunSummary) -> int:
+def _tests_failed(store: Store, run: RunSummary) -> int:
     """How many test runs failed, of the latest TESTS_READ_MAX."""
     if not run.counts.get("test_result"):
         return 0
     wanted = EventFilter(run_id=run.run_id, types=("test_result",))
-    found = read_events(services.store, wanted, backwards=True, limit=TESTS_READ_MAX, payloads=False).events
+    found = read_events(store, wanted, backwards=True, limit=TESTS_READ_MAX, payloads=False).events
     return sum(event.status in ("failed", "error") for event in found)

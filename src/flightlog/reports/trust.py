@@ -1,0 +1,43 @@
+"""How far a report can be trusted, in words."""
+
+from __future__ import annotations
+
+from flightlog.console import format as fmt
+from flightlog.reports.model import SealState
+
+_CARE: dict[str, str] = {
+    "truncated": "Long texts were cut to a preview",
+    "redacted": "Secrets were taken out before anything touched a disk",
+    "withheld": "The payload was not stored, because it could not be redacted",
+    "erased": "The payload was erased since",
+    "invalid": "The program that recorded broke a rule of the event's type",
+    "orphan": "Its task was not known when it was stored",
+    "imported": "Taken over from a file, with the file's own times",
+}
+
+
+def care_words(what: str) -> str:
+    """What was done to payloads."""
+    return _CARE[what]
+
+
+def seal_words(seal: SealState) -> str:
+    """What the seal says of the run.
+
+    >>> seal_words(SealState(sealed_id=50, signed_id=50, events=47, covered=47, first_id=1, last_id=47))
+    'Sealed: all 47 events (1 to 47 of the journal) are under a signed checkpoint of 50 events; `flightlog verify` checks it.'
+    """
+    if not seal.events:
+        return "There is nothing to seal: the run has no events."
+    where = f"{seal.first_id} to {seal.last_id} of the journal"
+    if not seal.signed_id:
+        return f"Not sealed: no signed checkpoint covers the run's {fmt.counted(seal.events, 'event', 'events')} ({where})."
+    under = f"a signed checkpoint of {fmt.counted(seal.signed_id, 'event', 'events')}"
+    if seal.covered == seal.events:
+        number = "its one event" if seal.events == 1 else f"all {fmt.count(seal.events)} events"
+        be = "is" if seal.events == 1 else "are"
+        return f"Sealed: {number} ({where}) {be} under {under}; `flightlog verify` checks it."
+    return (
+        f"Sealed in part: {fmt.count(seal.covered)} of {fmt.counted(seal.events, 'event', 'events')} ({where}) "
+        f"are under {under}, the others are not yet."
+    )
