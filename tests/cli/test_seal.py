@@ -52,6 +52,21 @@ def test_what_was_altered_is_named_and_the_exit_code_says_so(folder: Path) -> No
     ]
 
 
+def test_one_run_or_one_event_is_verified_alone(folder: Path) -> None:
+    sealed(folder)
+    with sqlite3.connect(folder / "flightlog.db") as database:
+        database.execute("UPDATE run_events SET actor = 'nobody' WHERE id = 7")
+    database.close()
+    said = flightlog("verify", "--event", "e000007", "--dir", folder)
+    assert said.code == 1
+    assert "changed_envelope: event 7" in said.out
+    said = flightlog("verify", "--event", "e000008", "--dir", folder)
+    assert (said.code, said.out) == (0, "1 sealed event checked, 0 not sealed yet: nothing was altered\n")
+    assert flightlog("verify", "--run", "r1", "--dir", folder, "--json").json["checked"] == 20
+    assert "no run 'nosuch'" in flightlog("verify", "--run", "nosuch", "--dir", folder).err
+    assert "not both" in flightlog("verify", "--run", "r1", "--event", "e000007", "--dir", folder).err
+
+
 def test_a_key_that_is_none_and_a_key_of_another_log_are_refused(folder: Path, tmp_path: Path) -> None:
     sealed(folder)
     assert "can't be believed" in flightlog("verify", "--dir", folder, "--key", "nonsense").err
