@@ -1,6 +1,7 @@
-"""What does the base install weigh? Bytes on disk, time to import, memory: in a new virtual environment, beside a common tracer.
+"""What does Flightlog weigh? The base install in a new virtual environment, beside a common tracer: bytes on disk, time to import,
+memory. And the server: seconds until it answers, memory when nothing happens and after many spans.
 
-python bench/footprint.py [--runs 15]
+python bench/footprint.py [--only install|server] [--runs 15] [--spans 500000]
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import tempfile
 import venv
 from pathlib import Path
 
+from lib.served import Memory, after_spans, ready_and_idle
 from lib.table import print_table
 
 ROOT = Path(__file__).parents[1]
@@ -64,10 +66,7 @@ def install(temp: Path, what: str) -> tuple[Path, int]:
     return python, size_of(folder) - before
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=15)
-    runs = parser.parse_args().runs
+def weigh_install(runs: int) -> None:
     rows = []
     for name, what, codes in (
         ("flightlog", str(ROOT), {"import": "import flightlog", "import, open, one run": OPENED}),
@@ -79,6 +78,39 @@ def main() -> None:
                 milliseconds, megabytes = measured(python, code, runs)
                 rows.append([f"{name}: {step}", f"{size / 1e6:.1f}", f"{milliseconds:.0f}", f"{megabytes:.1f}"])
     print_table("What the base install weighs", ["", "MB installed", "ms", "MB of memory added"], rows)
+
+
+def weigh_server(runs: int, spans: int) -> None:
+    rows = []
+    for name, more in (("flightlog up", ()), ("with a port for OTLP/gRPC", ("--otlp-grpc-port", "0"))):
+        found = [ready_and_idle(more) for _ in range(runs)]
+        seconds = statistics.median(one for one, _ in found)
+        rows.append(
+            [
+                f"{name}, idle",
+                f"{seconds:.2f}",
+                *_mib(Memory(*map(statistics.median, zip(*(it for _, it in found), strict=True)))),
+            ]
+        )
+    if spans:
+        rows.append([f"after {spans:,} spans of 2.4 KB", "", *_mib(after_spans(spans))])
+    print_table("What the server weighs", ["", "s until it answers", "RSS MiB", "most RSS MiB"], rows)
+
+
+def _mib(memory: Memory) -> list[str]:
+    return [f"{memory.now:.0f}", f"{memory.most:.0f}"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", choices=["install", "server"])
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--spans", type=int, default=500_000)
+    given = parser.parse_args()
+    if given.only != "server":
+        weigh_install(given.runs)
+    if given.only != "install":
+        weigh_server(min(given.runs, 5), given.spans)
 
 
 if __name__ == "__main__":
