@@ -148,12 +148,28 @@ def test_flags_do_not_make_another_event(journal: Journal) -> None:
     assert journal.append([event(1, flags=FLAG_REDACTED)]).duplicates == 1
 
 
+def test_one_event_by_two_ways_is_one(store: Store, journal: Journal) -> None:
+    by_recorder = event(1, producer_id="p1", seq=4)
+    assert journal.append([by_recorder, event(1), event(1, producer_id="p2", seq=1)]).duplicates == 2
+    assert journal.append([event(1)]).duplicates == 1
+    assert [(one.producer_id, one.seq) for one in stored(store)] == [("p1", 4)]
+
+
+def test_the_first_description_of_a_resource_stays_and_another_one_is_a_conflict(
+    store: Store, journal: Journal
+) -> None:
+    journal.append([event(1, "resource", payload={"digest": "d", "attributes": {"a": 1}})])
+    again = event(1, "resource", payload={"digest": "d", "attributes": {"a": 1}}, created_at=START)
+    assert journal.append([again]).duplicates == 1
+    with pytest.raises(EventIdConflict):
+        journal.append([event(1, "resource", payload={"digest": "d", "attributes": {"a": 2}})])
+
+
 CHANGES: list[dict[str, Any]] = [
     {"payload": {"text": "other"}},
     {"name": "other"},
     {"created_at": START},
     {"run_id": "r2"},
-    {"seq": 4},
     {"status": "error"},
 ]
 

@@ -75,12 +75,16 @@ def as_stored(items: Iterable[Ready], first_id: int, received_at: int) -> list[S
     ]
 
 
-def content(event: Event, digest: bytes) -> tuple[Any, ...]:
-    """What two deliveries of one event have in common.
+# What an event is, whoever delivers it: `flags` say how a delivery fared on its way in, the producer and its number whose
+# delivery it is. A span that comes by the recorder and by OTLP too is one.
+CONTENT_COLUMNS = tuple(name for name in EVENT_COLUMNS if name not in ("producer_id", "seq", "flags"))
+_CONTENT = len(CONTENT_COLUMNS)
+assert EVENT_COLUMNS[:_CONTENT] == CONTENT_COLUMNS
 
-    `flags` are left out: they say how a delivery fared on its way in, and the next may have fared otherwise.
-    """
-    return (*astuple(event)[: _COLUMNS - 1], digest)
+
+def content(event: Event, digest: bytes) -> tuple[Any, ...]:
+    """What two deliveries of one event have in common: CONTENT_COLUMNS, and the digest of the payload."""
+    return (*astuple(event)[:_CONTENT], digest)
 
 
 # The columns that a page reads, in the order of `from_row`.

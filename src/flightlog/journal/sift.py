@@ -9,15 +9,15 @@ from sqlalchemy import select
 
 from flightlog.errors import EventIdConflict, EventInvalid, FlightlogError
 from flightlog.events.envelope import check_envelope
-from flightlog.journal.rows import ERASED_DIGEST, Ready, content, insert
-from flightlog.journal.table import EVENT_COLUMNS, run_events
+from flightlog.journal.rows import CONTENT_COLUMNS, ERASED_DIGEST, Ready, content, insert
+from flightlog.journal.table import run_events
 from flightlog.store.contract import DuplicateKey, RowRefused, Tx
 
 LOOKUP_IDS_MAX = 500  # event ids asked for in one statement
 
 _KNOWN_COLUMNS = (
     run_events.c.id,
-    *(run_events.c[name] for name in EVENT_COLUMNS if name != "flags"),
+    *(run_events.c[name] for name in CONTENT_COLUMNS),
     run_events.c.payload_digest,
 )
 
@@ -66,7 +66,7 @@ def _split(tx: Tx, batch: Sequence[Ready | FlightlogError], found: Sifted) -> tu
             seen[event_id] = place
             fresh[place] = item
             continue
-        if mine != theirs and not _is_erased(mine, theirs):
+        if mine != theirs and not _is_erased(mine, theirs) and not _is_described(mine, theirs):
             found.rejected[place] = EventIdConflict(event_id=event_id)
         elif row_id:
             found.ids[place] = row_id
@@ -78,6 +78,11 @@ def _split(tx: Tx, batch: Sequence[Ready | FlightlogError], found: Sifted) -> tu
 def _is_erased(mine: tuple[object, ...], theirs: tuple[object, ...]) -> bool:
     """Whether it is a late delivery of an event whose payload was erased since: it must not bring the payload back."""
     return theirs[-1] == ERASED_DIGEST and mine[:-1] == theirs[:-1]
+
+
+def _is_described(mine: tuple[object, ...], theirs: tuple[object, ...]) -> bool:
+    """Whether both describe one resource, which each process does with the time at which it saw it first: the first stays."""
+    return mine[:2] == theirs[:2] and mine[1] == "resource" and mine[-1] == theirs[-1]
 
 
 def _known(tx: Tx, event_ids: list[str]) -> dict[str, tuple[int, tuple[object, ...]]]:
