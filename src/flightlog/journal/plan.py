@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from msgspec.structs import replace
 from sqlalchemy import (
     ColumnElement,
     Connection,
@@ -23,7 +24,7 @@ from sqlalchemy import (
 
 from flightlog.journal.asking import is_asked
 from flightlog.journal.filter import EventFilter
-from flightlog.journal.table import run_events
+from flightlog.journal.table import TRACED_ELSEWHERE, run_events
 
 # Every value of a driving list is read on its own, in order, and stopped when the page is full. With more values than
 # this the list is only a condition.
@@ -41,7 +42,9 @@ _MANY = {"types": "type", "levels": "level", "sources": "source", "actors": "act
 
 # The index of rare levels holds only these rows, and is used only by who says so in the same words.
 _RARE = text("level IN ('warn', 'error')")
-_TIME = "run_events_created_at"
+# Nor are the events of a trace that is a run of the same id in the index of traces.
+_ELSEWHERE = text(TRACED_ELSEWHERE)
+_RUN, _TRACE, _TIME = "run_events_run", "run_events_trace", "run_events_created_at"
 
 # Paths that start at one end of the journal, and would walk long to a time in its middle.
 _WHOLE_JOURNAL = (None, "run_events_level", "run_events_actor", "run_events_type")
@@ -56,11 +59,13 @@ class Path(NamedTuple):
 
 def choose(connection: Connection, wanted: EventFilter) -> Path:
     """The first path that the filter allows; those that lead to few events come first."""
+    if wanted.trace_id is not None and wanted.trace_id == wanted.run_id and wanted.correlation_id is None:
+        return _of_run(wanted)
     for name in ("correlation", "trace", "task"):
         if getattr(wanted, f"{name}_id") is not None:
             return Path(f"run_events_{name}")
     if wanted.run_id is not None:
-        return Path("run_events_run_type", "types") if _few(wanted.types) else Path("run_events_run")
+        return _of_run(wanted)
     if _is_narrow(connection, wanted):
         return Path(_TIME)
     if wanted.levels and RARE_LEVELS.issuperset(wanted.levels):
@@ -70,6 +75,10 @@ def choose(connection: Connection, wanted: EventFilter) -> Path:
     if _few(wanted.types):
         return Path("run_events_type", "types")
     return Path(None)
+
+
+def _of_run(wanted: EventFilter) -> Path:
+    return Path("run_events_run_type", "types") if _few(wanted.types) else Path(_RUN)
 
 
 class Span(NamedTuple):
@@ -85,6 +94,19 @@ def ids_of_page(connection: Connection, wanted: EventFilter, span: Span, count: 
     path = choose(connection, wanted)
     if path.via in _WHOLE_JOURNAL:
         span = _shorten(connection, wanted, span)
+    order = text("id DESC" if span.backwards else "id")
+    branches = _branches(connection, wanted, path, span, count)
+    if path.via == _TRACE and wanted.run_id is None:
+        of_the_run = replace(wanted, run_id=wanted.trace_id)
+        branches += _branches(connection, of_the_run, choose(connection, of_the_run), span, count)
+    if len(branches) == 1:
+        return branches[0].subquery("page")
+    inner = (branch.subquery() for branch in branches)
+    return union_all(*(select(each) for each in inner)).order_by(order).limit(count).subquery("page")
+
+
+def _branches(connection: Connection, wanted: EventFilter, path: Path, span: Span, count: int) -> list[Select[Any]]:
+    """One page for each value of the list that is taken value by value; one in all where none is."""
     base: list[ColumnElement[bool] | TextClause] = [*holds(wanted, without=path.spread)]
     if span.after_id is not None:
         base.append(_c["id"] > span.after_id)
@@ -92,19 +114,14 @@ def ids_of_page(connection: Connection, wanted: EventFilter, span: Span, count: 
         base.append(_c["id"] < span.before_id)
     if path.via == "run_events_level":
         base.append(_RARE)
-    order = "id DESC" if span.backwards else "id"
-
-    def read(*more: ColumnElement[bool]) -> Select[Any]:
-        source = _source(connection, path.via)
-        return select(_c["id"]).select_from(source).where(*base, *more).order_by(text(order)).limit(count)
-
+    if path.via == _TRACE:
+        base.append(_ELSEWHERE)
+    order = text("id DESC" if span.backwards else "id")
+    page = select(_c["id"]).select_from(_source(connection, path.via)).where(*base).order_by(order).limit(count)
     if path.spread is None:
-        return read().subquery("page")
-    name = _MANY[path.spread]
-    branches = [read(_c[name] == value).subquery() for value in dict.fromkeys(getattr(wanted, path.spread))]
-    if len(branches) == 1:
-        return branches[0]
-    return union_all(*(select(branch) for branch in branches)).order_by(text(order)).limit(count).subquery("page")
+        return [page]
+    column = _c[_MANY[path.spread]]
+    return [page.where(column == value) for value in dict.fromkeys(getattr(wanted, path.spread))]
 
 
 def _few(values: tuple[str, ...]) -> bool:

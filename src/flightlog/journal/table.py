@@ -62,7 +62,9 @@ def _index(name: str, *columns: str, unique: bool = False, where: str | None = N
 _index("run_events_event_id", "event_id", unique=True)
 _index("run_events_run", "run_id", "id", where="run_id IS NOT NULL")
 _index("run_events_run_type", "run_id", "type", "id", where="run_id IS NOT NULL")
-_index("run_events_trace", "trace_id", "id", where="trace_id IS NOT NULL")
+# Most traces are a run of the same id, and are found by that.
+TRACED_ELSEWHERE = "trace_id <> coalesce(run_id, '')"
+_index("run_events_trace", "trace_id", "id", where=TRACED_ELSEWHERE)
 # A span is found by the events that say how it began or ended. An OpenTelemetry span is one of these, whatever its kind.
 OF_A_SPAN = "span_id IS NOT NULL AND type IN ('span_started', 'span_finished', 'llm_response', 'tool_result')"
 _index("run_events_span", "span_id", "id", where=OF_A_SPAN)
