@@ -33,9 +33,7 @@ def test_pages_follow_the_cursor_and_are_counted_where_asked(client: Client, cal
     assert rest["nextCursor"] is None
     assert "total" not in rest
     found = [one["generation_id"] for one in first["generations"] + rest["generations"]]
-    assert (
-        found == ["r1-open", *(f"t1-s{n:03d}" for n in range(11, 3, -1)), "r1-c1", "t1-s003"] or len(set(found)) == 11
-    )
+    assert (found[0], len(set(found))) == ("r1-open", 11)
 
 
 def test_filters_and_orders_combine(client: Client, calls: Services) -> None:

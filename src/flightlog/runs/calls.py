@@ -10,7 +10,7 @@ import msgspec
 from flightlog.events.envelope import StoredEvent
 
 CALL_TYPES = frozenset({"llm_request", "llm_response"})
-PREVIEW_CHARS_MAX = 160
+PREVIEW_CHARS_MAX = 120
 NANO = 1_000_000_000
 INT64_MAX = 2**63 - 1
 _TEXT_CHARS_MAX = 256  # of names that a row takes out of a payload
