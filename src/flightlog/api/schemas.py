@@ -72,6 +72,18 @@ def lines_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return _responses({"application/x-ndjson": {"schema": {"type": "string"}}}, statuses)
 
 
+def report_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of an endpoint that answers with a report."""
+    content: dict[str, Any] = {name: {"schema": {"type": "string"}} for name in ("text/markdown", "text/html")}
+    content[JSON_TYPE] = {"schema": {"type": "object", "description": "The report as data."}}
+    return _responses(content, statuses)
+
+
+def text_answers() -> dict[int | str, dict[str, Any]]:
+    """The `responses` of an endpoint that answers with a word."""
+    return _responses({"text/plain": {"schema": {"type": "string"}}}, ())
+
+
 def text_answers() -> dict[int | str, dict[str, Any]]:
     """The `responses` of an endpoint that answers with a word."""
     return _responses({"text/plain": {"schema": {"type": "string"}}}, ())

@@ -20,6 +20,7 @@ VERBS: dict[str, str] = {
     "demo": "demo",
     "exec": "exec",
     "run": "run",
+    "report": "report",
     "tail": "tail",
     "events": "events",
     "generation": "generation",

@@ -11,7 +11,7 @@ from flightlog.cli import options, output
 from flightlog.cli.words import count, moment, size
 from flightlog.clock import SystemClock
 from flightlog.config import Settings
-from flightlog.errors import BadInput
+from flightlog.errors import BadInput, RunNotFound
 from flightlog.wiring import SEAL_FOLDER, Keeper, seal_keys
 
 
@@ -52,6 +52,8 @@ def evidence(
     unborn = target.with_name(f".{target.name}.unborn")
     keeper = Keeper(place, settings, writable=False)
     try:
+        alone = run is not None and task is None and since is None and until is None
+        extra = _run_report(keeper, run) if run is not None and alone else {}
         with unborn.open("wb") as file, output.progress("events", None, as_json) as told:
             made = write_bundle(
                 keeper.store,
@@ -62,6 +64,7 @@ def evidence(
                 subject=", ".join(part for part in parts if part),
                 now_ns=SystemClock().now_ns(),
                 progress=told,
+                extra=extra,
             )
         unborn.replace(target)
     finally:
@@ -73,3 +76,19 @@ def evidence(
     print(f"{target}: {count(made.events, 'event')}, {size(target.stat().st_size)}")
     if made.unsealed:
         print(f"{count(made.unsealed, 'event')} more match and are not sealed yet; try again in a second")
+
+
+def _run_report(keeper: Keeper, run_id: str) -> dict[str, tuple[str, bytes]]:
+    """The run's report in both forms, for its bundle; nothing where there is no such run, which the bundle itself will say."""
+    from flightlog.cli.local import signed_up_to
+    from flightlog.reports.render import render
+    from flightlog.reports.run import run_report
+
+    try:
+        made = run_report(
+            keeper.store, run_id, signed_id=signed_up_to(keeper.folder, keeper.settings), settings=keeper.settings
+        )
+    except RunNotFound:
+        return {}
+    meaning = "What the run was asked, did and came to, made from these events for reading; each line names its event."
+    return {f"run.{form}": (meaning, render(made, form)) for form in ("md", "html")}

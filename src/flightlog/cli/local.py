@@ -15,7 +15,7 @@ from flightlog.config import Settings
 from flightlog.errors import FlightlogError
 from flightlog.ops.spools import look_at_spool
 from flightlog.store.lock import holder
-from flightlog.wiring import SPOOL_FOLDER, Keeper
+from flightlog.wiring import SEAL_FOLDER, SPOOL_FOLDER, Keeper, seal_keys
 
 FOLLOW_SECONDS = 1.0
 HINT_BYTES_MAX = 16 * 1024 * 1024  # as much of a spool is looked through for the hint; more is "at least"
@@ -60,6 +60,14 @@ class FolderSource:
         from flightlog.runs.compare import compare_runs
 
         return _document(comparison_shape(compare_runs(self._store, left, right, settings=self.settings)))
+
+    def report(self, run_id: str, form: str, link_base: str | None) -> bytes:
+        from flightlog.reports.render import checked_base, render
+        from flightlog.reports.run import run_report
+
+        checked_base(link_base)
+        signed_id = signed_up_to(self._keeper.folder, self.settings)
+        return render(run_report(self._store, run_id, signed_id=signed_id, settings=self.settings), form, link_base)
 
     def generations(
         self, query: GenerationQuery, limit: int | None = None, cursor: str | None = None, count: bool = False
@@ -189,6 +197,17 @@ def _document(shape: Any) -> Doc:
     """A shape of the HTTP API as the document that a client of it would read."""
     found: Doc = msgspec.json.decode(msgspec.json.encode(shape))
     return found
+
+
+def signed_up_to(folder: Path, settings: Settings) -> int:
+    """How far the folder's signed checkpoint covers the journal; 0 where there is none that can be believed."""
+    from flightlog.seal.note import Checkpoint, open_note
+
+    try:
+        note = (folder / SEAL_FOLDER / "checkpoint").read_text("utf-8")
+        return Checkpoint.parse(open_note(note, seal_keys(folder, settings).trusted())[0]).size
+    except (OSError, UnicodeDecodeError, FlightlogError):
+        return 0
 
 
 def hint_at_spool(folder: Path, position: Callable[[str], int] | None = None) -> None:

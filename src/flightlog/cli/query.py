@@ -89,6 +89,9 @@ class Source(Protocol):
     def compare(self, left: str, right: str) -> Doc:
         """Two runs side by side: `{left, right, totals, rows, complete}`. Raises RunNotFound."""
 
+    def report(self, run_id: str, form: str, link_base: str | None) -> bytes:
+        """The report of a run as md, html or json. Raises RunNotFound, BadInput."""
+
     def generations(
         self, query: GenerationQuery, limit: int | None = None, cursor: str | None = None, count: bool = False
     ) -> Doc:

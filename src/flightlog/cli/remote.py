@@ -83,6 +83,18 @@ class ServerSource:
         needs = ("left", "right", "totals", "rows", "complete")
         return self.get("/api/runs/compare", [("left", left), ("right", right)], needs=needs)
 
+    def report(self, run_id: str, form: str, link_base: str | None) -> bytes:
+        if run_id in (".", ".."):
+            raise RunNotFound(run_id=run_id)
+        parameters = [("format", form), ("linkBase", link_base or self.url)]
+        response = self._open(self._request(f"/api/runs/{urllib.parse.quote(run_id, safe='')}/report", parameters))
+        try:
+            with response:
+                made: bytes = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unavailable(error) from None
+        return made
+
     def generations(
         self, query: GenerationQuery, limit: int | None = None, cursor: str | None = None, count: bool = False
     ) -> Doc:

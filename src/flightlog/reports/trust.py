@@ -30,8 +30,8 @@ def seal_words(seal: SealState) -> str:
     if not seal.events:
         return "There is nothing to seal: the run has no events."
     where = f"{seal.first_id} to {seal.last_id} of the journal"
-    if not seal.signed_id:
-        return f"Not sealed: no signed checkpoint covers the run's {fmt.counted(seal.events, 'event', 'events')} ({where})."
+    if not seal.covered:
+        return f"Not sealed yet: no signed checkpoint covers the run's {fmt.counted(seal.events, 'event', 'events')} ({where})."
     under = f"a signed checkpoint of {fmt.counted(seal.signed_id, 'event', 'events')}"
     if seal.covered == seal.events:
         number = "its one event" if seal.events == 1 else f"all {fmt.count(seal.events)} events"

@@ -7,7 +7,7 @@ import hashlib
 import json
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -85,10 +85,12 @@ def write_bundle(
     subject: str,
     now_ns: int,
     progress: Callable[[int, int | None], object] | None = None,
+    extra: Mapping[str, tuple[str, bytes]] | None = None,
 ) -> Bundle:
     """Write a zip with the events that pass the filter, their proof, and a program that checks both.
 
-    `subject` says in words whose evidence it is. Raises EvidenceMissing where nothing that matches is under a checkpoint yet.
+    `subject` says in words whose evidence it is. `extra` are more files by name, each with the words for what it is.
+    Raises EvidenceMissing where nothing that matches is under a checkpoint yet.
     """
     note = (folder / "checkpoint").read_text("utf-8") if (folder / "checkpoint").exists() else None
     if note is None:
@@ -134,7 +136,11 @@ def write_bundle(
             root=base64.b64encode(checkpoint.root).decode(),
             origin=checkpoint.origin,
         )
-        for name, text in _report(made, collected, subject, keys.trusted()[0].text, now_ns):
+        more = extra or {}
+        for name, (_, data) in more.items():
+            put(name, data)
+        listed = (*FILES, *((name, meaning) for name, (meaning, _) in more.items()))
+        for name, text in _report(made, collected, subject, keys.trusted()[0].text, now_ns, listed):
             put(name, text)
         put("verify.py", VERIFIER.read_bytes())
         manifest = {
@@ -265,7 +271,9 @@ def _proof_file(index: int, proof: Sequence[bytes], note: str) -> bytes:
     return ("\n".join(lines) + "\n\n" + note).encode()
 
 
-def _report(made: Bundle, collected: _Collected, subject: str, key: str, now_ns: int) -> Iterator[tuple[str, bytes]]:
+def _report(
+    made: Bundle, collected: _Collected, subject: str, key: str, now_ns: int, files: Sequence[tuple[str, str]]
+) -> Iterator[tuple[str, bytes]]:
     """What the bundle is, in words for who never saw one, in both forms."""
     facts = {
         "made": made,
@@ -276,7 +284,7 @@ def _report(made: Bundle, collected: _Collected, subject: str, key: str, now_ns:
         "last_at": format_ns(collected.last_at or 0),
         "key": key,
         "types": sorted(collected.types.items()),
-        "files": FILES,
+        "files": files,
         "notes": [text.format(number) for number, text in zip(made[1:4], NOTES, strict=True) if number],
     }
     for name in ("report.md", "report.html"):

@@ -112,6 +112,7 @@ class RunPage(Page):
     totals: Annotated[Totals | None, "What the run comes to, where it is shown."]
     listed: Annotated[EventList | None, "Its events, where they are shown; with the timeline, for who has no scripts."]
     json_href: Annotated[str, "The run as JSON."]
+    report_href: Annotated[str, "The run's report, to be read and filed."]
     curl: Annotated[str, "A command that gets the same."]
     permalink: Annotated[str, "This page without what is opened or filtered."]
     compare_href: Annotated[str, "Where it is put beside another run."]
@@ -153,6 +154,7 @@ def run_page(services: Services, run_id: str, params: Mapping[str, str], base_ur
         totals=totals_of(services, run) if view == TOTALS else None,
         listed=listed,
         json_href=json_href,
+        report_href=href(f"/api/runs/{run_id}/report", {"format": "html"}),
         curl=f"curl -s {shlex.quote(base_url + json_href)}",
         permalink=href(path),
         compare_href=href("/compare", {"left": run_id}),
