@@ -90,7 +90,8 @@ class StoredEvent(Event, kw_only=True, omit_defaults=True, gc=False):
     """An event as the journal holds it: with its place in commit order and the digest of its payload.
 
     `id` grows in commit order and is never used twice. `payload_digest` is `sha256:` and 64 hex digits over the stored
-    payload bytes; all zeros once the payload was erased, and `payload_bytes` is 0 then. A page of envelopes alone leaves `payload` at `{}`.
+    payload bytes; all zeros once the payload was erased, and `payload_bytes` is 0 then. A page of envelopes alone leaves
+    `payload` at `{}`.
     """
 
     id: int = 0
