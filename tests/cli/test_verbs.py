@@ -33,6 +33,10 @@ COMMANDS = commands()
 
 def test_the_verbs_are_these() -> None:
     assert sorted(COMMANDS) == [
+        "audit add",
+        "audit decisions",
+        "audit list",
+        "audit show",
         "catalogue",
         "demo",
         "doctor",

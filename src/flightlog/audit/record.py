@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Mapping
 from typing import Any, Protocol
 
 import msgspec
 
+from flightlog.audit.actors import http_actor as http_actor
+from flightlog.audit.actors import os_actor as os_actor
 from flightlog.audit.listing import Audit, find_audit, get_audit
 from flightlog.clock import Clock, SystemClock
 from flightlog.events.envelope import Event
@@ -24,23 +24,6 @@ class Care(Protocol):
     """What takes secrets out of an event before it is stored."""
 
     def prepare(self, event: Event) -> Event: ...
-
-
-def os_actor() -> str:
-    """Who calls the command line: the user of this machine."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"uid {os.getuid()}"
-
-
-def http_actor(client: str | None) -> str:
-    """Who calls the API, as far as that is known without accounts.
-
-    >>> http_actor("127.0.0.1"), http_actor(None)
-    ('api:127.0.0.1', 'api')
-    """
-    return f"api:{client}" if client else "api"
 
 
 def admin_event(

@@ -26,6 +26,7 @@ VERBS: dict[str, str] = {
     "generation": "generation",
     "prices": "prices",
     "feedback": "feedback",
+    "audit": "audit",
     "otlp": "otlp",
     "remap": "remap",
     "import": "import_",

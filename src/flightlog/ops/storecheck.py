@@ -49,6 +49,7 @@ def look_at_store(keeper: Keeper | None, integrity_seconds_max: float | None) ->
         yield _integrity(keeper, integrity_seconds_max)
         yield _losses(keeper)
         yield _feedback(keeper)
+        yield _orphans(keeper)
         yield _unmapped(keeper)
     except FlightlogError as error:
         yield problem("store", error.message, "Restore the folder from a backup; its spool is not affected.")
@@ -136,6 +137,19 @@ class _Loss(msgspec.Struct):
 
 
 def _losses(keeper: Keeper) -> Finding:
+def _orphans(keeper: Keeper) -> Finding:
+    """Whether audit records name a run or a task that is not there."""
+    from flightlog.audit.listing import count_orphans
+
+    found = count_orphans(keeper.store, PENDING_SHOWN_MAX)
+    if not found.count or found.oldest_at is None:
+        return ok("audit", "Every audit record's run and task is known.", orphans=0)
+    named = [*(f"run {each}" for each in found.runs), *(f"task {each}" for each in found.tasks)]
+    text = f"{found.count:,} audit records wait for a run or task, since {format_ns(found.oldest_at)}: {', '.join(named)}."
+    advice = "They are adopted when that comes. If it should be there: `flightlog audit list --orphaned` has the ids."
+    return warn("audit", text, advice, orphans=found.count, runs=found.runs, tasks=found.tasks)
+
+
     """What the stream itself says was lost lately."""
     from flightlog.journal.read import EventFilter, read_events
 
