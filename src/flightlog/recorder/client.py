@@ -8,29 +8,29 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import msgspec
-
-from flightlog.clock import Clock, SystemClock, format_ns
+from flightlog.clock import Clock, SystemClock
 from flightlog.config import Settings
 from flightlog.errors import EventInvalid, FlightlogError
 from flightlog.events.catalogue import required_keys
-from flightlog.events.envelope import FLAG_INVALID
+from flightlog.events.envelope import FLAG_INVALID, Event
 from flightlog.ids import Ids, SystemIds
 from flightlog.recorder.confirm import AuditOutcome, Witness, confirm
-from flightlog.recorder.context import current_scope, follow_threads
+from flightlog.recorder.context import current_scope, follow_threads, own_scope
 from flightlog.recorder.drain import Drain, wait_for
 from flightlog.recorder.fields import fit, take_fields
 from flightlog.recorder.health import RUNGS, SPOOLING, Degradation, Draining, Health, Loss
 from flightlog.recorder.helpers import Instruments
+from flightlog.recorder.losses import reports
 from flightlog.recorder.prepare import Outgoing, Preparer
 from flightlog.recorder.redact import Redactor
 from flightlog.recorder.run import Run, Span
 from flightlog.recorder.spool import SpoolWriter
+from flightlog.recorder.traces import inject, trace_to_join
 from flightlog.recorder.watch import Watch
 
 log = logging.getLogger("flightlog.recorder")
@@ -104,13 +104,16 @@ class Recorder(Instruments):
         run_id: str | None = None,
         trace_id: str | None = None,
         parent_span_id: str | None = None,
+        traceparent: Mapping[str, object] | str | None = None,
         attributes: Mapping[str, object] | None = None,
         input: object = None,  # noqa: A002 - the word users know
     ) -> Run:
-        """A run, to be used in a `with` block or with `start` and `finish`. A run inside a run shares its trace."""
-        scope = current_scope()
-        if scope is not None and scope.run is not None and trace_id is None:
-            trace_id, parent_span_id = scope.run.trace_id, parent_span_id or scope.span_id
+        """A run, to be used in a `with` block or with `start` and `finish`. A run inside a run or span shares its trace.
+
+        `traceparent` are the headers of a request, or that header's text: the run goes on in the trace that they name.
+        """
+        if trace_id is None:
+            trace_id, parent_span_id = trace_to_join(traceparent, parent_span_id)
         return Run(
             self,
             self._clean("name", name) or "run",
@@ -137,8 +140,13 @@ class Recorder(Instruments):
     @property
     def run_id(self) -> str | None:
         """The id of the run that the calling code is inside of."""
-        scope = current_scope()
+        scope = own_scope()
         return scope.run.id if scope is not None and scope.run is not None else None
+
+    def inject(self, headers: MutableMapping[str, str]) -> MutableMapping[str, str]:
+        """Name the current run or span in these headers (W3C `traceparent`) and give them back, for a request to others."""
+        scope = current_scope()
+        return inject(headers, scope.trace, scope.span_id) if scope is not None else headers
 
     @property
     def as_target(self) -> tuple[str | None, str]:
@@ -153,7 +161,7 @@ class Recorder(Instruments):
         """
         scope = current_scope()
         if scope is not None and "run_id" not in fields:
-            return self.record(scope.run, scope.span_id, type, payload, fields)
+            return self.record(scope.run, scope.span_id, type, payload, scope.located(fields))
         return self.record(None, None, type, payload, fields)
 
     def record(self, run: Run | None, span_id: str | None, type_: str, payload: object, fields: dict[str, Any]) -> str:
@@ -209,7 +217,7 @@ class Recorder(Instruments):
         """As `emit`, and wait until it is in the store, for `timeout` seconds at most. Never raises."""
         scope = current_scope()
         if scope is not None and "run_id" not in fields:
-            return self.record_and_wait(scope.run, scope.span_id, type, payload, fields, timeout)
+            return self.record_and_wait(scope.run, scope.span_id, type, payload, scope.located(fields), timeout)
         return self.record_and_wait(None, None, type, payload, fields, timeout)
 
     def record_and_wait(
@@ -235,6 +243,17 @@ class Recorder(Instruments):
             self.audits_unconfirmed += 1
             log.warning("%s %s is not in the store: %s (%s)", type_, event_id, made.state, made.reason)
         return made
+
+    def take(self, event: Event) -> bool:
+        """Record an event that is one already, with its own id, times and run. True once its bytes are in the kernel.
+
+        Redacted and truncated as every event is, and numbered by this recorder. Never raises.
+        """
+        try:
+            return self._append(self._preparer.ready(event), event.level, event.run_id, self._now())
+        except Exception as error:
+            self._lost(None, event.type, error)
+            return False
 
     # ── delivery ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -342,22 +361,8 @@ class Recorder(Instruments):
             self.record(run, run.span_id, "run_heartbeat", payload, {"level": "debug"})
 
     def _loss_events(self, losses: list[Loss], seq: int) -> list[tuple[int, bytes]]:
-        """The events that report what was lost: each takes the numbers of the events it stands for, and one more."""
-        pairs = []
-        for loss in losses:
-            last = seq + loss.count - 1
-            payload = {
-                "reason": loss.reason, "count": loss.count, "first_seq": seq, "last_seq": last,
-                "since": format_ns(loss.since), "until": format_ns(loss.until), "rung": RUNGS[self._spool.rung].name,
-            }  # fmt: skip
-            now = self.clock.now_ns()
-            event = Outgoing(
-                event_id=self.ids.event_id(now), type="degraded", created_at=now, run_id=loss.run_id, level="warn",
-                project=self._project, source="recorder", status="ended", payload=payload,
-            )  # fmt: skip
-            pairs.append((last + 1, msgspec.json.encode(event)))
-            seq = last + 2
-        return pairs
+        new_id = lambda: self.ids.event_id(self.clock.now_ns())  # noqa: E731
+        return reports(losses, seq, new_id, self.clock.now_ns(), self._project, RUNGS[self._spool.rung].name)
 
     def _after_fork_in_child(self) -> None:
         self._producer_id = self.ids.producer_id(self.clock.now_ns())

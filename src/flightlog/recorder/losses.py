@@ -1,14 +1,16 @@
-"""What is missing, said as events: made by the drain for producers that can no longer say it themselves."""
+"""What is missing, said as events: by the producer, or by the drain for producers that can no longer say it themselves."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from flightlog.clock import format_ns
+from flightlog.events import wire
 from flightlog.events.envelope import Event
 from flightlog.recorder.health import Loss
 
@@ -55,6 +57,27 @@ def degraded(
         producer_id=producer_id,
         payload=msgspec.Raw(msgspec.json.encode(payload)),
     )
+
+
+def reports(
+    losses: list[Loss], seq: int, new_id: Callable[[], str], now_ns: int, project: str, rung: str
+) -> list[tuple[int, bytes]]:
+    """A living producer's own events for what it lost, each with its number: it takes the numbers of the events that it stands
+    for, and one more."""
+    pairs = []
+    for loss in losses:
+        last = seq + loss.count - 1
+        payload = {
+            "reason": loss.reason, "count": loss.count, "first_seq": seq, "last_seq": last,
+            "since": format_ns(loss.since), "until": format_ns(loss.until), "rung": rung,
+        }  # fmt: skip
+        event = Event(
+            event_id=new_id(), type="degraded", created_at=now_ns, run_id=loss.run_id, level="warn",
+            project=project, source="recorder", status="ended", payload=msgspec.Raw(msgspec.json.encode(payload)),
+        )  # fmt: skip
+        pairs.append((last + 1, wire.encode(event)))
+        seq = last + 2
+    return pairs
 
 
 def degraded_for(producer_id: str, losses: list[Loss], seq: int) -> list[Event]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from contextvars import Token
+from collections.abc import Mapping, MutableMapping
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -13,9 +12,10 @@ from flightlog.config import Settings
 from flightlog.events.payload import describe_error
 from flightlog.ids import Ids
 from flightlog.recorder.confirm import AuditOutcome
-from flightlog.recorder.context import Scope, current_scope, enter, leave
+from flightlog.recorder.context import Entered, Scope, current_scope, enter, leave, own_scope
 from flightlog.recorder.health import Degradation
 from flightlog.recorder.helpers import Instruments
+from flightlog.recorder.traces import inject
 
 
 class RunHost(Protocol):
@@ -58,6 +58,14 @@ class _Emitting(Instruments):
     @property
     def settings(self) -> Settings:
         return self._host.settings
+
+    def _at(self) -> tuple[str | None, str]:
+        """The trace and the span that what happens here and now is in."""
+        raise NotImplementedError
+
+    def inject(self, headers: MutableMapping[str, str]) -> MutableMapping[str, str]:
+        """Name this span or run in these headers (W3C `traceparent`) and give them back, for a request to others."""
+        return inject(headers, *self._at())
 
     def degradation(self) -> Degradation | None:
         """The signal to hand on while persistence is degraded, else None."""
@@ -102,7 +110,7 @@ class Run(_Emitting):
         self._input = input
         self._started_ns: int | None = None
         self._finished = False
-        self._entered: list[tuple[Token[Scope | None], Scope | None]] = []
+        self._entered: list[Entered] = []
 
     @property
     def run_id(self) -> str:
@@ -155,16 +163,27 @@ class Run(_Emitting):
         """Record an event of this run, inside the innermost open span; `Recorder.emit` says which fields there are."""
         if self._started_ns is None:
             self.start()
-        scope = current_scope()
-        inside = scope is not None and scope.run is self
-        return self._host.record(self, scope.span_id if inside and scope else self.span_id, type, payload, fields)
+        span_id, fields = self._place(fields)
+        return self._host.record(self, span_id, type, payload, fields)
 
     def emit_and_wait(self, type: str, payload: object, timeout: float | None, **fields: Any) -> AuditOutcome:  # noqa: A002
         """As `emit`, and wait until it is in the store, for `timeout` seconds at most."""
         self.start()
-        scope = current_scope()
-        span_id = scope.span_id if scope is not None and scope.run is self else self.span_id
+        span_id, fields = self._place(fields)
         return self._host.record_and_wait(self, span_id, type, payload, fields, timeout)
+
+    def _at(self) -> tuple[str | None, str]:
+        scope = current_scope()
+        return (
+            (scope.trace, scope.span_id) if scope is not None and scope.run is self else (self.trace_id, self.span_id)
+        )
+
+    def _place(self, fields: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        """The span that an event of this run belongs to which is recorded here and now, and its fields."""
+        scope = current_scope()
+        if scope is None or scope.run is not self:
+            return self.span_id, fields
+        return scope.span_id, scope.located(fields)
 
     def span(self, name: str, **attributes: object) -> Span:
         """A named part of this run, to be used in a `with` block."""
@@ -172,15 +191,14 @@ class Run(_Emitting):
 
     def __enter__(self) -> Run:
         self.start()
-        before = current_scope()
-        self._entered.append((enter(Scope(self, self.span_id)), before))
+        self._entered.append(enter(Scope(self, self.span_id)))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._entered:
-            leave(*self._entered.pop())
+            leave(self._entered.pop())
         self.finish(outcome_of(error), error=error)
 
 
@@ -195,8 +213,8 @@ class Span(_Emitting):
         self.parent_span_id: str | None = None
         self._attributes = attributes
         self._started_ns = 0
-        self._token: Token[Scope | None] | None = None
-        self._before: Scope | None = None
+        self._scope = Scope(run, self.span_id)
+        self._entered: Entered | None = None
 
     @property
     def run_id(self) -> str | None:
@@ -210,32 +228,36 @@ class Span(_Emitting):
 
     def emit(self, type: str, payload: object = None, **fields: Any) -> str:  # noqa: A002 - the envelope's own word
         """Record an event inside this span; `Recorder.emit` says which fields there are."""
-        return self._host.record(self.run, self.span_id, type, payload, fields)
+        return self._host.record(self.run, self.span_id, type, payload, self._scope.located(fields))
 
     def emit_and_wait(self, type: str, payload: object, timeout: float | None, **fields: Any) -> AuditOutcome:  # noqa: A002
         """As `emit`, and wait until it is in the store, for `timeout` seconds at most."""
-        return self._host.record_and_wait(self.run, self.span_id, type, payload, fields, timeout)
+        return self._host.record_and_wait(self.run, self.span_id, type, payload, self._scope.located(fields), timeout)
+
+    def _at(self) -> tuple[str | None, str]:
+        return self._scope.trace, self.span_id
 
     def __enter__(self) -> Span:
         if self.run is not None:
             self.run.start()
-        self._before = current_scope()
-        within = self._before is not None and self._before.run is self.run
-        outer = self._before.span_id if within and self._before else self.run.span_id if self.run else None
-        self.parent_span_id = outer
+        before = current_scope()
+        within = before is not None and before.run is self.run
+        self.parent_span_id = before.span_id if within and before else self.run.span_id if self.run else None
+        if within and before and before.trace_id is not None:  # inside another tracer's span it is in that one's trace
+            self._scope = Scope(self.run, self.span_id, before.trace_id, before.trace_run_id)
         self._started_ns = self._host.clock.monotonic_ns()
         payload = {"attributes": dict(self._attributes)} if self._attributes else None
         self._record("span_started", payload, {})
         if self.run is not None:
             self.run.open_spans[self.span_id] = self.name
-        self._token = enter(Scope(self.run, self.span_id))
+        self._entered = enter(self._scope)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._token is not None:
-            leave(self._token, self._before)
+        if self._entered is not None:
+            leave(self._entered)
         if self.run is not None:
             self.run.open_spans.pop(self.span_id, None)
         fields = {
@@ -247,7 +269,7 @@ class Span(_Emitting):
 
     def _record(self, type_: str, payload: object, fields: dict[str, Any]) -> None:
         fields.update(name=self.name, parent_span_id=self.parent_span_id)
-        self._host.record(self.run, self.span_id, type_, payload, fields)
+        self._host.record(self.run, self.span_id, type_, payload, self._scope.located(fields))
 
 
 def outcome_of(error: BaseException | None) -> str:
@@ -263,5 +285,5 @@ def outcome_of(error: BaseException | None) -> str:
 
 def current_run() -> Run | None:
     """The run that the calling code is inside of, or None."""
-    scope = current_scope()
+    scope = own_scope()
     return scope.run if scope else None
