@@ -266,6 +266,13 @@ PLANNED: dict[str, EventFilter] = {
 
 
 @pytest.mark.parametrize("name", PLANNED)
+def test_whatever_it_is_read_by_nothing_is_left_out(filled: Store, name: str) -> None:
+    expected = numbers([found for found in ALL if passes(PLANNED[name], found)])
+    assert numbers(forwards(filled, PLANNED[name], 7)) == expected
+    assert numbers(backwards(filled, PLANNED[name], 7)) == expected
+
+
+@pytest.mark.parametrize("name", PLANNED)
 @pytest.mark.parametrize("back", [False, True], ids=["forwards", "backwards"])
 def test_a_page_is_read_by_an_index(backend: Backend, filled: Store, name: str, back: bool) -> None:
     # Without a cursor: with one, a scan of the whole table would look like a search by id.
