@@ -14,10 +14,12 @@ from flightlog.events.envelope import Event
 from flightlog.ingest.otlp.mapping import MAPPING_VERSION, draft, making, map_span, origin_of
 from flightlog.ingest.otlp.mapping.values import count, text
 from flightlog.ingest.otlp.model import Scope, SpanEvent
+from flightlog.ingest.otlp.remap import as_understood
 from flightlog.ingest.otlp.unmapped import list_unmapped
 from flightlog.journal.read import EventFilter, read_events
 from flightlog.ops.remap import Remap, Wanted, is_half_done
 from flightlog.runs.feedback import feedback_on
+from flightlog.runs.generation_content import read_content
 from flightlog.runs.generations import Generation, list_generations
 from flightlog.runs.summary import get_run
 from flightlog.store.contract import Store
@@ -114,7 +116,13 @@ def test_it_comes_to_what_the_newer_mapping_would_have_made(
         other.close()
     after = projected(keeper.store)
     assert (after["run"][0], len(after["generations"])) == (30 + 7 + 11, 4)
-    assert (made.looked_at, made.events, made.generations_new, made.generations_changed, made.feedback) == (5, 3, 1, 2, 1)
+    assert (made.looked_at, made.events, made.generations_new, made.generations_changed, made.feedback) == (
+        5,
+        3,
+        1,
+        2,
+        1,
+    )
     learnt = {"acme.tokens.in": 2, "acme.does": 1, "acme.model": 1, "acme.end": 1, "acme.judged": 1}
     assert made.attributes == learnt | {"gen_ai.usage.output_tokens": 1}  # a number of tokens says more of a model call
     assert [one[:4] for one in after["feedback"]] == [("score", "mood", 0.5, "linked")]
@@ -195,6 +203,23 @@ def test_stopped_half_way_it_goes_on_and_counts_nothing_twice(keeper: Keeper, ne
         ("acme.agent@2", "acme.other"): 1,
         ("acme.agent@2", "acme.tokens.in"): 1,
     }
+
+
+def test_what_a_call_found_later_said_is_read_with_it(
+    keeper: Keeper, monkeypatch: pytest.MonkeyPatch, newer: None
+) -> None:
+    monkeypatch.setattr("flightlog.ingest.otlp.remap.read_again.__defaults__", (NEWER,))
+    monkeypatch.setitem(draft._keys, "acme.said", ("answer_text", text, (90_001, "acme.said"), 0))
+    monkeypatch.setitem(SAID[2], "acme.said", "It is paid.")
+    learn_later(keeper)
+    Remap(keeper, Wanted(), version=NEWER).run()
+    [found] = [one for one in list_generations(keeper.store).generations if one.span_id == f"{3:016x}"]
+    content = read_content(keeper.store, found, as_understood)
+    assert content.message == {"role": "assistant", "content": "It is paid."}
+    assert content.request == {"model": "gpt-4o"}
+    assert found.output_preview == "It is paid."
+    assert content.event is not None
+    assert content.event.type == "span_finished"  # the event itself is as it was stored
 
 
 def test_only_what_was_asked_for_is_read_again(keeper: Keeper, newer: None) -> None:

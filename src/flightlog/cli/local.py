@@ -90,13 +90,14 @@ class FolderSource:
 
     def generation(self, generation_id: str) -> Doc:
         from flightlog.api.shapes_generations import generation_detail_shape
+        from flightlog.ingest.otlp.remap import as_understood
         from flightlog.runs.feedback import feedback_on
         from flightlog.runs.generation_content import read_content
         from flightlog.runs.generations import get_generation
 
         found = get_generation(self._store, generation_id)
         said = feedback_on(self._store, generation_id=generation_id)
-        return _document(generation_detail_shape(found, read_content(self._store, found), said))
+        return _document(generation_detail_shape(found, read_content(self._store, found, as_understood), said))
 
     def prices(self, model: str | None, provider: str | None) -> Doc:
         from flightlog.api.shapes_generations import PricesShape, price_shape

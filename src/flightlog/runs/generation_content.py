@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -17,6 +17,9 @@ LOGS_MAX = 200  # log records of one span that are looked through for content
 TOOL_CALLS_MAX = 50  # of one answer, whose results are looked for
 TOOL_EVENTS_MAX = 200  # after the call that are looked through for them
 _REQUEST_KEYS = ("model", "messages", "input", "parameters", "tools")
+
+
+Read = Callable[[StoredEvent], StoredEvent]
 
 
 class ToolAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,12 +52,15 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     from_logs: bool = False
 
 
-def read_content(store: Store, generation: Generation) -> Content:
-    """The content of a generation. What can't be read in a payload is left out."""
+def read_content(store: Store, generation: Generation, read: Read = lambda event: event) -> Content:
+    """The content of a generation. What can't be read in a payload is left out.
+
+    `read` gives an event as it is understood today, where that is more than on the day when it was stored.
+    """
     places = [place for place in (generation.answer_id, generation.request_id) if place is not None]
     events = {event.id: event for event in get_events_at(store, places)}
     answer, asked = events.get(generation.answer_id or 0), events.get(generation.request_id or 0)
-    said = _object(answer)
+    said = _object(None if answer is None else read(answer))
     request, message = _request(said, _object(asked)), _dict(said.get("message"))
     choices = said.get("choices") if isinstance(said.get("choices"), list) else None
     from_logs = False

@@ -18,6 +18,7 @@ from flightlog.api.shapes_generations import (
     generation_page_shape,
 )
 from flightlog.filters.params import parse_flag, parse_limit
+from flightlog.ingest.otlp.remap import as_understood
 from flightlog.runs.feedback import feedback_on
 from flightlog.runs.generation_content import read_content
 from flightlog.runs.generations import NEWEST, SORTS, get_generation, list_generations
@@ -55,4 +56,4 @@ def generation(here: Here, generation_id: str) -> Response:
     """With what was asked and answered, the results of the tools that it called, and what people think of it."""
     found = get_generation(here.store, generation_id)
     given = feedback_on(here.store, generation_id=found.generation_id)
-    return json_response(generation_detail_shape(found, read_content(here.store, found), given))
+    return json_response(generation_detail_shape(found, read_content(here.store, found, as_understood), given))

@@ -20,6 +20,7 @@ from flightlog.console.payload import Piece, decoded, entries, listed, pretty, w
 from flightlog.console.recorded import more_blocks
 from flightlog.console.strip import StripRow, strip_of
 from flightlog.filters.language import quote
+from flightlog.ingest.otlp.remap import as_understood
 from flightlog.runs.generation_content import Content, ToolAnswer, read_content
 from flightlog.runs.generation_filter import GenerationFilter
 from flightlog.runs.generations import Generation, get_generation, list_generations
@@ -83,7 +84,7 @@ class TracePage(Page):
 def trace_page(services: Services, generation_id: str, base_url: str = "") -> TracePage:
     """The page of this generation. Raises GenerationNotFound."""
     one = get_generation(services.store, generation_id)
-    content = read_content(services.store, one)
+    content = read_content(services.store, one, as_understood)
     now = services.clock.now_ns()
     before, after = _neighbours(services, one)
     json_href = href(f"/api/generations/{generation_id}")

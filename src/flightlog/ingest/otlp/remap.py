@@ -82,6 +82,12 @@ def read_again(event: StoredEvent, version: int = MAPPING_VERSION) -> Reading | 
     return plain
 
 
+def as_understood(event: StoredEvent) -> StoredEvent:
+    """The event with its payload as the newest mapping reads it; what did not come by OpenTelemetry as it is."""
+    reading = read_again(event)
+    return event if reading is None or reading.event is None else reading.event
+
+
 def _span(event: StoredEvent, payload: Payload, otlp: Payload, attributes: Payload, scope: str) -> Reading:
     span = _span_of(event, otlp, attributes)
     moments = Moments(span) if span.events else None
