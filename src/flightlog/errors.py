@@ -42,6 +42,7 @@
     │   ├── WriterLocked
     │   ├── ServerUnavailable
     │   ├── AuditNotStored            an audit record that was to be in the store before anything goes on
+    │   ├── VerifierBusy
     │   ├── WatchersFull
     │   ├── WitnessFailed             a checkpoint did not get to where it is to be kept
     │   └── ReceiverBusy
@@ -262,6 +263,10 @@ class WatchersFull(Unavailable):
 
 class ReceiverBusy(Unavailable):
     """All {limit} requests of OpenTelemetry that are taken at once are under way; send the same again."""
+
+
+class VerifierBusy(Unavailable):
+    """A verification of the whole store is under way already; it takes a while."""
 
 
 class WitnessFailed(Unavailable):

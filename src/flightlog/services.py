@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
@@ -44,7 +45,8 @@ class DrainHealth(msgspec.Struct, frozen=True, kw_only=True):
 class Services:
     """The rooms behind the doors, and the ground they stand on.
 
-    `drain` is None where nothing spools, `seal` where nothing seals.
+    `drain` is None where nothing spools, `seal` where nothing seals; `seal_folder` is where the signed tree lies, if there can
+    be one.
     """
 
     store: Store
@@ -56,6 +58,7 @@ class Services:
     ids: Ids = field(default_factory=SystemIds)
     drain: Callable[[], DrainHealth] | None = None
     seal: Callable[[], SealHealth] | None = None
+    seal_folder: Path | None = None
     prices: PriceBook = field(default_factory=PriceBook)
 
     @cached_property

@@ -28,6 +28,8 @@ from flightlog.journal.tail import TailHub
 from flightlog.recorder.redact import Redactor
 from flightlog.runs.feedback_project import FeedbackProjector
 from flightlog.runs.project import RunProjector
+from flightlog.seal.keys import Keys
+from flightlog.seal.sealer import Sealer
 from flightlog.store.engine import open_store
 
 BASE_URL = "http://127.0.0.1:4747"
@@ -44,14 +46,32 @@ def open_services(folder: Path, **settings: Any) -> Iterator[Services]:
     try:
         yield Services(
             store=store,
-            journal=Journal(store, [RunProjector(), FeedbackProjector(), AuditProjector(), UnmappedProjector(chosen)], settings=chosen),
+            journal=Journal(
+                store,
+                [RunProjector(), FeedbackProjector(), AuditProjector(), UnmappedProjector(chosen)],
+                settings=chosen,
+            ),
             hub=hub,
             intake=Intake(Redactor(digest_key=b"for tests"), chosen),
             settings=chosen,
+            seal_folder=folder / "seal",
         )
     finally:
         hub.close()
         store.close()
+
+
+def seal_all(services: Services) -> None:
+    """Seal and sign all that is there, as `flightlog up` does behind the append."""
+    assert services.seal_folder is not None
+    keys = Keys(services.seal_folder, overlap_seconds=services.settings.seal_key_overlap_seconds)
+    sealer = Sealer(
+        services.store, services.seal_folder, keys, clock=services.clock, batch_events_max=10_000, sync=lambda: None
+    )
+    sealer.open()
+    while sealer.seal():
+        continue
+    sealer.publish()
 
 
 class Client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 from anyio import CapacityLimiter
@@ -32,6 +33,7 @@ from flightlog.api.routes import (
     report,
     rollup,
     runs,
+    seal,
     stream,
     timeline,
     views,
@@ -50,6 +52,7 @@ from flightlog.version import __version__
 
 PACKED_BYTES_MIN = 1_000  # a smaller answer fits into one packet as it is
 GZIP_LEVEL = 4  # higher levels take twice as long for a few percent
+VERIFIERS = 2  # runs and events verified, and bundles made, at once; more wait
 APPENDERS = 4  # bodies decoded and stored at once; more wait
 
 DESCRIPTION = """
@@ -66,10 +69,14 @@ TAGS = [
     {"name": "runs", "description": "A small summary of every run: status, counts, tokens, cost."},
     {"name": "generations", "description": "Every call of a model: what it said, took and cost, by which price."},
     {"name": "feedback", "description": "What people, programs and models think of generations, spans and runs."},
-    {"name": "audit", "description": "Who did what, and who was allowed to: audit records and decisions on permissions."},
+    {
+        "name": "audit",
+        "description": "Who did what, and who was allowed to: audit records and decisions on permissions.",
+    },
     {"name": "events", "description": "The journal: pages, single events, appending, live streams."},
     {"name": "views", "description": "Pages of the console under a name: how somebody filtered and sorted them."},
     {"name": "opentelemetry", "description": "OTLP/HTTP in protobuf and JSON, as OpenTelemetry's exporters send it."},
+    {"name": "seal", "description": "How far the journal is sealed, whether that holds, and evidence to take away."},
     {"name": "catalogue", "description": "The built-in event types with their schemas and examples."},
     {"name": "system", "description": "How the server is doing, and what its problems mean."},
 ]
@@ -109,6 +116,8 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     # A store that takes its time must not take the readers' threads.
     app.state.appenders = CapacityLimiter(APPENDERS)
+    app.state.verifier = threading.Lock()  # of the whole store
+    app.state.verifiers = CapacityLimiter(VERIFIERS)
     app.state.otlp_waiting = otlp.Waiting(services.settings.otlp_requests_max)
     app.state.otlp_grpc = None  # where whoever serves the app takes OTLP/gRPC too
     app.state.streams = Streams(services.settings.sse_watchers_max)
@@ -121,6 +130,7 @@ def create_app(services: Services) -> FastAPI:
         compare.router,
         rollup.router,
         report.router,
+        seal.router,
         runs.router,
         generations.router,
         feedback.router,

@@ -255,6 +255,12 @@ KINDS: dict[type[FlightlogError], Kind] = {
     errors.WitnessFailed: Kind(
         50309, "witness-failed", "A checkpoint is not at every witness", "Mend what `detail` names; it is sent again."
     ),
+    errors.VerifierBusy: Kind(
+        50310,
+        "verifier-busy",
+        "The store is being verified already",
+        "Wait for the verification that is under way, or verify one run or event.",
+    ),
     errors.WatchersFull: Kind(
         50306,
         "watchers-full",

@@ -25,6 +25,7 @@ from flightlog.api.shapes_generations import (
 )
 from flightlog.api.shapes_otlp import UnmappedListShape
 from flightlog.api.shapes_rollup import RollupShape
+from flightlog.api.shapes_seal import SealStateShape, VerifiedShape, VerifyGiven
 from flightlog.api.shapes_views import ViewGiven, ViewShape, ViewsShape
 from flightlog.api.sse import MEDIA_TYPE as SSE_TYPE
 from flightlog.events import wire
@@ -84,9 +85,9 @@ def text_answers() -> dict[int | str, dict[str, Any]]:
     return _responses({"text/plain": {"schema": {"type": "string"}}}, ())
 
 
-def text_answers() -> dict[int | str, dict[str, Any]]:
-    """The `responses` of an endpoint that answers with a word."""
-    return _responses({"text/plain": {"schema": {"type": "string"}}}, ())
+def file_answers(media_type: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of an endpoint that answers with a file."""
+    return _responses({media_type: {"schema": {"type": "string", "format": "binary"}}}, statuses)
 
 
 def _responses(content: dict[str, Any], statuses: tuple[int, ...]) -> dict[int | str, dict[str, Any]]:
@@ -140,6 +141,9 @@ def make_openapi(app: FastAPI) -> dict[str, Any]:
         license_info=app.license_info,
     )
     shapes = [
+        SealStateShape,
+        VerifyGiven,
+        VerifiedShape,
         EventShape,
         EventPageShape,
         RunShape,

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from flightlog.config import Settings
 from flightlog.errors import FlightlogError, GrpcExtraMissing, ServerExtraMissing, Unavailable
-from flightlog.wiring import SPOOL_FOLDER, Keeper, has_server_extra, keeper_drain, keeper_seal, make_intake
+from flightlog.wiring import SEAL_FOLDER, SPOOL_FOLDER, Keeper, has_server_extra, keeper_drain, keeper_seal, make_intake
 
 if TYPE_CHECKING:
     from flightlog.api.grpc_door import GrpcDoor
@@ -187,6 +187,7 @@ def _make_server(
         settings=keeper.settings,
         drain=drain_health,
         seal=seal.health if seal is not None else None,
+        seal_folder=keeper.folder / SEAL_FOLDER,
         prices=keeper.prices,
     )
     app = create_app(services)
