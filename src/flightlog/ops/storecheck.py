@@ -109,8 +109,12 @@ def _feedback(keeper: Keeper) -> Finding:
     page = list_feedback(keeper.store, FeedbackFilter(statuses=("pending",)), limit=PENDING_SHOWN_MAX)
     targets = [one.target_id for one in page.feedback]
     text = f"{pending:,} feedback waits for what it is about, since {format_ns(oldest)}: {', '.join(targets)}"
-    advice = "It is linked when that comes. If it should be there: `flightlog feedback list status:pending` has the ids."
-    return warn("feedback", text + (", …." if pending > len(targets) else "."), advice, pending=pending, targets=targets)
+    advice = (
+        "It is linked when that comes. If it should be there: `flightlog feedback list status:pending` has the ids."
+    )
+    return warn(
+        "feedback", text + (", …." if pending > len(targets) else "."), advice, pending=pending, targets=targets
+    )
 
 
 def _unmapped(keeper: Keeper) -> Finding:
@@ -122,7 +126,9 @@ def _unmapped(keeper: Keeper) -> Finding:
     with keeper.store.read() as connection:
         if is_half_done(connection):
             text = f"{found.keys:,} attributes were not understood so far: a remap was stopped before its end."
-            return warn("unmapped", text, "`flightlog remap` goes on where it was.", keys=found.keys, scopes=found.scopes)
+            return warn(
+                "unmapped", text, "`flightlog remap` goes on where it was.", keys=found.keys, scopes=found.scopes
+            )
     if not found.keys:
         return ok("unmapped", "Every attribute that came by OpenTelemetry was understood.", keys=0, scopes=0)
     named = ", ".join(f"{one.key} of {one.scope or 'no scope'} ({one.count:,})" for one in found.attributes)
@@ -131,12 +137,6 @@ def _unmapped(keeper: Keeper) -> Finding:
     return ok("unmapped", text, keys=found.keys, scopes=found.scopes)
 
 
-class _Loss(msgspec.Struct):
-    reason: str = "unknown"
-    count: int = 0
-
-
-def _losses(keeper: Keeper) -> Finding:
 def _orphans(keeper: Keeper) -> Finding:
     """Whether audit records name a run or a task that is not there."""
     from flightlog.audit.listing import count_orphans
@@ -150,6 +150,12 @@ def _orphans(keeper: Keeper) -> Finding:
     return warn("audit", text, advice, orphans=found.count, runs=found.runs, tasks=found.tasks)
 
 
+class _Loss(msgspec.Struct):
+    reason: str = "unknown"
+    count: int = 0
+
+
+def _losses(keeper: Keeper) -> Finding:
     """What the stream itself says was lost lately."""
     from flightlog.journal.read import EventFilter, read_events
 
