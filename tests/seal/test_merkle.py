@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
+import pymerkle
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -111,12 +112,20 @@ def test_what_no_tree_has_is_refused() -> None:
     assert roots_from_consistency(3, 5, hashes[0], []) is None
 
 
-def test_another_implementation_comes_to_the_same() -> None:
-    pymerkle = pytest.importorskip("pymerkle", reason="pymerkle is not installed")
+def test_another_implementation_comes_to_the_same_and_takes_our_proofs() -> None:
     tree = pymerkle.InmemoryTree(algorithm="sha256")
     leaves = [str(number).encode() for number in range(70)]
     for leaf in leaves:
         tree.append_entry(leaf)
     hashes = [leaf_hash(leaf) for leaf in leaves]
     for size in (1, 2, 3, 7, 8, 33, 64, 70):
-        assert tree.get_root(size) == root_of(hashes[:size])
+        root = root_of(hashes[:size])
+        assert tree.get_root(size) == root
+        for index in {0, 1, size // 2, size - 1} & set(range(size)):
+            theirs = tree.prove_inclusion(index + 1, size)
+            path = [hashes[index], *inclusion_proof(subtree_of(hashes), index, size)]
+            assert theirs.path == path
+            ours = pymerkle.InclusionProof("sha256", True, size, index + 1, theirs.rule, path)
+            pymerkle.verify_inclusion(hashes[index], root, ours, index=index + 1, size=size)
+            with pytest.raises(pymerkle.InvalidProof):
+                pymerkle.verify_inclusion(leaf_hash(b"another"), root, ours)
