@@ -9,7 +9,7 @@ from pathlib import Path
 SRC = Path(__file__).parents[2] / "src" / "flightlog"
 
 FLOORS: dict[int, set[str]] = {
-    6: {"api", "console", "cli", "ops", "demo", "reports"},
+    6: {"api", "console", "cli", "ops", "demo", "otel", "reports"},
     5: {"wiring", "testing", "services", "filters"},
     4: {"erasure", "audit", "ingest", "runs", "seal", "views"},
     3: {"journal"},
@@ -27,6 +27,7 @@ NEIGHBOURS: set[tuple[str, str]] = {
     ("cli", "api"),
     ("cli", "ops"),
     ("cli", "demo"),
+    ("cli", "otel"),
     ("api", "console"),
     # A report says of an event what the console says of it, in the same words; both doors hand reports out.
     ("reports", "console"),
@@ -39,8 +40,8 @@ def modules() -> dict[str, Path]:
     found = {}
     for path in sorted(SRC.rglob("*.py")):
         parts = list(path.relative_to(SRC.parent).with_suffix("").parts)
-        if "versions" in parts or "project" in parts:
-            continue  # migrations are run by file name; the demo's little project is data
+        if "versions" in parts or "project" in parts or "bootstrap" in parts:
+            continue  # migrations and what Python starts with are run by file name; the demo's little project is data
         if parts[-1] == "__init__":
             parts.pop()
         found[".".join(parts)] = path

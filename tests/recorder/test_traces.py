@@ -91,9 +91,17 @@ def test_a_ready_made_event_is_redacted_and_truncated_as_every_other() -> None:
     assert len(bytes(event.payload)) <= rec.settings.payload_bytes_max
 
 
+def test_text_that_is_none_is_mended() -> None:
+    rec = MemoryRecorder()
+    event = made()
+    event.name = "half \ud83d"
+    assert rec.take(event)
+    assert rec.events[0].name == "half ?"
+
+
 def test_a_ready_made_event_that_is_broken_is_counted_as_lost() -> None:
     rec = MemoryRecorder()
     event = made()
-    event.name = "\ud800"
+    event.name = object()  # type: ignore[assignment]
     assert not rec.take(event)
     assert rec.health().dropped == {"encode_failed": 1}

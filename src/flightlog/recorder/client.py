@@ -193,7 +193,7 @@ class Recorder(Instruments):
                 raise
             return ""
         except Exception as error:
-            return self._lost(run, type_, error)
+            return self.lost(run, type_, error)
 
     def _check(self, event: Outgoing, fields: dict[str, Any], keys: frozenset[str] | None) -> None:
         """Take the caller's fields over, repair what breaks a rule, flag and count it. Raises only when strict."""
@@ -205,8 +205,8 @@ class Recorder(Instruments):
             event.type = self._preparer.clean(event.type) or "invalid"  # anything can stand where a type should
             self.bad_calls += 1
 
-    def _lost(self, run: Run | None, type_: object, error: Exception) -> str:
-        """Last resort: what could not be recorded at all is counted, so that it shows as a loss."""
+    def lost(self, run: Run | None, type_: object, error: Exception) -> str:
+        """Last resort: what could not be recorded at all is counted, so that it shows as a loss. Never raises."""
         try:
             self._spool.lose("encode_failed", run.id if run is not None else None, time.time_ns())
         except Exception:
@@ -252,7 +252,7 @@ class Recorder(Instruments):
         try:
             return self._append(self._preparer.ready(event), event.level, event.run_id, self._now())
         except Exception as error:
-            self._lost(None, event.type, error)
+            self.lost(None, event.type, error)
             return False
 
     # ── delivery ─────────────────────────────────────────────────────────────────────────────────────────────────

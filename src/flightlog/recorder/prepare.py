@@ -77,11 +77,7 @@ class Preparer:
         try:
             return _encode(event)
         except Exception:
-            # Lone surrogates in the envelope itself.
-            for field in (*_TEXT_FIELDS, "type", "run_id", "trace_id", "span_id", "parent_span_id"):
-                value = getattr(event, field)
-                if isinstance(value, str):
-                    setattr(event, field, value.encode("utf-8", "replace").decode("utf-8"))
+            _mend(event)
             return _encode(event)
 
     def careful(self, body: bytes) -> Event:
@@ -124,7 +120,11 @@ class Preparer:
 
     def ready(self, event: Event) -> bytes:
         """The bytes of an event that already is one, with the same care."""
-        body = wire.encode(event)
+        try:
+            body = wire.encode(event)
+        except UnicodeEncodeError:
+            _mend(event)
+            body = wire.encode(event)
         if len(body) <= self._bytes_max and not self._hits(body):
             return body
         return wire.encode(self.careful(body))
@@ -146,3 +146,11 @@ class Preparer:
             self.redacted += bool(flags & FLAG_REDACTED)
             self.truncated += bool(flags & FLAG_TRUNCATED)
             self.withheld += bool(flags & FLAG_WITHHELD)
+
+
+def _mend(event: Event) -> None:
+    """Put question marks where texts of the envelope itself have lone surrogates."""
+    for field in (*_TEXT_FIELDS, "type", "run_id", "trace_id", "span_id", "parent_span_id"):
+        value = getattr(event, field)
+        if isinstance(value, str):
+            setattr(event, field, value.encode("utf-8", "replace").decode("utf-8"))
