@@ -210,7 +210,7 @@ KINDS: dict[type[FlightlogError], Kind] = {
         50005, "server-extra-missing", "The server extra is missing", "pip install 'flightlog[server]'"
     ),
     errors.GrpcExtraMissing: Kind(
-        50013, "grpc-extra-missing", "The grpc extra is missing", "pip install 'flightlog[grpc]'"
+        50013, "grpc-extra-missing", "The grpc extra is missing", "Install it: pip install 'flightlog[grpc]'."
     ),
     errors.IndexUnsupported: Kind(
         50008, "index-unsupported", "This store makes no text index", "Search without one, or keep the store in SQLite."
