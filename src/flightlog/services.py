@@ -22,6 +22,7 @@ from flightlog.store.contract import Store
 
 if TYPE_CHECKING:
     from flightlog.seal.keeper import SealHealth  # with it comes cryptography
+    from flightlog.seal.state import Log
 
 
 class Intake(Protocol):
@@ -60,6 +61,16 @@ class Services:
     seal: Callable[[], SealHealth] | None = None
     seal_folder: Path | None = None
     prices: PriceBook = field(default_factory=PriceBook)
+
+    @cached_property
+    def log(self) -> Log | None:
+        """The signed tree and its keys, where this server keeps one."""
+        if self.seal_folder is None:
+            return None
+        from flightlog.seal.keys import Keys
+        from flightlog.seal.state import Log
+
+        return Log(self.seal_folder, Keys(self.seal_folder, overlap_seconds=self.settings.seal_key_overlap_seconds))
 
     @cached_property
     def otlp(self) -> Receiver:

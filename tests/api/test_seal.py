@@ -13,7 +13,6 @@ import httpx
 import pytest
 
 from flightlog.api.app import Services
-from flightlog.api.routes.seal import sealed_in
 from flightlog.seal.keeper import SealHealth
 from flightlog.seal.merkle import leaf_hash, root_of
 from flightlog.seal.note import Checkpoint
@@ -54,7 +53,7 @@ def test_the_state_says_how_far_it_is_and_gives_key_and_checkpoint(sealed: Servi
     health = SealHealth(state="sealing")
     state = client_of(changed(sealed, seal=lambda: health)).get("/api/seal").json()
     assert (state["state"], state["events"], state["sealed_id"], state["signed_id"]) == ("sealed", 611, 610, 610)
-    assert state["keys"] == [key.verifier.text for key in sealed_in(sealed).keys.all()]  # type: ignore[union-attr]
+    assert state["keys"] == [key.verifier.text for key in sealed.log.keys.all()]  # type: ignore[union-attr]
     assert state["checkpoint"].startswith(f"{state['origin']}\n610\n")
     assert state["error"] is None
 

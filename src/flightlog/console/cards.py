@@ -25,17 +25,20 @@ from flightlog.console.blocks import (
 )
 from flightlog.console.failure import Told, failure_blocks
 from flightlog.console.payload import decoded, entries, listed, number, words
-from flightlog.events.envelope import FLAG_WITHHELD, StoredEvent
+from flightlog.events.envelope import FLAG_ERASED, FLAG_WITHHELD, StoredEvent
 
 Doc = dict[str, Any]
 
 FAILURES_MAX = 50
+ERASED = "The payload was erased since; an audit event says why and by whom."
 
 
 def tell(event: StoredEvent, limits: Limits) -> Told:
     """What the event says, whatever its payload is. Never raises."""
     teller = _TELLERS.get(event.type)
     payload = decoded(bytes(event.payload))
+    if event.flags & FLAG_ERASED:
+        return Told([], [line_block(ERASED, tone="quiet")])
     if event.flags & FLAG_WITHHELD:
         why = words(payload.get("reason") or payload.get("withheld"))
         return Told([], [line_block(f"The payload was not stored{f': {why}' if why else ''}", tone="bad")])

@@ -19,6 +19,7 @@ from flightlog.console.pages import (
     runs,
     trace,
     traces,
+    trust,
     unmapped,
 )
 from flightlog.console.pages.frame import framed
@@ -94,6 +95,12 @@ def lines_(request: Request, run_id: str) -> Response:
 def reading_(request: Request, run_id: str) -> Response:
     services, params = _asked(request, reading.PARAMETERS)
     return _shown(request, reading.reading_fragment(services, run_id, params))
+
+
+@router.get("/runs/{run_id:path}/trust")
+def trust_(request: Request, run_id: str) -> Response:
+    services, _ = _asked(request, frozenset())
+    return render(trust.trust_fragment(services, run_id))
 
 
 @router.get("/compare")

@@ -13,6 +13,13 @@ from flightlog.seal.sealer import CHECKPOINT, read_state
 from flightlog.store.contract import Store
 
 
+class Log(NamedTuple):
+    """The folder of a log and its keys."""
+
+    folder: Path
+    keys: Keys
+
+
 class SealState(NamedTuple):
     """Ids up to `sealed_id` are leaves, up to `signed_id` signed, of `events` that the journal gave out. `sealed_at` is in
     nanoseconds, 0 before the first. `keys` are the public ones as they are handed around, the first at the top. `error` says

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO
 from urllib.parse import quote
 
 import msgspec
@@ -41,7 +40,7 @@ from flightlog.seal.evidence import write_bundle
 from flightlog.seal.keys import Keys
 from flightlog.seal.note import Verifier
 from flightlog.seal.sealer import CHECKPOINT
-from flightlog.seal.state import SealState, read_seal
+from flightlog.seal.state import Log, SealState, read_seal
 from flightlog.seal.tiles import tile_path, width_of
 from flightlog.seal.verify import Report, verify_store
 from flightlog.seal.verify_part import verify_event, verify_run
@@ -57,22 +56,8 @@ _TILE = re.compile(
 router = APIRouter(tags=["seal"])
 
 
-class Sealed(NamedTuple):
-    """The folder of a log and its keys."""
-
-    folder: Path
-    keys: Keys
-
-
-def sealed_in(here: Services) -> Sealed | None:
-    """Where this server's log lies; None where it keeps none."""
-    if here.seal_folder is None:
-        return None
-    return Sealed(here.seal_folder, Keys(here.seal_folder, overlap_seconds=here.settings.seal_key_overlap_seconds))
-
-
-def _need(here: Services, subject: str) -> Sealed:
-    found = sealed_in(here)
+def _need(here: Services, subject: str) -> Log:
+    found = here.log
     if found is None:
         raise EvidenceMissing(subject=subject, reason="this server keeps no seal")
     return found
@@ -81,7 +66,7 @@ def _need(here: Services, subject: str) -> Sealed:
 @router.get("/api/seal", summary="How far it is sealed", responses=answers(SealStateShape, 503))
 def seal(here: Here) -> Response:
     """What is sealed and signed, the public keys to keep, and the newest checkpoint."""
-    log = sealed_in(here)
+    log = here.log
     state = SealState() if log is None else read_seal(here.store, log.folder, log.keys)
     trouble = here.seal().error if here.seal is not None else None
     return json_response(seal_state_shape(state, here.seal is not None, trouble))
@@ -230,7 +215,7 @@ def tile(here: Here, path: str) -> Response:
     return Response(data, media_type="application/octet-stream", headers=headers)
 
 
-def _note(log: Sealed) -> bytes:
+def _note(log: Log) -> bytes:
     try:
         return (log.folder / CHECKPOINT).read_bytes()
     except FileNotFoundError:

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 
 from flightlog.console import format as fmt
 from flightlog.console.page import Page, href
-from flightlog.console.pages.panel import FLAG_SENTENCES, Fact, Flag, Panel, neighbours_of, panel_of, started_at
+from flightlog.console.pages.panel import FLAG_SENTENCES, Fact, Flag, Panel, beside, neighbours_of, panel_of, started_at
 from flightlog.events.envelope import StoredEvent
 from flightlog.journal.read import get_event
 from flightlog.services import Services
@@ -34,7 +34,9 @@ def event_page(services: Services, event_id: str, base_url: str = "") -> EventPa
         title=f"{event.type} #{event.id}",
         version=__version__,
         place="runs",
-        panel=panel_of(event, started_at(services, event), neighbours_of(services, event), base_url),
+        panel=panel_of(
+            event, started_at(services, event), neighbours_of(services, event), base_url, beside(services, event)
+        ),
         run_href=in_its_run(event),
         run_name=fmt.short_id(event.run_id or ""),
     )

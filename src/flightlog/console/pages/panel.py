@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, NamedTuple
 
 from flightlog.console import format as fmt
 from flightlog.console.blocks import Block, Limits
 from flightlog.console.cards import blocks_of
 from flightlog.console.kinds import kind_of
 from flightlog.console.page import Fragment, href
+from flightlog.console.pages.trust import seal_word
 from flightlog.console.payload import Piece, decoded, done_to, pretty, words
 from flightlog.console.summary import summarize
 from flightlog.console.transcript import is_span
@@ -28,7 +29,8 @@ from flightlog.events.envelope import (
     FLAG_WITHHELD,
     StoredEvent,
 )
-from flightlog.journal.read import EventFilter, get_event_at, read_events
+from flightlog.journal.erase import erasures_of
+from flightlog.journal.read import EventFilter, get_event_at, get_events_at, read_events
 from flightlog.runs.calls import CALL_TYPES, generation_id_of
 from flightlog.runs.summary import get_run
 from flightlog.services import Services
@@ -57,6 +59,7 @@ class Flag:
     name: Annotated[str, "Its name."]
     sentence: Annotated[str, "What it means."]
     details: Annotated[list[str], "How much and by what, one line each."]
+    href: Annotated[str | None, "The event that says more, if there is one."] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +88,16 @@ class Neighbours:
     before: Annotated[Neighbour | None, "The one before of the same type in the run."] = None
     after: Annotated[Neighbour | None, "The one after of the same type in the run."] = None
     partners: Annotated[tuple[Neighbour, ...], "What it answers, and what answers it."] = ()
+
+
+class Beside(NamedTuple):
+    """What the store knows of an event beyond the event itself: how far it is sealed, and what erased its payload."""
+
+    seal: str = ""
+    erasure_href: str | None = None
+
+
+NOTHING_BESIDE = Beside()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +133,22 @@ def panel_at(services: Services, id_text: str, base_url: str) -> PanelFragment:
     """The panel of the event at a place in commit order. Raises EventNotFound."""
     event = get_event_at(services.store, _id(id_text))
     around = neighbours_of(services, event)
-    return PanelFragment(panel=panel_of(event, started_at(services, event), around, base_url))
+    return PanelFragment(panel=panel_of(event, started_at(services, event), around, base_url, beside(services, event)))
+
+
+def beside(services: Services, event: StoredEvent) -> Beside:
+    """What the store knows of it beyond the event itself."""
+    return Beside(seal_word(services, event.id), _erasure_of(services, event))
+
+
+def _erasure_of(services: Services, event: StoredEvent) -> str | None:
+    """The audit event that says why its payload is gone."""
+    if not event.flags & FLAG_ERASED:
+        return None
+    with services.store.read() as connection:
+        found = connection.execute(erasures_of([event.id])).first()
+    said = get_events_at(services.store, [found.erasure_id]) if found is not None else []
+    return href(f"/events/{said[0].event_id}") if said else None
 
 
 def _id(text: str) -> int:
@@ -144,6 +172,7 @@ def panel_of(
     started_at: int | None = None,
     around: Neighbours = Neighbours(),
     base_url: str = "",
+    beside: Beside = NOTHING_BESIDE,
 ) -> Panel:
     """One event in full; with `started_at` its time is also told from the start of its run."""
     json_href = href(f"/api/events/{event.event_id}")
@@ -154,8 +183,8 @@ def panel_of(
         kind=kind_of(event.type).key,
         level=event.level,
         summary="" if blocks else summarize(event),
-        facts=_facts(event, started_at),
-        flags=_flags(event),
+        facts=[*_facts(event, started_at), *_seal_fact(beside)],
+        flags=_flags(event, beside.erasure_href),
         blocks=blocks,
         payload=pretty(bytes(event.payload)),
         payload_size=fmt.size(event.payload_bytes),
@@ -169,7 +198,7 @@ def panel_of(
 # ── what was done to it ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _flags(event: StoredEvent) -> list[Flag]:
+def _flags(event: StoredEvent, erasure_href: str | None) -> list[Flag]:
     rules, cuts = done_to(bytes(event.payload).decode("utf-8", "replace"))
     details = {
         FLAG_TRUNCATED: _listed([f"missing: {cut}" for cut in cuts]),
@@ -177,7 +206,12 @@ def _flags(event: StoredEvent) -> list[Flag]:
         FLAG_WITHHELD: [f"why: {_why(event)}"] if event.flags & FLAG_WITHHELD and _why(event) else [],
     }
     return [
-        Flag(name=name, sentence=FLAG_SENTENCES[bit], details=details.get(bit, []))
+        Flag(
+            name=name,
+            sentence=FLAG_SENTENCES[bit],
+            details=details.get(bit, []),
+            href=erasure_href if bit == FLAG_ERASED else None,
+        )
         for bit, name in FLAG_NAMES.items()
         if event.flags & bit
     ]
@@ -228,6 +262,10 @@ def _paired_with(type_: str) -> tuple[str, ...]:
 
 def _neighbour(event: StoredEvent, word: str) -> Neighbour:
     return Neighbour(id=event.id, word=word, href=href(f"/events/{event.event_id}"))
+
+
+def _seal_fact(beside: Beside) -> list[Fact]:
+    return [Fact(word="Seal", value=beside.seal)] if beside.seal else []
 
 
 def _model_call(event: StoredEvent) -> list[Fact]:

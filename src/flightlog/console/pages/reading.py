@@ -16,7 +16,7 @@ from flightlog.console.messages import answer_blocks, input_blocks, message_bloc
 from flightlog.console.page import Fragment, href
 from flightlog.console.payload import decoded, entries, words
 from flightlog.console.transcript import STEPS_SHOWN, Step, before, is_span, page_before, window_of
-from flightlog.events.envelope import FLAG_WITHHELD, StoredEvent
+from flightlog.events.envelope import FLAG_ERASED, FLAG_WITHHELD, StoredEvent
 from flightlog.filters.params import parse_id, parse_limit
 from flightlog.runs.status import RUNNING
 from flightlog.runs.summary import RunSummary, get_run
@@ -195,7 +195,7 @@ def _add(blocks: list[Block], block: Block) -> None:
 
 def _of_model(event: StoredEvent, talk: Conversation) -> tuple[list[str], list[Block]] | None:
     """A request with only what is new in it, or what the model said; None for all other events."""
-    if event.type not in ("llm_request", "llm_response") or event.flags & FLAG_WITHHELD:
+    if event.type not in ("llm_request", "llm_response") or event.flags & (FLAG_WITHHELD | FLAG_ERASED):
         return None
     payload = decoded(bytes(event.payload))
     if event.type == "llm_request":

@@ -15,6 +15,7 @@ from flightlog.console.pages.run_events import NARROWING, EventList, empty_list,
 from flightlog.console.pages.runs_rows import run_time, status_of
 from flightlog.console.pages.totals import Totals, totals_of
 from flightlog.console.pages.traces_rows import in_signs
+from flightlog.console.pages.trust import Trust, trust_of
 from flightlog.console.pages.verdict import verdict_of
 from flightlog.errors import FilterInvalid, QueryInvalid
 from flightlog.filters.language import quote
@@ -117,6 +118,7 @@ class RunPage(Page):
     permalink: Annotated[str, "This page without what is opened or filtered."]
     compare_href: Annotated[str, "Where it is put beside another run."]
     traces_href: Annotated[str | None, "Its model calls as a list, if it has any."]
+    trust: Annotated[Trust, "How far it is sealed."]
 
 
 def run_page(services: Services, run_id: str, params: Mapping[str, str], base_url: str = "") -> RunPage:
@@ -159,6 +161,7 @@ def run_page(services: Services, run_id: str, params: Mapping[str, str], base_ur
         permalink=href(path),
         compare_href=href("/compare", {"left": run_id}),
         traces_href=href("/traces", {"q": f"run:{quote(run_id)}"}) if _calls(run) else None,
+        trust=trust_of(services, run),
     )
 
 

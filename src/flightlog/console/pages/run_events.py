@@ -9,7 +9,7 @@ from typing import Annotated
 from flightlog.console import format as fmt
 from flightlog.console.kinds import kind_of
 from flightlog.console.page import href
-from flightlog.console.pages.panel import Panel, neighbours_of, panel_of
+from flightlog.console.pages.panel import Panel, beside, neighbours_of, panel_of
 from flightlog.console.summary import SPOKEN, summarize
 from flightlog.errors import EventNotFound
 from flightlog.events.envelope import FLAG_IMPORTED, FLAG_ROOT, StoredEvent, flag_names
@@ -91,7 +91,9 @@ def list_of(services: Services, run: RunSummary, params: Mapping[str, str], base
         newest=href(path, {**kept, "latest": "true"}) if neighbours.later else None,
         at_end=not neighbours.later,
         more_href=href(path, {**kept, "afterId": str(last_id)}),
-        panel=panel_of(opened, run.started_at, neighbours_of(services, opened), base_url) if opened else None,
+        panel=panel_of(opened, run.started_at, neighbours_of(services, opened), base_url, beside(services, opened))
+        if opened
+        else None,
         close_href=href(path, here),
     )
 
