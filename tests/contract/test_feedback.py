@@ -428,8 +428,3 @@ def test_a_batch_without_feedback_looks_once(backend: Backend, store: Store, jou
     """The look for what waits is answered by an index, however much feedback there is."""
     query = "SELECT target_id FROM feedback WHERE status = 'pending' LIMIT 1"
     assert any("feedback_pending" in step for step in backend.plan(store, query, ()))
-    span = f"SELECT run_id FROM run_events WHERE span_id IS NOT NULL AND type IN {_TYPES} AND span_id IN (?, ?)"
-    assert any("run_events_span" in step for step in backend.plan(store, span, ("a", "b")))
-
-
-_TYPES = "('span_started', 'span_finished', 'llm_response', 'tool_result')"

@@ -15,6 +15,7 @@ from flightlog.events.envelope import Event
 from flightlog.journal import rows
 from flightlog.journal.projector import Projector
 from flightlog.journal.sift import Sifted, sift
+from flightlog.journal.spans import enter_spans
 from flightlog.journal.table import journal_head, spool_positions
 from flightlog.store.contract import DuplicateKey, RowRefused, Store, Tx
 
@@ -104,6 +105,7 @@ class Journal:
         stored = len(sifted.stored)
         if stored:
             tx.sql.execute(update(journal_head).values(last_id=first_id + stored - 1))
+            enter_spans(tx, first_id, first_id + stored - 1)
         if stored and self._projectors:
             events = rows.as_stored(sifted.stored, first_id, now)
             for projector in self._projectors:

@@ -76,8 +76,8 @@ def build(store: Store, told: Callable[[Held], None] = lambda held: None) -> Hel
             return reached
 
 
-def drop(store: Store) -> bool:
-    """Take the index away; False when there was none. Raises IndexUnsupported."""
+def drop(store: Store, also: Callable[[Tx], None] = lambda tx: None) -> bool:
+    """Take the index away; False when there was none. `also` is called in the same transaction. Raises IndexUnsupported."""
     _check(store)
 
     def work(tx: Tx) -> bool:
@@ -85,6 +85,7 @@ def drop(store: Store) -> bool:
             return False
         tx.sql.execute(_DROP)
         tx.sql.execute(delete(search_range))
+        also(tx)
         return True
 
     return store.write(work)

@@ -65,9 +65,6 @@ _index("run_events_run_type", "run_id", "type", "id", where="run_id IS NOT NULL"
 # Most traces are a run of the same id, and are found by that.
 TRACED_ELSEWHERE = "trace_id <> coalesce(run_id, '')"
 _index("run_events_trace", "trace_id", "id", where=TRACED_ELSEWHERE)
-# A span is found by the events that say how it began or ended. An OpenTelemetry span is one of these, whatever its kind.
-OF_A_SPAN = "span_id IS NOT NULL AND type IN ('span_started', 'span_finished', 'llm_response', 'tool_result')"
-_index("run_events_span", "span_id", "id", where=OF_A_SPAN)
 _index("run_events_task", "task_id", "id", where="task_id IS NOT NULL")
 _index("run_events_correlation", "correlation_id", "id", where="correlation_id IS NOT NULL")
 _index("run_events_created_at", "created_at", "id")
@@ -128,5 +125,27 @@ erased_payloads = Table(
     metadata,
     Column("id", Int64, primary_key=True, autoincrement=False),
     Column("erasure_id", Int64, nullable=False),
+    sqlite_strict=True,
+)
+
+# Where a span is found by its id alone: the events that say how it began or ended. An OpenTelemetry span is one of these,
+# whatever its kind.
+OF_A_SPAN = "span_id IS NOT NULL AND type IN ('span_started', 'span_finished', 'llm_response', 'tool_result')"
+
+# The ids of spans are random, and an index of them on every event would write a page of its own for each. So the events up to
+# `last_id` are here, entered thousands at a time in the order of the index; later ones are looked for in the journal.
+span_places = Table(
+    "span_places",
+    metadata,
+    Column("span_id", Text, primary_key=True),
+    Column("id", Int64, primary_key=True, autoincrement=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+span_range = Table(
+    "span_range",
+    metadata,
+    Column("one", Int64, primary_key=True, autoincrement=False),
+    Column("last_id", Int64, nullable=False),
     sqlite_strict=True,
 )

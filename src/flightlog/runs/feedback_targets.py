@@ -11,10 +11,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, Table, select, text
+from sqlalchemy import Select, Table, select
 
 from flightlog.events.envelope import StoredEvent
-from flightlog.journal.table import OF_A_SPAN, run_events
+from flightlog.journal.spans import events_of_spans
+from flightlog.journal.table import run_events
 from flightlog.runs.calls import CALL_TYPES
 from flightlog.runs.generation_table import generations
 from flightlog.runs.table import runs
@@ -91,8 +92,7 @@ class _Known:
         targets = {named.target_id for named in asked}
         self._events = {row.event_id: row for row in _rows(tx, _EVENTS, run_events, "event_id", targets)}
         self._spans: dict[str, list[Any]] = defaultdict(list)
-        spans = {_span_of(target)[1] for target in targets}
-        for row in _rows(tx, _SPANS, run_events, "span_id", spans):
+        for row in events_of_spans(tx.sql, {_span_of(target)[1] for target in targets}):
             self._spans[row.span_id].append(row)
         candidates = {each for named in asked for each in self._candidates(named)}
         candidates.update(_within(row.run_id, span) for span, rows in self._spans.items() for row in rows)
@@ -143,7 +143,6 @@ class _Known:
 _EVENTS = select(
     run_events.c.event_id, run_events.c.type, run_events.c.run_id, run_events.c.span_id, run_events.c.correlation_id
 )
-_SPANS = select(run_events.c.span_id, run_events.c.run_id, run_events.c.trace_id).where(text(OF_A_SPAN)).distinct()
 _GENERATIONS = select(generations.c.generation_id, generations.c.run_id, generations.c.span_id)
 
 

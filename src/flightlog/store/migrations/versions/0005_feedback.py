@@ -1,4 +1,4 @@
-"""Feedback on generations, spans and runs; and an index that finds a span by its id."""
+"""Feedback on generations, spans and runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ SELECT generations.*, feedback.feedback_id, feedback.kind AS feedback_kind, feed
     feedback.actor AS feedback_actor, feedback.created_at AS feedback_created_at
 FROM generations LEFT JOIN feedback ON feedback.generation_id = generations.generation_id
 """
-_OF_A_SPAN = "span_id IS NOT NULL AND type IN ('span_started', 'span_finished', 'llm_response', 'tool_result')"
 
 
 def upgrade() -> None:
@@ -65,7 +64,6 @@ def upgrade() -> None:
     op.execute(_VIEW)
     # What was said before there was a table for it is taken in afterwards.
     op.execute("INSERT INTO projections SELECT 'feedback', 0, last_id FROM journal_head")
-    _create_index("run_events_span", "run_events", ["span_id", "id"], _OF_A_SPAN)
 
 
 def _create_index(name: str, table: str, columns: list[str], where: str) -> None:
