@@ -189,10 +189,14 @@ class Keeper:
         self.settings = settings
 
         def opened() -> Store:
-            return open_store(folder, settings=settings, writable=writable, migrate=migrate)
+            return open_store(folder, settings=settings, writable=writable, migrate=False)
 
         self.store = take_over(folder, opened) if take_lock else opened()
         try:
+            before, ran = None, []
+            if writable and migrate:
+                before = self.store.revision()
+                ran = self.store.migrate()
             self.prices = PriceBook(folder)
             projector = RunProjector(self.prices)
             if writable:
@@ -209,6 +213,8 @@ class Keeper:
         ]  # fmt: skip
         self.journal = Journal(self.store, projectors, settings=settings)
         self.hub = TailHub(self.store, settings=settings)
+        if ran:
+            say_migrated(self, before, ran)
 
     def close(self) -> None:
         """Let go of everything. Safe to call twice."""
@@ -236,6 +242,30 @@ class StoreSink:
 
     def close(self) -> None:
         self._keeper.close()
+
+
+def say_migrated(keeper: Keeper, before: str | None, ran: Sequence[str]) -> None:
+    """Record that a store from before was brought up to date. One that was just made has no history to account for."""
+    if before is None or not ran:
+        return
+    from flightlog.audit.record import os_actor, record_admin
+
+    record_admin(
+        keeper.journal,
+        "store.migrate",
+        actor=os_actor(),
+        subject_type="store",
+        details={"before": before, "migrations": list(ran)},
+        project=keeper.settings.project,
+    )
+
+
+def record_by_spool(folder: Path, operation: str, **said: Any) -> None:
+    """Record what is done to a folder by whoever is not its writer. It waits in the spool where nobody delivers."""
+    from flightlog.audit.actors import os_actor
+
+    with open(folder, source="flightlog", drain=(folder / "flightlog.db").exists()) as recorder:
+        recorder.audit(operation, outcome="succeeded", actor=os_actor(), **said)
 
 
 def keeper_drain(keeper: Keeper) -> Drain:

@@ -59,6 +59,8 @@ def import_(
     intake = make_intake(place if server is None else state_folder(server), settings)
     try:
         report = _import(append, intake, files, format_, project or settings.project, as_json)
+        if report.stored:
+            append([_told(report, project or settings.project, intake)])
     finally:
         close()
     if as_json:
@@ -99,6 +101,16 @@ def _import(
             update(progress.bytes_done, progress.bytes_total)
 
         return import_files(append, intake, files, format_.value, on_progress, project=project)
+
+
+def _told(report: ImportReport, project: str, intake: Intake) -> Event:
+    """The audit event of an import that brought something."""
+    from flightlog.audit.actors import os_actor
+    from flightlog.audit.events import admin_event
+
+    files = [file.path for file in report.files if file.stored]
+    details = {"format": report.format, "stored": report.stored, "problems": report.problems, "files": files}
+    return admin_event("import", actor=os_actor(), subject_type="files", details=details, project=project, care=intake)
 
 
 def _document(report: ImportReport) -> dict[str, Any]:

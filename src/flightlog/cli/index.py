@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -10,6 +11,9 @@ from flightlog.cli import options, output
 from flightlog.cli.words import count
 from flightlog.config import Settings
 from flightlog.wiring import Keeper
+
+if TYPE_CHECKING:
+    from flightlog.store.contract import Tx
 
 
 def register(app: typer.Typer) -> None:
@@ -36,7 +40,11 @@ def build(folder: options.Folder = None, as_json: options.AsJson = False) -> Non
             sys.stderr.write(f"\r{left} left".ljust(40))
 
     try:
+        with keeper.store.read() as connection:
+            before = index.held(connection)
         held = index.build(keeper.store, told)
+        if before is None or before.first_id > 1:
+            _record(keeper, "index.build", {"first_id": held.first_id, "last_id": held.last_id})
     finally:
         keeper.close()
     if not as_json and sys.stderr.isatty():
@@ -50,7 +58,7 @@ def drop(folder: options.Folder = None, as_json: options.AsJson = False) -> None
 
     keeper = _keeper(folder)
     try:
-        was_there = index.drop(keeper.store)
+        was_there = index.drop(keeper.store, lambda tx: _record(keeper, "index.drop", {}, tx))
     finally:
         keeper.close()
     if as_json:
@@ -81,6 +89,15 @@ def status(folder: options.Folder = None, as_json: options.AsJson = False) -> No
 def _keeper(folder: options.Folder) -> Keeper:
     place = options.chosen_folder(folder)
     return Keeper(place, Settings.load(place), writable=True, take_lock=True)
+
+
+def _record(keeper: Keeper, operation: str, details: dict[str, Any], tx: Tx | None = None) -> None:
+    from flightlog.audit.record import os_actor, record_admin
+
+    project = keeper.settings.project
+    record_admin(
+        keeper.journal, operation, tx=tx, actor=os_actor(), subject_type="index", details=details, project=project
+    )
 
 
 def _tell(first_id: int, last_id: int, as_json: bool) -> None:

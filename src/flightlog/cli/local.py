@@ -158,6 +158,7 @@ class FolderPricing:
         from flightlog.api.shapes_generations import recomputed_shape
         from flightlog.clock import SystemClock
         from flightlog.filters.compile import generation_filter, narrowed_generations
+        from flightlog.audit.actors import os_actor
         from flightlog.filters.params import moment
         from flightlog.ids import SystemIds
         from flightlog.runs.generation_filter import GenerationFilter
@@ -179,6 +180,7 @@ class FolderPricing:
             project=self.settings.project,
         )
         return _document(recomputed_shape(made))
+            actor=os_actor(),
 
     def close(self) -> None:
         self._keeper.close()

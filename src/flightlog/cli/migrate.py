@@ -6,7 +6,7 @@ import typer
 
 from flightlog.cli import options, output
 from flightlog.config import Settings
-from flightlog.wiring import Keeper
+from flightlog.wiring import Keeper, say_migrated
 
 
 def register(app: typer.Typer) -> None:
@@ -24,6 +24,7 @@ def migrate(folder: options.Folder = None, as_json: options.AsJson = False) -> N
     try:
         before = keeper.store.revision()
         ran = keeper.store.migrate()
+        say_migrated(keeper, before, ran)
         after = keeper.store.revision()
     finally:
         keeper.close()

@@ -13,7 +13,7 @@ from flightlog.cli.words import count
 from flightlog.clock import SystemClock, format_ns
 from flightlog.config import Settings
 from flightlog.errors import BadInput, NotFound
-from flightlog.wiring import SEAL_FOLDER, Keeper, seal_keys
+from flightlog.wiring import SEAL_FOLDER, Keeper, record_by_spool, seal_keys
 
 
 def register(app: typer.Typer) -> None:
@@ -78,6 +78,9 @@ def rotate(folder: options.Folder = None, as_json: options.AsJson = False) -> No
     now = SystemClock().now_ns()
     holder.begin(now)
     made = holder.rotate(now)
+    record_by_spool(
+        place, "seal.rotate", subject_type="seal", subject_id=made.verifier.text, details={"number": made.number}
+    )
     if as_json:
         output.print_json({"number": made.number, "key": made.verifier.text, "made_at": format_ns(made.made_at)})
     else:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlalchemy import func, select
 
 from flightlog.clock import Clock, SystemClock
@@ -14,9 +16,17 @@ from flightlog.views.view import VIEWS_MAX, SavedView, checked_name, checked_pag
 
 
 def save_view(
-    store: Store, *, name: str, page: str, query: str, clock: Clock | None = None, ids: Ids | None = None
+    store: Store,
+    *,
+    name: str,
+    page: str,
+    query: str,
+    clock: Clock | None = None,
+    ids: Ids | None = None,
+    note: Callable[[Tx, SavedView], None] = lambda tx, view: None,
 ) -> SavedView:
-    """Keep this query of a page under this name. A name is there once a page: saving again changes what it shows.
+    """Keep this query of a page under this name. A name is there once a page: saving again changes what it shows. `note` is
+    called in the same transaction.
 
     Raises ViewInvalid, and what the store raises when it can't be written.
     """
@@ -28,7 +38,13 @@ def save_view(
         query=checked_query(query),
         created_at=now,
     )
-    return store.write(lambda tx: _put(tx, wanted))
+
+    def work(tx: Tx) -> SavedView:
+        made = _put(tx, wanted)
+        note(tx, made)
+        return made
+
+    return store.write(work)
 
 
 def _put(tx: Tx, wanted: SavedView) -> SavedView:

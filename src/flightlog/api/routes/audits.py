@@ -14,7 +14,7 @@ from flightlog.api.body import coding_of, read_body, unpack
 from flightlog.api.decode import JSON_TYPE, position_of
 from flightlog.api.filters import Project, Since, Until, now_of
 from flightlog.api.paging import LimitText
-from flightlog.api.routes.deps import Here
+from flightlog.api.routes.deps import Here, caller_of
 from flightlog.api.schemas import answers, json_body
 from flightlog.api.shapes import json_response
 from flightlog.api.shapes_audits import (
@@ -31,7 +31,7 @@ from flightlog.api.shapes_audits import (
 from flightlog.audit.filter import IS_NOT_ORPHANED, IS_ORPHANED, AuditFilter
 from flightlog.audit.listing import Audit, count_decisions, get_audit_detail, list_audits
 from flightlog.audit.reading import DECISIONS, TYPES
-from flightlog.audit.record import append_audit, http_actor
+from flightlog.audit.record import append_audit
 from flightlog.errors import BodyInvalid, EventInvalid, MediaTypeUnsupported
 from flightlog.events.envelope import FLAG_WITHHELD, Event, check_envelope
 from flightlog.events.payload import encode_payload
@@ -117,7 +117,7 @@ async def add(request: Request, here: Here) -> Response:
     bytes_max = here.settings.body_bytes_max
     coding = coding_of(request.headers)
     body = await read_body(request, bytes_max)
-    caller = http_actor(request.client.host if request.client else None)
+    caller = caller_of(request)
 
     def work() -> Audit:
         event = _event(here, _given(unpack(body, coding, bytes_max)), caller)

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from flightlog.api.body import coding_of, read_body, unpack
 from flightlog.api.decode import JSON_TYPE
-from flightlog.api.routes.deps import Here
+from flightlog.api.routes.deps import Here, caller_of
 from flightlog.api.schemas import answers, json_body
 from flightlog.api.shapes import json_response
 from flightlog.api.shapes_generations import (
@@ -68,6 +68,8 @@ async def recompute(request: Request, here: Here) -> Response:
     )
     wanted = narrowed_generations(generation_filter(given.q or "", now), plain)
 
+    actor = caller_of(request)
+
     def work() -> Recomputed:
         return recompute_costs(
             here.store,
@@ -77,6 +79,7 @@ async def recompute(request: Request, here: Here) -> Response:
             ids=here.ids,
             dry_run=given.dry_run,
             project=here.settings.project,
+            actor=actor,
             clock=here.clock,
         )
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from flightlog.api.body import coding_of, read_body, unpack
 from flightlog.api.decode import JSON_TYPE
-from flightlog.api.routes.deps import Here
+from flightlog.api.routes.deps import Here, caller_of, tell
 from flightlog.api.schemas import answers, json_body
 from flightlog.api.shapes import json_response
 from flightlog.api.shapes_views import ViewGiven, ViewShape, ViewsShape, view_shape
@@ -48,19 +48,30 @@ async def save(request: Request, here: Here) -> Response:
     coding = coding_of(request.headers)
     given = _given(unpack(await read_body(request, BODY_BYTES_MAX), coding, BODY_BYTES_MAX))
 
+    actor = caller_of(request)
+
     def work() -> SavedView:
         check_clean(here, given)
         return save_view(
-            here.store, name=given.name, page=given.page, query=given.query, clock=here.clock, ids=here.ids
+            here.store,
+            name=given.name,
+            page=given.page,
+            query=given.query,
+            clock=here.clock,
+            ids=here.ids,
+            note=lambda tx, view: tell(
+                here, "views.save", actor, tx, "view", view.view_id, {"name": view.name, "page": view.page}
+            ),
         )
 
     return json_response(view_shape(await to_thread.run_sync(work, limiter=request.app.state.appenders)))
 
 
 @router.delete("/{view_id}", summary="Delete a view", responses=answers(ViewsShape, 403, 404, 503))
-def delete(here: Here, view_id: str) -> Response:
+def delete(request: Request, here: Here, view_id: str) -> Response:
     """Answers after the commit, with the views that are left."""
-    delete_view(here.store, view_id)
+    actor = caller_of(request)
+    delete_view(here.store, view_id, lambda tx: tell(here, "views.delete", actor, tx, "view", view_id))
     return views(here)
 
 
