@@ -59,6 +59,7 @@ def test_the_verbs_are_these() -> None:
         "prices recompute",
         "prices show",
         "remap",
+        "report",
         "run compare",
         "run list",
         "run show",

@@ -80,15 +80,13 @@ def evidence(
 
 def _run_report(keeper: Keeper, run_id: str) -> dict[str, tuple[str, bytes]]:
     """The run's report in both forms, for its bundle; nothing where there is no such run, which the bundle itself will say."""
-    from flightlog.cli.local import signed_up_to
-    from flightlog.reports.render import render
+    from flightlog.reports.bundle import bundled
     from flightlog.reports.run import run_report
+    from flightlog.seal.state import read_seal
 
+    settings = keeper.settings
+    seal = read_seal(keeper.store, keeper.folder / SEAL_FOLDER, seal_keys(keeper.folder, settings))
     try:
-        made = run_report(
-            keeper.store, run_id, signed_id=signed_up_to(keeper.folder, keeper.settings), settings=keeper.settings
-        )
+        return bundled(run_report(keeper.store, run_id, seal=seal, settings=settings))
     except RunNotFound:
         return {}
-    meaning = "What the run was asked, did and came to, made from these events for reading; each line names its event."
-    return {f"run.{form}": (meaning, render(made, form)) for form in ("md", "html")}

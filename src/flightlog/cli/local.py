@@ -64,10 +64,12 @@ class FolderSource:
     def report(self, run_id: str, form: str, link_base: str | None) -> bytes:
         from flightlog.reports.render import checked_base, render
         from flightlog.reports.run import run_report
+        from flightlog.seal.state import read_seal
 
         checked_base(link_base)
-        signed_id = signed_up_to(self._keeper.folder, self.settings)
-        return render(run_report(self._store, run_id, signed_id=signed_id, settings=self.settings), form, link_base)
+        folder = self._keeper.folder
+        seal = read_seal(self._store, folder / SEAL_FOLDER, seal_keys(folder, self.settings))
+        return render(run_report(self._store, run_id, seal=seal, settings=self.settings), form, link_base)
 
     def generations(
         self, query: GenerationQuery, limit: int | None = None, cursor: str | None = None, count: bool = False
@@ -156,9 +158,9 @@ class FolderPricing:
 
     def recompute(self, wanted: Recompute) -> Doc:
         from flightlog.api.shapes_generations import recomputed_shape
+        from flightlog.audit.actors import os_actor
         from flightlog.clock import SystemClock
         from flightlog.filters.compile import generation_filter, narrowed_generations
-        from flightlog.audit.actors import os_actor
         from flightlog.filters.params import moment
         from flightlog.ids import SystemIds
         from flightlog.runs.generation_filter import GenerationFilter
@@ -178,9 +180,9 @@ class FolderPricing:
             ids=SystemIds(),
             dry_run=wanted.dry_run,
             project=self.settings.project,
+            actor=os_actor(),
         )
         return _document(recomputed_shape(made))
-            actor=os_actor(),
 
     def close(self) -> None:
         self._keeper.close()
@@ -200,17 +202,6 @@ def _document(shape: Any) -> Doc:
     """A shape of the HTTP API as the document that a client of it would read."""
     found: Doc = msgspec.json.decode(msgspec.json.encode(shape))
     return found
-
-
-def signed_up_to(folder: Path, settings: Settings) -> int:
-    """How far the folder's signed checkpoint covers the journal; 0 where there is none that can be believed."""
-    from flightlog.seal.note import Checkpoint, open_note
-
-    try:
-        note = (folder / SEAL_FOLDER / "checkpoint").read_text("utf-8")
-        return Checkpoint.parse(open_note(note, seal_keys(folder, settings).trusted())[0]).size
-    except (OSError, UnicodeDecodeError, FlightlogError):
-        return 0
 
 
 def hint_at_spool(folder: Path, position: Callable[[str], int] | None = None) -> None:

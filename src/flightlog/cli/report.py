@@ -38,10 +38,10 @@ def report(
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Write what a run was asked, did and came to, each line with its event.
+    """Write down what a run did, each line with its event.
 
-    Commands with exit codes and output, tests, patches, permissions, errors, tokens and cost, what was lost or erased, and how far
-    the run is sealed. Without --server or --link-base, lines name their events instead of linking to them.
+    What was asked, commands with exit codes and output, tests, patches, permissions, errors, cost, what was lost or erased, how far
+    it is sealed, what came of it. Without --server or --link-base, lines name their events instead of linking to them.
     """
     chosen = _format(form, out, as_json)
     source = open_source(folder, server)

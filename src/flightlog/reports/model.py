@@ -151,12 +151,16 @@ class Sum(msgspec.Struct, frozen=True, kw_only=True):
     group: ModelGroup | Group
 
 
-class SealState(msgspec.Struct, frozen=True, kw_only=True):
+class RunSeal(msgspec.Struct, frozen=True, kw_only=True):
     """How far the journal is sealed, and what that means for the run.
 
     Journal ids up to `sealed_id` are leaves of the tree, those up to `signed_id` are under a signed checkpoint; `events` are the
-    run's, `covered` those of them that the checkpoint covers.
+    run's, `covered` those of them that the checkpoint covers. `origin` is the log's name; `trouble` says why its checkpoint
+    can't be believed.
     """
+
+    origin: str
+    trouble: str | None
 
     sealed_id: int
     signed_id: int
@@ -196,7 +200,7 @@ class RunReport(msgspec.Struct, frozen=True, kw_only=True):
     notes: list[Said]
     gaps: list[Gap]
     care: list[Care]
-    seal: SealState
+    seal: RunSeal
     totals: dict[str, int]
     tokens: dict[str, int]
     cost_usd: float

@@ -18,6 +18,7 @@ from flightlog.console import format as fmt
 from flightlog.errors import BadInput
 from flightlog.reports import markdown
 from flightlog.reports.model import RunReport
+from flightlog.reports.text import clean
 from flightlog.reports.trust import care_words, seal_words
 from flightlog.version import __version__
 
@@ -31,6 +32,10 @@ _DIGEST = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
 PAGE_POLICY = f"default-src 'none'; style-src 'sha256-{_DIGEST}'; base-uri 'none'; form-action 'none'"
 
 
+def _shown(value: Any) -> Any:
+    return clean(value) if type(value) is str else value
+
+
 def _environment(*, escape: bool) -> Environment:
     made = Environment(
         loader=FileSystemLoader(_HERE),
@@ -39,6 +44,7 @@ def _environment(*, escape: bool) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=_shown,  # on whatever a template puts on the page, also ids and names that no teller went over
         auto_reload=False,
     )
     made.filters |= {

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from sqlalchemy import select
-
 from flightlog.clock import Clock, SystemClock, format_ns
 from flightlog.config import Settings
 from flightlog.console import format as fmt
@@ -24,7 +22,7 @@ from flightlog.reports.model import (
     Opinion,
     Reason,
     RunReport,
-    SealState,
+    RunSeal,
     Sum,
     TestRun,
     Trouble,
@@ -35,7 +33,7 @@ from flightlog.runs.feedback import feedback_on
 from flightlog.runs.rollup import Group, ModelGroup, rollup
 from flightlog.runs.status import RUNNING
 from flightlog.runs.summary import RunSummary, get_run
-from flightlog.seal.table import seal_state
+from flightlog.seal.state import SealState
 from flightlog.store.contract import Store
 
 PAYLOADS_CHUNK = 100  # of at most 64 KiB each
@@ -47,18 +45,19 @@ SUMS_MAX = 50
 T = TypeVar("T")
 SYSTEM_CLOCK = SystemClock()
 DEFAULTS = Settings()
+UNSEALED = SealState()
 
 
 def run_report(
-    store: Store, run_id: str, *, signed_id: int = 0, clock: Clock = SYSTEM_CLOCK, settings: Settings = DEFAULTS
+    store: Store, run_id: str, *, seal: SealState = UNSEALED, clock: Clock = SYSTEM_CLOCK, settings: Settings = DEFAULTS
 ) -> RunReport:
-    """The report of a run as it is now. `signed_id` is how far a signed checkpoint covers the journal. Raises RunNotFound.
+    """The report of a run as it is now. `seal` is how far the journal is sealed. Raises RunNotFound.
 
     Time grows with the run's envelopes and its model answers, memory does not.
     """
     run = get_run(store, run_id, clock=clock, settings=settings)
     now_ns = clock.now_ns()
-    found = gather(store, run, signed_id)
+    found = gather(store, run, seal.signed_id)
     sums = rollup(store, run, settings=settings)
     commands, commands_total = _commands(store, found)
     tests = _told(store, found.tests.ids, found.pairs["test"].question_of, tell.test_run)
@@ -105,7 +104,7 @@ def run_report(
         notes=_told(store, found.notes.ids, {}, lambda event, _: tell.note(event)),
         gaps=_told(store, found.gaps.ids, {}, lambda event, _: tell.gap(event)),
         care=_care(store, found),
-        seal=_seal(store, found, signed_id),
+        seal=_seal(found, seal),
         totals={
             "events": found.events,
             "commands": commands_total,
@@ -232,12 +231,12 @@ def _erasure(event: StoredEvent) -> Reason:
     return Reason(line(" ".join(part for part in told if part)), event.event_id)
 
 
-def _seal(store: Store, found: Gathered, signed_id: int) -> SealState:
-    with store.read() as connection:
-        sealed_id = connection.execute(select(seal_state.c.size)).scalar()
-    return SealState(
-        sealed_id=int(sealed_id or 0),
-        signed_id=signed_id,
+def _seal(found: Gathered, seal: SealState) -> RunSeal:
+    return RunSeal(
+        origin=seal.origin,
+        trouble=seal.error,
+        sealed_id=seal.sealed_id,
+        signed_id=seal.signed_id,
         events=found.events,
         covered=found.covered,
         first_id=found.first_id,

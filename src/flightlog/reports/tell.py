@@ -135,7 +135,9 @@ def _stream(output: object) -> str:
     if not given.get("truncated"):
         return (head + tail).strip("\n")
     missing = number(given.get("bytes")) - len(head.encode("utf-8", "replace")) - len(tail.encode("utf-8", "replace"))
-    return f"{head}\n[… {fmt.size(missing) if missing > 0 else 'a part'} was not recorded …]\n{tail}".strip("\n")
+    return f"{head.rstrip()}\n[… {fmt.size(missing) if missing > 0 else 'a part'} was not recorded …]\n{tail}".strip(
+        "\n"
+    )
 
 
 # ── patches and tests ────────────────────────────────────────────────────────────────────────────────────────────────

@@ -10,7 +10,9 @@ from starlette.responses import Response
 from flightlog.api.routes.deps import Here
 from flightlog.api.schemas import report_answers
 from flightlog.reports.render import FORMATS, MEDIA_TYPES, PAGE_POLICY, render
-from flightlog.reports.run import run_report
+from flightlog.reports.run import UNSEALED, run_report
+from flightlog.seal.state import SealState, read_seal
+from flightlog.services import Services
 
 router = APIRouter(prefix="/api/runs", tags=["runs"])
 
@@ -31,10 +33,16 @@ def report(request: Request, here: Here, run_id: str, format: Format = None, lin
     made = run_report(
         here.store,
         run_id,
-        signed_id=here.seal().signed_id if here.seal is not None else 0,
+        seal=seal_of(here),
         clock=here.clock,
         settings=here.settings,
     )
     body = render(made, form, link_base or str(request.base_url))
     headers = {"content-security-policy": f"{PAGE_POLICY}; frame-ancestors 'none'"} if form == "html" else {}
     return Response(body, media_type=MEDIA_TYPES[form], headers=headers)
+
+
+def seal_of(services: Services) -> SealState:
+    """How far the journal is sealed, as far as this server knows."""
+    log = services.log
+    return UNSEALED if log is None else read_seal(services.store, log.folder, log.keys)
