@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 from pathlib import Path
 
+import httpx
 import pytest
 
 from flightlog.api.app import Services
@@ -13,6 +15,7 @@ from flightlog.config import Settings
 from flightlog.reports.render import MEDIA_TYPES, PAGE_POLICY
 from flightlog.wiring import Keeper, keeper_seal
 from tests.api.serving import BASE_URL, Client, Server
+from tests.cli.terminal import Server as Up
 from tests.cli.terminal import flightlog
 from tests.contract.making import event
 from tests.reports.flights import record, whole_flight
@@ -128,6 +131,15 @@ def test_the_bundle_of_a_run_holds_its_report_under_the_manifest(folder: Path, t
         assert bundle.read("run.html").decode().startswith("<!doctype html>")
         assert {"run.md", "run.html"} <= json.loads(bundle.read("manifest.json"))["files"].keys()
         assert "run.html" in bundle.read("report.md").decode()
+
+
+def test_the_bundle_over_http_holds_it_too(folder: Path) -> None:
+    up = Up(folder)
+    with up:
+        made = httpx.get(f"{up.url}/api/runs/r1/evidence", timeout=30)
+    with zipfile.ZipFile(io.BytesIO(made.content)) as bundle:
+        assert bundle.read("run.md").decode().startswith("# Run report: mend the till\n")
+        assert "Sealed: all 16 events" in bundle.read("run.md").decode()
 
 
 def test_the_bundle_of_more_than_one_run_holds_none(folder: Path, tmp_path: Path) -> None:

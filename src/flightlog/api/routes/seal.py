@@ -35,7 +35,8 @@ from flightlog.errors import (
     VerifierBusy,
 )
 from flightlog.journal.filter import EventFilter
-from flightlog.runs.summary import get_run
+from flightlog.reports.bundle import bundled
+from flightlog.reports.run import run_report
 from flightlog.seal.evidence import write_bundle
 from flightlog.seal.keys import Keys
 from flightlog.seal.note import Verifier
@@ -140,13 +141,23 @@ async def evidence(request: Request, here: Here, run_id: str) -> Response:
     log = _need(here, f"run {run_id}")
 
     def work() -> tuple[IO[bytes], int]:
-        get_run(here.store, run_id, clock=here.clock, settings=here.settings)
+        state = read_seal(here.store, log.folder, log.keys)
+        report = run_report(here.store, run_id, seal=state, clock=here.clock, settings=here.settings)
         # A file without a name, beside the data: payloads are not left behind anywhere else.
         file = tempfile.TemporaryFile(dir=log.folder.parent)  # noqa: SIM115 (closed when it is sent)
         try:
             wanted = EventFilter(run_id=run_id)
             now = here.clock.now_ns()
-            write_bundle(here.store, log.folder, log.keys, wanted, file, subject=f"run {run_id}", now_ns=now)
+            write_bundle(
+                here.store,
+                log.folder,
+                log.keys,
+                wanted,
+                file,
+                subject=f"run {run_id}",
+                now_ns=now,
+                extra=bundled(report),
+            )
             size = file.tell()
             file.seek(0)
         except BaseException:
