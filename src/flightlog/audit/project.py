@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import text
+from sqlalchemy import bindparam, select, text
 
 from flightlog.audit.known import Brought, brought_by, missing_runs, missing_tasks
 from flightlog.audit.reading import AUDIT, DECISION, TYPES, columns_of
@@ -18,6 +18,12 @@ STATES: tuple[str, ...] = (KNOWN, ORPHANED, ADOPTED)
 LOOKUP_MAX = 500  # ids asked for in one statement
 
 _ANY_ORPHAN = text("SELECT 1 FROM audits WHERE orphan = 'orphaned' LIMIT 1")
+_WAITED_FOR = {
+    what: select(audits.c[f"{what}_id"])
+    .distinct()
+    .where(text(f"{what}_missing = 1"), audits.c[f"{what}_id"].in_(bindparam("ids", expanding=True)))
+    for what in ("run", "task")
+}
 # A record that waits for both is adopted by whichever comes last.
 _ADOPT = {
     what: text(
@@ -72,10 +78,7 @@ def adopt(tx: Tx, brought: Brought, at_ns: int) -> None:
     """What waited for one of these is an orphan no more, unless it waits for the other too."""
     for what, ids in (("run", brought.runs), ("task", brought.tasks)):
         wanted = sorted(ids)
-        column = audits.c[f"{what}_id"]
         for start in range(0, len(wanted), LOOKUP_MAX):
             chunk = wanted[start : start + LOOKUP_MAX]
-            asked = audits.select().with_only_columns(column).distinct()
-            waited_for = asked.where(text(f"{what}_missing = 1"), column.in_(chunk))
-            for id_ in list(tx.sql.execute(waited_for).scalars()):
+            for id_ in list(tx.sql.execute(_WAITED_FOR[what], {"ids": chunk}).scalars()):
                 tx.sql.execute(_ADOPT[what], {"id": id_, "at": at_ns, "by": ids[id_]})
