@@ -8,6 +8,7 @@ from starlette.staticfiles import StaticFiles
 
 from flightlog.console.page import Fragment
 from flightlog.console.pages import (
+    audit,
     compare,
     event,
     events,
@@ -70,6 +71,19 @@ def traces_(request: Request) -> Response:
 def trace_rows_(request: Request) -> Response:
     services, params = _asked(request, traces.PARAMETERS)
     return render(traces.traces_rows(services, params))
+
+
+@router.get("/audit")
+def audit_(request: Request) -> Response:
+    services, params = _asked(request, audit.PARAMETERS)
+    page = audit.audit_page(services, params, str(request.base_url).rstrip("/"))
+    return _shown(request, page, 400 if page.query_error else 200)
+
+
+@router.get("/audit/rows")
+def audit_rows_(request: Request) -> Response:
+    services, params = _asked(request, audit.PARAMETERS)
+    return render(audit.audit_rows(services, params))
 
 
 @router.get("/unmapped")

@@ -8,7 +8,7 @@ import msgspec
 
 from flightlog.errors import ViewInvalid
 
-PAGES = ("runs", "traces", "events")
+PAGES = ("runs", "traces", "events", "audit")
 VIEWS_MAX = 200
 NAME_CHARS_MAX = 80
 QUERY_CHARS_MAX = 4_000

@@ -19,7 +19,7 @@ from flightlog.services import Services
 from flightlog.views.listing import list_views
 from flightlog.views.view import PLACES, SavedView
 
-PATHS = {"runs": "/", "traces": "/traces", "events": "/events"}
+PATHS = {"runs": "/", "traces": "/traces", "events": "/events", "audit": "/audit"}
 
 F = TypeVar("F", bound=Fragment)
 
