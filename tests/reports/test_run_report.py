@@ -117,8 +117,12 @@ def test_where_the_run_says_nothing_the_question_is_that_of_its_first_model_call
     made = report_of(services)
     assert made.asked is not None
     assert made.outcome is not None
-    assert (made.asked.text.text, made.asked.event_id) == ("what is the weather?", "e000001")
-    assert (made.outcome.text.text, made.outcome.event_id) == ("rain", "e000001")
+    assert (made.asked.text.text, made.asked.event_id, made.asked.by) == (
+        "what is the weather?",
+        "e000001",
+        "its first model call",
+    )
+    assert (made.outcome.text.text, made.outcome.by) == ("rain", "the model's last answer")
 
 
 def test_an_edit_by_a_tool_is_no_command(services: Services) -> None:

@@ -26,9 +26,10 @@ class Text(msgspec.Struct, frozen=True):
 
 
 class Said(Line, frozen=True, kw_only=True):
-    """What the run was asked, what came of it, or a note: words of somebody."""
+    """What the run was asked, what came of it, or a note. `by` says whose words they are, where they are not the run's own."""
 
     text: Text
+    by: str = ""
     facts: list[tuple[str, str]] = []
 
 

@@ -13,6 +13,7 @@ from flightlog.reports.model import Said
 from flightlog.store.contract import Store
 
 Doc = dict[str, Any]
+BY_ROOT, BY_CALL, BY_ANSWER = "its root span", "its first model call", "the model's last answer"
 
 
 def asked_of(store: Store, found: Gathered) -> Said | None:
@@ -23,12 +24,12 @@ def asked_of(store: Store, found: Gathered) -> Said | None:
         return tell.said(started, _payload(started)["input"], facts)
     given = _payload(root).get("input")
     if root is not None and isinstance(given, str) and given:
-        return tell.said(root, given, facts)
+        return tell.said(root, given, facts, BY_ROOT)
     question = _question(_payload(call))
     if call is not None and question:
-        return tell.said(call, question, facts)
+        return tell.said(call, question, facts, BY_CALL)
     if root is not None and given not in _EMPTY:
-        return tell.said(root, given, facts)
+        return tell.said(root, given, facts, BY_ROOT)
     return tell.said(started, "", facts) if started is not None and facts else None
 
 
@@ -42,11 +43,11 @@ def outcome_of(store: Store, found: Gathered) -> Said | None:
         return tell.said(finished, "", facts) if plain else tell.said(finished, output, {})
     given = _payload(root).get("output")
     if root is not None and isinstance(given, str) and given:
-        return tell.said(root, given, {})
+        return tell.said(root, given, {}, BY_ROOT)
     told = words(entries(_payload(answer).get("message")).get("content"))
     if answer is not None and told:
-        return tell.said(answer, told, {})
-    return tell.said(root, given, {}) if root is not None and given not in _EMPTY else None
+        return tell.said(answer, told, {}, BY_ANSWER)
+    return tell.said(root, given, {}, BY_ROOT) if root is not None and given not in _EMPTY else None
 
 
 _EMPTY: tuple[object, ...] = (None, "", [], {})

@@ -272,10 +272,10 @@ def gap(event: StoredEvent) -> Gap:
     return Gap(**place(event), lost=max(0, number(payload.get("count"))), text=", ".join(part for part in said if part))
 
 
-def said(event: StoredEvent, value: object, facts: Mapping[str, object]) -> Said:
+def said(event: StoredEvent, value: object, facts: Mapping[str, object], by: str = "") -> Said:
     """A value that somebody gave: a text as it is, anything else as JSON; beside it named facts."""
     shown = [(line(name, 60), line(words(fact))) for name, fact in list(facts.items())[:FACTS_MAX]]
-    return Said(**place(event), text=beginning(words(value), ASKED_LINES_MAX, ASKED_CHARS_MAX), facts=shown)
+    return Said(**place(event), text=beginning(words(value), ASKED_LINES_MAX, ASKED_CHARS_MAX), by=by, facts=shown)
 
 
 def _failure(payload: Doc) -> str:
