@@ -11,7 +11,7 @@ _CARE: dict[str, str] = {
     "withheld": "The payload was not stored, because it could not be redacted",
     "erased": "The payload was erased since",
     "invalid": "The program that recorded broke a rule of the event's type",
-    "orphan": "Its task was not known when it was stored",
+    "orphan": "Its producer said that its task was not known",
     "imported": "Taken over from a file, with the file's own times",
 }
 

@@ -40,7 +40,7 @@ FLAG_SENTENCES: dict[int, str] = {
     FLAG_TRUNCATED: "Parts of this payload are previews: it was larger than what is kept.",
     FLAG_REDACTED: "Secrets were taken out before anything touched a disk.",
     FLAG_WITHHELD: "The payload was not stored: it could not be shown to be free of secrets.",
-    FLAG_ORPHAN: "Its task was not known when it was stored.",
+    FLAG_ORPHAN: "Its producer said that its task was not known.",
     FLAG_INVALID: "The caller broke a rule; it was recorded as well as it could be.",
     FLAG_IMPORTED: "Taken over from a file, with the file's times.",
     FLAG_ROOT: "The span of the run itself: it says how the run began and how it ended.",
