@@ -11,6 +11,7 @@ from bench.lib.long_run import LongRun
 from msgspec.structs import replace
 
 import flightlog
+from flightlog.audit.project import AuditProjector
 from flightlog.config import Settings
 from flightlog.events.envelope import Event
 from flightlog.ingest.otlp.unmapped import UnmappedProjector
@@ -53,7 +54,7 @@ def fly(folder: Path) -> Flown:
     now = time.time_ns()
     runs = {"long": "the-long-run", "week": "week-0", "hung": "the-hung-run"}
     store = open_store(folder, writable=True)
-    journal = Journal(store, [RunProjector(), FeedbackProjector(), UnmappedProjector(Settings())])
+    journal = Journal(store, [RunProjector(), FeedbackProjector(), AuditProjector(), UnmappedProjector(Settings())])
     append(journal, LongRun("the-long-run", LONG_EVENTS, now - 2 * DAY, name="port the parser"))
     for number in range(60):
         started = now - number * 150 * MINUTE - HOUR
@@ -62,6 +63,7 @@ def fly(folder: Path) -> Flown:
         append(journal, LongRun(f"week-{number}", size, started, name=f"fix issue {480 + number}", fails_at=fails_at))
     append(journal, LongRun("the-hung-run", 62, now - 3 * HOUR, name="upgrade the framework"), finished=False)
     runs["traced"] = a_traced_agent(journal, now - 20 * MINUTE)
+    some_permissions(journal, now - 30 * MINUTE)
     store.close()
     with flightlog.open(folder, actor="agent-7") as recorder:
         runs["hostile"] = a_hostile_run(recorder)
@@ -106,6 +108,48 @@ def a_traced_agent(journal: Journal, started: int) -> str:
         ]
     )
     return TRACE
+
+
+def some_permissions(journal: Journal, started: int) -> None:
+    """What a policy decided, and what was done; one record is of a task that nobody knows."""
+    events: list[Event] = []
+    asked = [("fs.write", "shop/login.py", "granted"), ("fs.write", "/etc/hosts", "denied"), ("net.fetch", "pypi.org", "denied"),
+             ("repo.push", "acme/shop", "granted"), ("fs.write", "shop/cart.py", "granted")]  # fmt: skip
+    for number, (capability, resource, word) in enumerate(asked):
+        said = {"capability": capability, "resource": resource, "rule": "edits-inside-repo", "approver": "policy"}
+        for step, decision in enumerate(("requested", word)):
+            reason = {"reason": "it is outside of the repository"} if decision == "denied" else {}
+            events.append(
+                Event(
+                    event_id=f"permission-{number}-{decision}",
+                    type="capability_decision",
+                    created_at=started + number * MINUTE + step * SECOND,
+                    name=capability,
+                    status=decision,
+                    level="warn" if decision == "denied" else "info",
+                    actor="agent-7",
+                    correlation_id=f"permission-{number}",
+                    payload=raw({**said, **reason, "decision": decision}),
+                )
+            )
+    for operation, subject, task in (
+        ("repo.push", ("repo", "acme/shop"), None),
+        ("account.close", ("account", "4711"), "task-lost"),
+    ):
+        told = {"operation": operation, "subject_type": subject[0], "subject_id": subject[1], "outcome": "succeeded"}
+        events.append(
+            Event(
+                event_id=f"done-{operation}",
+                type="audit",
+                created_at=started + 9 * MINUTE,
+                name=operation,
+                status="succeeded",
+                actor="ann",
+                task_id=task,
+                payload=raw(told),
+            )
+        )
+    journal.append(events, timeout=60)
 
 
 def raw(payload: dict[str, Any]) -> msgspec.Raw:

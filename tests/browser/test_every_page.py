@@ -61,6 +61,12 @@ SCREENS: dict[str, Screen] = {
     "report, of losses": Screen("/api/runs/{loss}/report?format=html", "main >> text=How far this can be trusted"),
     "report, of spans": Screen("/api/runs/{traced}/report?format=html", "main >> text=Where is my parcel 4711?"),
     "report, of a long run": Screen("/api/runs/{long}/report?format=html", "main >> text=Tools"),
+    "audit": Screen("/audit", "main >> text=account.close", "audit"),
+    "audit, filtered, panel": Screen(
+        "/audit?q=decision:denied&id={denied}", "#panel >> text=outside of the repository"
+    ),
+    "audit, no match": Screen("/audit?q=actor:nosuchactor", "main >> text=No audit record matches"),
+    "audit, none yet": Screen("/audit?q=", "main >> text=recorder.audit", empty=True),
     "compare, form": Screen("/compare", "main h1"),
     "compare": Screen("/compare?left={agent}&right={week}", "main h1", "compare"),
     "problem": Screen("/runs/nosuchrun", "main >> text=40401", problem=True),
@@ -73,7 +79,15 @@ def places(visits: Visits, flown: Flown) -> dict[str, object]:
     error = visits.get(f"/api/runs/{run}/events?types=error&limit=1")["events"][0]
     test = visits.get(f"/api/runs/{run}/events?types=test_result&limit=1")["events"][0]
     call = visits.get(f"/api/generations?run={run}&limit=1")["generations"][0]["generation_id"]
-    return {**flown.runs, "call": call, "error": error["id"], "test": test["event_id"], "test_id": test["id"]}
+    denied = visits.get("/api/audits?capability=fs.write&decision=denied&limit=1")["audits"][0]["id"]
+    return {
+        **flown.runs,
+        "denied": denied,
+        "call": call,
+        "error": error["id"],
+        "test": test["event_id"],
+        "test_id": test["id"],
+    }
 
 
 @pytest.mark.parametrize("width", WIDTHS)
