@@ -53,6 +53,7 @@ def test_the_verbs_are_these() -> None:
         "index build",
         "index drop",
         "index status",
+        "instrument",
         "migrate",
         "otlp unmapped",
         "prices list",

@@ -22,7 +22,9 @@ def test_a_run_goes_on_in_the_trace_that_the_headers_name() -> None:
     rec = MemoryRecorder()
     run = rec.run("answer", traceparent={"Accept": "*/*", "Traceparent": HEADER})
     assert (run.trace_id, run.parent_span_id) == (TRACE, SPAN)
-    assert rec.run("answer", traceparent=HEADER).trace_id == TRACE
+    with rec.run("answer", traceparent=HEADER):
+        pass
+    assert [(one.trace_id, one.parent_span_id) for one in rec.events] == [(TRACE, SPAN)] * 2
 
 
 def test_what_the_call_says_counts_more_than_the_headers() -> None:

@@ -19,6 +19,7 @@ VERBS: dict[str, str] = {
     "up": "up",
     "demo": "demo",
     "exec": "exec",
+    "instrument": "instrument",
     "run": "run",
     "report": "report",
     "tail": "tail",

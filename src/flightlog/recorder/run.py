@@ -131,7 +131,8 @@ class Run(_Emitting):
                 payload["attributes"] = self._attributes
             if self._input is not None:
                 payload["input"] = self._input
-            self._host.record(self, self.span_id, "run_started", payload, {"name": self.name})
+            fields = {"name": self.name, "parent_span_id": self.parent_span_id}
+            self._host.record(self, self.span_id, "run_started", payload, fields)
             self._host.run_opened(self)
         return self
 
@@ -148,6 +149,7 @@ class Run(_Emitting):
             payload["error"] = describe_error(error)
         fields = {
             "name": self.name,
+            "parent_span_id": self.parent_span_id,
             "status": status,
             "duration_ns": self.elapsed_ns(),
             "level": "error" if status == "failed" else "info",

@@ -41,6 +41,15 @@ EXPECTED: dict[str, dict[str, int]] = {
         "patch_applied": 1,
         "run_finished": 1,
     },
+    "opentelemetry_agent.py": {
+        "run_started": 1,
+        "resource": 1,
+        "llm_response": 1,
+        "tool_result": 1,
+        "note": 1,
+        "span_finished": 1,
+        "run_finished": 1,
+    },
     "async_agents.py": {"run_started": 3, "llm_request": 3, "llm_response": 3, "run_finished": 3},
 }
 
