@@ -133,3 +133,20 @@ def test_a_checkpoint_that_was_kept_elsewhere_is_borne_out(folder: Path, tmp_pat
     assert (said.code, said.out.split("\n")[0]) == (0, "20 events: the journal begins with them")
     (folder / "flightlog.toml").write_text(f'seal_witnesses = ["file:{tmp_path}/no/such/folder"]\n')
     assert "is not at every witness" in flightlog("seal", "witness", "--dir", folder).err
+
+
+def test_the_doctor_says_how_far_it_is_sealed_and_when_the_checkpoint_does_not_fit(folder: Path) -> None:
+    def seal_finding() -> dict[str, object]:
+        findings = flightlog("doctor", "--dir", folder, "--json").json["findings"]
+        return next(one for one in findings if one["name"] == "seal")
+
+    sealed(folder)
+    assert seal_finding()["state"] == "ok"
+    with sqlite3.connect(folder / "flightlog.db") as database:
+        database.execute("UPDATE seal_state SET size = 5")
+    database.close()
+    assert "was set back" in str(seal_finding()["text"])
+    checkpoint = folder / "seal/checkpoint"
+    checkpoint.write_text(checkpoint.read_text().replace("\n20\n", "\n21\n"))
+    assert seal_finding()["state"] == "problem"
+    assert "can't be believed" in str(seal_finding()["text"])

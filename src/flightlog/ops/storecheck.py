@@ -15,7 +15,7 @@ from flightlog.clock import NS_PER_SECOND, format_ns
 from flightlog.config import Settings
 from flightlog.errors import FlightlogError, NotFound, ServerExtraMissing, StoreTooNew
 from flightlog.ops.findings import Finding, ok, problem, unknown, warn
-from flightlog.wiring import Keeper
+from flightlog.wiring import SEAL_FOLDER, Keeper, seal_keys
 
 RECENT_SECONDS = 24 * 3600
 LOOK_STEPS = 10_000  # of SQLite's machine, between two looks at the clock
@@ -51,6 +51,7 @@ def look_at_store(keeper: Keeper | None, integrity_seconds_max: float | None) ->
         yield _feedback(keeper)
         yield _orphans(keeper)
         yield _unmapped(keeper)
+        yield _seal(keeper)
     except FlightlogError as error:
         yield problem("store", error.message, "Restore the folder from a backup; its spool is not affected.")
 
@@ -145,9 +146,39 @@ def _orphans(keeper: Keeper) -> Finding:
     if not found.count or found.oldest_at is None:
         return ok("audit", "Every audit record's run and task is known.", orphans=0)
     named = [*(f"run {each}" for each in found.runs), *(f"task {each}" for each in found.tasks)]
-    text = f"{found.count:,} audit records wait for a run or task, since {format_ns(found.oldest_at)}: {', '.join(named)}."
+    text = (
+        f"{found.count:,} audit records wait for a run or task, since {format_ns(found.oldest_at)}: {', '.join(named)}."
+    )
     advice = "They are adopted when that comes. If it should be there: `flightlog audit list --orphaned` has the ids."
     return warn("audit", text, advice, orphans=found.count, runs=found.runs, tasks=found.tasks)
+
+
+def _seal(keeper: Keeper) -> Finding:
+    """How far the journal is sealed, and whether the checkpoint is one that the keys and the store bear out."""
+    from flightlog.journal.read import head_id
+    from flightlog.seal.note import Checkpoint, open_note
+    from flightlog.seal.sealer import CHECKPOINT, read_state
+
+    sealed, _ = read_state(keeper.store)
+    with keeper.store.read() as connection:
+        head = head_id(connection)
+    path = keeper.folder / SEAL_FOLDER / CHECKPOINT
+    facts = {"sealed_id": sealed, "last_id": head}
+    if not path.exists() and not sealed:
+        return ok("seal", f"Nothing is sealed yet; `flightlog up` seals. {head:,} events wait.", **facts)
+    advice = "`flightlog verify` names what does not fit. Nothing more is signed until then."
+    try:
+        keys = seal_keys(keeper.folder, keeper.settings).trusted()
+        signed = Checkpoint.parse(open_note(path.read_text("utf-8"), keys)[0]).size
+    except (FlightlogError, OSError, UnicodeDecodeError) as error:
+        return problem("seal", f"The checkpoint can't be believed: {error}", advice, **facts)
+    if signed > sealed:
+        text = (
+            f"The checkpoint covers {signed:,} events, and the store knows of {sealed:,} sealed ones: it was set back."
+        )
+        return problem("seal", text, advice, signed_id=signed, **facts)
+    text = f"{sealed:,} of {head:,} events are sealed, {signed:,} under a checkpoint. `flightlog verify` checks them."
+    return ok("seal", text, signed_id=signed, **facts)
 
 
 class _Loss(msgspec.Struct):
