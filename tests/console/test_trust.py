@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import pytest
+
 from flightlog.api.app import Services
 from flightlog.journal.erase import erase_payloads
 from flightlog.seal.erase import erase as forget_salts
@@ -97,6 +99,20 @@ def test_a_broken_seal_is_said_and_can_still_be_verified(services: Services) -> 
     assert "The seal needs attention" in trust(client)
     assert "Verify" in trust(client)
     assert client.post("/api/verify", json={"run_id": "r1"}).json()["findings"][0]["kind"] == "wrong_key"
+
+
+@pytest.mark.parametrize("damaged", ["keys/001.pub", "keys/001.key", "checkpoint", "origin"])
+def test_a_file_of_the_seal_that_is_damaged_is_said_and_breaks_no_page(services: Services, damaged: str) -> None:
+    fill(services, 5)
+    seal_all(services)
+    assert services.log is not None
+    (services.log.folder / damaged).write_bytes(b"\xff damaged")
+    client = sealing(services)
+    assert "The seal needs attention" in trust(client)
+    assert "the seal needs attention" in page(client, "/panel/1")
+    assert client.get("/api/seal").json()["state"] == "broken"
+    found = client.post("/api/verify", json={"run_id": "r1"})
+    assert (found.status_code, found.json()["findings"][0]["kind"]) == (200, "wrong_key")
 
 
 def test_a_run_that_is_not_there_has_no_trust_to_ask_for(client: Client) -> None:

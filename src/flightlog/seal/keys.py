@@ -119,6 +119,12 @@ class Keys:
         return Key(number, signer.verifier, now_ns, signer)
 
     def _read(self, path: Path) -> Key:
+        try:
+            return self._parsed(path)
+        except ValueError as error:
+            raise NoteInvalid(reason=f"the key {path.stem} can't be read: {error}") from None
+
+    def _parsed(self, path: Path) -> Key:
         number = int(path.stem)
         text, made_at = path.read_text("utf-8").split("\n")[:2]
         verifier = Verifier.parse(text)

@@ -42,14 +42,14 @@ def read_seal(store: Store, folder: Path, keys: Keys) -> SealState:
     with store.read() as connection:
         state = SealState(events=head_id(connection), sealed_id=size, sealed_at=sealed_at)
     try:
-        state = state._replace(origin=keys.origin, keys=tuple(key.verifier.text for key in keys.all()))
-    except NoteInvalid:
-        return state
-    try:
+        found = keys.all()
+        if not found:
+            return state
+        state = state._replace(origin=keys.origin, keys=tuple(key.verifier.text for key in found))
         note = (folder / CHECKPOINT).read_text("utf-8")
         signed = Checkpoint.parse(open_note(note, keys.trusted())[0]).size
     except FileNotFoundError:
         return state._replace(error=f"{size} events are sealed and there is no checkpoint" if size else None)
-    except (NoteInvalid, UnicodeDecodeError) as error:
+    except (NoteInvalid, UnicodeDecodeError, OSError) as error:
         return state._replace(error=str(error))
     return state._replace(checkpoint=note, signed_id=signed)
