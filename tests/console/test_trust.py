@@ -152,6 +152,7 @@ def test_an_erased_payload_is_shown_as_what_it_is_with_the_event_that_says_why(
         html = page(client, path)
         assert "The payload was erased since" in html, path
         assert 'href="/events/e000003">See it</a>' in html, path
+        assert "Payload digest" not in html
     reading = page(client, "/runs/r1?view=reading")
-    assert reading.count("The payload was erased since") == 2
+    assert reading.count("The payload was erased.") == 2
     assert "the secret words" not in reading

@@ -30,7 +30,7 @@ from flightlog.events.envelope import FLAG_ERASED, FLAG_WITHHELD, StoredEvent
 Doc = dict[str, Any]
 
 FAILURES_MAX = 50
-ERASED = "The payload was erased since; an audit event says why and by whom."
+ERASED = "The payload was erased."
 
 
 def tell(event: StoredEvent, limits: Limits) -> Told:

@@ -299,6 +299,6 @@ def _facts(event: StoredEvent, started_at: int | None) -> list[Fact]:
         Fact(word="Project", value=event.project if event.project != "default" else ""),
         Fact(word="Producer", value=f"{event.producer_id} #{event.seq}" if event.producer_id else "", mono=True),
         Fact(word="Event id", value=event.event_id, mono=True),
-        Fact(word="Payload digest", value=event.payload_digest, mono=True),
+        Fact(word="Payload digest", value="" if event.flags & FLAG_ERASED else event.payload_digest, mono=True),
     ]
     return [fact for fact in told if fact.value]
