@@ -14,6 +14,7 @@ from flightlog.cli.instrument import BOOTSTRAP, environment
 from flightlog.otel.instrument import choose
 from tests.cli.terminal import COMMAND, Said, flightlog_process
 from tests.cli.terminal import environment as of_tests
+from tests.journeys.served import serve
 from tests.otel.model_server import ANSWER, serving
 from tests.otel.reading import read
 
@@ -118,6 +119,22 @@ def test_what_has_ended_survives_a_sigkill_right_after_it(tmp_path: Path) -> Non
     assert [row.request_model for row, _ in stored.calls] == ["first", "second", "third"]
     assert all(content.message is not None and content.message["content"] == ANSWER for _, content in stored.calls)
     assert not [event for event in stored.events if event.type == "degraded"]
+
+
+@pytest.mark.parametrize("to", ["server", "folder"])
+def test_it_delivers_beside_a_server_that_runs(to: str, tmp_path: Path) -> None:
+    """To the server by its URL, or into the folder that the server is the writer of."""
+    folder = tmp_path / "flight"
+    with serving() as (url, _), serve(folder) as served:
+        place = ["--server", served.url] if to == "server" else ["--dir", str(folder)]
+        said = flightlog_process(
+            "instrument", *place, "--json", "--", sys.executable, "-m", "tests.otel.apps.killed",
+            MODEL_URL=url, PYTHONPATH=PATHS, XDG_STATE_HOME=str(tmp_path / "state"),
+        )  # fmt: skip
+        assert (said.code, said.json["exit_code"], said.json["delivered"]) == (137, 137, True)
+        served.process.terminate()
+        served.process.wait()
+    assert [row.request_model for row, _ in read(folder).calls] == ["first", "second", "third"]
 
 
 def test_without_content_only_that_it_was_said_is_recorded(tmp_path: Path) -> None:
