@@ -29,7 +29,11 @@ def up(
     otlp_grpc_port: Annotated[
         int | None,
         typer.Option(
-            "--otlp-grpc-port", metavar="N", min=0, max=65535, help="Take OTLP/gRPC too, usually on 4317; 0 is any free port."
+            "--otlp-grpc-port",
+            metavar="N",
+            min=0,
+            max=65535,
+            help="Take OTLP/gRPC too, usually on 4317; 0 is any free port.",
         ),
     ] = None,
     as_json: options.AsJson = False,
