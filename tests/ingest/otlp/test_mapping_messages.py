@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -122,6 +123,18 @@ SHAPES: dict[str, tuple[Any, list[dict[str, Any]]]] = {
             {"role": "tool", "content": "3", "tool_call_id": "c1"},
             {"role": "tool", "content": "4", "tool_call_id": "c2"},
         ],
+    ),
+    "OpenAI, refusal": (
+        [{"role": "assistant", "content": None, "refusal": "No."}, {"role": "user", "content": "Hi", "refusal": None}],
+        [{"role": "assistant", "content": [{"type": "refusal", "text": "No."}]}, {"role": "user", "content": "Hi"}],
+    ),
+    "OpenAI, refusal after a text": (
+        [{"role": "assistant", "content": "Well.", "refusal": "No."}],
+        [{"role": "assistant", "content": [{"type": "text", "text": "Well."}, {"type": "refusal", "text": "No."}]}],
+    ),
+    "OpenLLMetry, refusal": (
+        [{"role": "assistant", "parts": [{"type": "refusal", "content": "No."}]}],
+        [{"role": "assistant", "content": [{"type": "refusal", "text": "No."}]}],
     ),
     "what nobody knows stays": (
         [{"role": "user", "content": "Hi", "cache_control": {"type": "ephemeral"}}],
@@ -277,3 +290,60 @@ def test_a_message_whose_content_was_not_captured_stays_a_plain_record() -> None
     payload = logged("gen_ai.user.message", None, attributes={"gen_ai.system": "openai"})
     assert "request" not in payload
     assert payload["attributes"] == {"gen_ai.system": "openai"}
+
+
+def test_what_a_whole_answer_says_beyond_openinferences_attributes_is_read_from_it() -> None:
+    """Its attributes have one finish reason for all choices, and no refusal."""
+    first, second = ({"message": {"role": "assistant", "content": said}} for said in ("Heads.", "Tails."))
+    payload = mapped(
+        {
+            "openinference.span.kind": "LLM",
+            "llm.finish_reason": "stop",
+            "llm.output_messages.0.message.role": "assistant",
+            "llm.output_messages.0.message.content": "Heads.",
+            "llm.output_messages.1.message.role": "assistant",
+            "output.value": _json(
+                {"choices": [first | {"finish_reason": "stop"}, second | {"finish_reason": "length"}]}
+            ),
+        }
+    )
+    assert payload["finish_reasons"] == ["stop", "length"]
+    assert [choice["content"] for choice in payload["choices"]] == ["Heads.", "Tails."]
+    assert "attributes" not in payload
+
+
+def test_a_whole_answer_that_says_otherwise_than_the_attributes_stays() -> None:
+    whole = _json({"choices": [{"message": {"role": "assistant", "content": "Tails."}, "finish_reason": "length"}]})
+    payload = mapped(
+        {
+            "openinference.span.kind": "LLM",
+            "llm.finish_reason": "stop",
+            "llm.output_messages.0.message.role": "assistant",
+            "llm.output_messages.0.message.content": "Heads.",
+            "output.value": whole,
+        }
+    )
+    assert (payload["message"]["content"], payload["finish_reasons"]) == ("Heads.", ["stop"])
+    assert payload["attributes"] == {"output.value": whole}
+
+
+def test_a_question_that_is_a_message_already_is_no_input_too() -> None:
+    """As OpenInference has OpenAI's Responses: messages, and the request as it was sent."""
+    payload = mapped(
+        {
+            "openinference.span.kind": "LLM",
+            "llm.input_messages.0.message.role": "system",
+            "llm.input_messages.0.message.content": "Be brief.",
+            "llm.input_messages.1.message.role": "user",
+            "llm.input_messages.1.message.content": "Hi",
+            "input.value": _json({"model": "m", "instructions": "Be brief.", "input": "Hi"}),
+        }
+    )
+    assert payload["request"] == {
+        "model": "m",
+        "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}],
+    }
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value)

@@ -57,13 +57,17 @@ def message_of(raw: dict[str, Any], role: str = "user") -> list[Message]:
     """
     given = raw.get("role")
     speaker = _ROLES.get(given, given) if type(given) is str and given else role
-    if type(raw.get("content")) is str and not (raw.keys() & _OTHER_BODIES):
+    refused = raw.get("refusal")
+    if type(raw.get("content")) is str and not refused and not (raw.keys() & _OTHER_BODIES):
         return [{"role": speaker, "content": raw["content"]} | _besides(raw)]
     parts = raw.get("parts")
     body = parts if type(parts) is list else raw.get("content")
     calls: list[dict[str, Any]] = []
     answers: list[Message] = []
     content = _content(body, calls, answers)
+    if type(refused) is str and refused:
+        raw = {key: value for key, value in raw.items() if key != "refusal"}
+        content = [*_as_parts(content), {"type": "refusal", "text": refused}]
     listed = raw.get("tool_calls")
     if type(listed) is list:
         calls += [call for entry in listed if (call := tool_call(entry)) and call not in calls]
@@ -243,9 +247,17 @@ def _content(body: Any, calls: list[dict[str, Any]], answers: list[Message]) -> 
     return said or None
 
 
+def _as_parts(content: Any) -> list[Any]:
+    if type(content) is list:
+        return content
+    return [{"type": "text", "text": content}] if content else []
+
+
 def _said(part: Any, kind: Any) -> dict[str, Any]:
     if kind == "text":
         return _text_part(part)
+    if kind == "refusal":
+        return _refusal(part)
     if kind in _THOUGHTS:
         return _thought(part)
     if type(part) is dict:
@@ -259,6 +271,14 @@ def _text_part(part: dict[str, Any]) -> dict[str, Any]:
     text = _first(part, "text", "content")
     rest = {key: value for key, value in part.items() if key not in ("type", "text", "content") and value is not None}
     return {"type": "text", "text": text if type(text) is str else as_text(text) or "", **rest}
+
+
+def _refusal(part: dict[str, Any]) -> dict[str, Any]:
+    text = _first(part, "text", "content", "refusal")
+    if type(text) is not str:
+        return part
+    rest = {key: value for key, value in part.items() if key not in ("type", "text", "content", "refusal")}
+    return {"type": "refusal", "text": text, **rest}
 
 
 def _thought(part: dict[str, Any]) -> dict[str, Any]:

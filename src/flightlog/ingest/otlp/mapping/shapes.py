@@ -50,6 +50,7 @@ _OTHER_OPERATIONS = frozenset(
 )
 _COUNTS = ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "reasoning_tokens")
 _PROMPTS = "llm.prompts."  # OpenInference says LLM of chats and of completions; only these have prompts
+_SPOKEN_TOO = frozenset({"asked", "parameters.instructions"})  # of a request that attributes tell as messages
 _PLAIN_MIMES = frozenset({"application/json", "text/plain"})
 
 
@@ -206,8 +207,10 @@ def _unfold_input(draft: Draft) -> None:
     if fields is not None:
         del draft.values["input"]
         _mime(draft, "input_mime")
+        said = [message.get("content") for message in draft.values.get("messages") or ()]
         for field, value in fields.items():
-            draft.put(field, value, (RAW_RANK, key))
+            if field not in _SPOKEN_TOO or value not in said:
+                draft.put(field, value, (RAW_RANK, key))
     elif not known:
         del draft.values["input"]
         _mime(draft, "input_mime")
@@ -228,7 +231,10 @@ def _unfold_output(draft: Draft) -> Any:
         del draft.values["output"]
         _mime(draft, "output_mime")
         for field, value in fields.items():
-            draft.put(field, value, (RAW_RANK, key))
+            if _says_more(value, draft.values.get(field)):
+                draft.values[field] = value
+            else:
+                draft.put(field, value, (RAW_RANK, key))
     elif not known:
         del draft.values["output"]
         _mime(draft, "output_mime")
@@ -240,6 +246,15 @@ def _unfold_output(draft: Draft) -> Any:
         del draft.values["output"]
         _mime(draft, "output_mime")
     return None
+
+
+def _says_more(whole: Any, part: Any) -> bool:
+    """Whether an answer has all that the attributes say of it, and more: a reason for each choice, a refusal."""
+    if type(whole) is not list or type(part) is not list or not part or whole == part:
+        return False
+    if len(whole) == len(part) and all(type(one) is dict for one in (*whole, *part)):
+        return all(less.items() <= more.items() for less, more in zip(part, whole, strict=True))
+    return whole[: len(part)] == part and type(part[0]) is str
 
 
 def _mime(draft: Draft, field: str) -> None:
