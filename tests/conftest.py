@@ -13,7 +13,9 @@ settings.load_profile("house")
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say in one line what was left out because there is no browser."""
-    skipped = [report for report in terminalreporter.stats.get("skipped", []) if "browser" in report.keywords]
+    skipped = [
+        report for report in terminalreporter.stats.get("skipped", []) if "browser" in getattr(report, "keywords", ())
+    ]
     without = [report for report in skipped if "no browser" in str(report.longrepr)]
     if without:
         advice = str(without[0].longrepr[2]).split("no browser: ")[-1]

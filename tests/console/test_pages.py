@@ -20,6 +20,8 @@ from flightlog.console.kinds import KINDS
 from flightlog.console.page import Fragment, Notice, QueryFault, ViewLink
 from flightlog.console.pages import compare
 from flightlog.console.pages import facets as numbers
+from flightlog.console.pages.audit import AuditListPage, CapabilityRow, Choice, Count, Matrix
+from flightlog.console.pages.audit_rows import AuditRow, AuditRows
 from flightlog.console.pages.columns import Column, ColumnChoice
 from flightlog.console.pages.event import EventPage, Fact, Flag, Panel
 from flightlog.console.pages.events import EventRows, EventsPage, Facet, TailRow
@@ -35,6 +37,7 @@ from flightlog.console.pages.totals import Totals, TotalsError, TotalsFact, Tota
 from flightlog.console.pages.trace import ToolTurn, TraceLink, TracePage
 from flightlog.console.pages.traces import TracesPage
 from flightlog.console.pages.traces_rows import TraceRow, TraceRows
+from flightlog.console.pages.trust import Trust, TrustFragment
 from flightlog.console.pages.unmapped import UnmappedPage, UnmappedRow, UnmappedScope
 from flightlog.console.render import STATIC, TEMPLATES, environment
 from flightlog.console.strip import StripRow
@@ -53,6 +56,8 @@ PARTS += [compare.ComparedRun, compare.Compared, compare.StepCell, compare.StepP
 PAGES += [TracesPage, TraceRows, TracePage, UnmappedPage]
 PARTS += [UnmappedRow, UnmappedScope]
 PARTS += [TraceRow, TraceLink, ToolTurn, Given, Earlier, StripRow]
+PAGES += [AuditListPage, AuditRows, TrustFragment]
+PARTS += [Count, CapabilityRow, Matrix, Choice, AuditRow, Trust]
 PARTS += [Totals, TotalsTable, TotalsRow, TotalsFact, TotalsError]
 
 
@@ -81,17 +86,10 @@ def sources_of(template: str) -> Iterator[nodes.Template]:
 
 @pytest.mark.parametrize("page_class", PAGES, ids=lambda cls: cls.__name__)
 def test_a_template_shows_exactly_the_fields_of_its_page(page_class: type[Fragment]) -> None:
-    used = set().union(*(meta.find_undeclared_variables(tree) for tree in sources_of(page_class.template)))
-    used -= {
-        "parts",
-        "panels",
-        "cards",
-        "transcript",
-        "table",
-        "figures",
-        "aligned",
-        "ages",
-    }  # the macros, which templates import under these names
+    trees = list(sources_of(page_class.template))
+    used = set().union(*(meta.find_undeclared_variables(tree) for tree in trees))
+    used -= {node.target for tree in trees for node in tree.find_all(nodes.Import)}
+    used -= {getattr(node.target, "name", "") for tree in trees for node in tree.find_all(nodes.Assign)}
     assert used == {field.name for field in dataclasses.fields(page_class)}
 
 

@@ -25,6 +25,7 @@ from flightlog.events.catalogue import (
     required_keys,
 )
 from flightlog.events.envelope import ENVELOPE_FIELDS, FLAG_NAMES, Event
+from flightlog.events.feedback import fault_of
 
 TYPES = list(CATALOGUE)
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "events.md"
@@ -354,7 +355,8 @@ def test_the_doors_and_the_schemas_agree(data: st.DataObject) -> None:
     try:
         check_type(with_payload(kind.type, payload))
     except EventInvalid:
-        assert not fits
+        # What the value of feedback may be hangs on its kind, which the schema leaves open.
+        assert not fits or (kind.type == "feedback" and fault_of(payload))
     else:
         assert fits
 

@@ -19,6 +19,20 @@ USAGE = {
 ANSWER = "Paris is the capital of France; Ljubljana, of Slovenia – 首都."
 FORECAST = "It is 21 °C in Ljubljana."
 TOOL_CALL = {"id": "call_7", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Ljubljana"}'}}
+BLED_CALL = {"id": "call_8", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Bled"}'}}
+HALF_CALL = {"id": "call_9", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Lju'}}
+REFUSAL = "I can't help with that."
+# Models whose answers have shapes of their own: the message and the finish reason of each choice.
+UNUSUAL: dict[str, list[tuple[dict[str, Any], str]]] = {
+    "two-choices": [
+        ({"role": "assistant", "content": "Heads."}, "stop"),
+        ({"role": "assistant", "content": "Tails."}, "length"),
+    ],
+    "two-calls": [({"role": "assistant", "content": None, "tool_calls": [TOOL_CALL, BLED_CALL]}, "tool_calls")],
+    "half-a-call": [({"role": "assistant", "content": None, "tool_calls": [HALF_CALL]}, "length")],
+    "refusing": [({"role": "assistant", "content": None, "refusal": REFUSAL}, "stop")],
+}
+BROKEN_OFF_CHUNKS = 3
 ERRORS = {
     "missing-model": (404, "model_not_found", "The model `missing-model` does not exist"),
     "busy-model": (429, "rate_limit_exceeded", "Rate limit reached, try again in 20s"),
@@ -40,12 +54,20 @@ def pieces_of(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for word in (message["content"] or "").split(" "):
         if word:
             yield {"content": word if message["content"].startswith(word) else " " + word}
-    for index, call in enumerate(message.get("tool_calls", ())):
-        function = call["function"]
-        head, tail = function["arguments"][:9], function["arguments"][9:]
-        yield {"tool_calls": [{**call, "index": index, "function": {"name": function["name"], "arguments": ""}}]}
-        for part in (head, tail):
-            yield {"tool_calls": [{"index": index, "function": {"arguments": part}}]}
+    calls = list(enumerate(message.get("tool_calls", ())))
+    for index, call in calls:
+        yield {
+            "tool_calls": [{**call, "index": index, "function": {"name": call["function"]["name"], "arguments": ""}}]
+        }
+    for part in (slice(9), slice(9, None)):  # the arguments of several calls come mixed
+        for index, call in calls:
+            yield {"tool_calls": [{"index": index, "function": {"arguments": call["function"]["arguments"][part]}}]}
+
+
+def choices_of(asked: dict[str, Any]) -> list[tuple[dict[str, Any], str]]:
+    """Message and finish reason of each choice that this is answered with."""
+    message = answer_to(asked)
+    return UNUSUAL.get(asked["model"]) or [(message, "tool_calls" if message.get("tool_calls") else "stop")]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -67,28 +89,35 @@ class _Handler(BaseHTTPRequestHandler):
         elif asked.get("stream"):
             self._stream(asked)
         else:
-            message = answer_to(asked)
-            choice = {"index": 0, "message": message, "finish_reason": _reason(message), "logprobs": None}
-            self._say(200, {**_head(asked, "chat.completion"), "choices": [choice], "usage": USAGE})
+            choices = [
+                {"index": index, "message": message, "finish_reason": reason, "logprobs": None}
+                for index, (message, reason) in enumerate(choices_of(asked))
+            ]
+            self._say(200, {**_head(asked, "chat.completion"), "choices": choices, "usage": USAGE})
 
     def _stream(self, asked: dict[str, Any]) -> None:
-        head, message = _head(asked, "chat.completion.chunk"), answer_to(asked)
+        head = _head(asked, "chat.completion.chunk")
+        [(message, reason)] = choices_of(asked)
         chunks = [
             {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in pieces_of(message)
         ]
-        chunks.append({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": _reason(message)}]})
+        chunks.append({**head, "choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
         if (asked.get("stream_options") or {}).get("include_usage"):
             chunks.append({**head, "choices": [], "usage": USAGE})
-        lines = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks) + "data: [DONE]\n\n"
-        self._send(200, "text/event-stream", lines.encode())
+        if asked["model"] == "broken-off":
+            self.close_connection = True
+            del chunks[BROKEN_OFF_CHUNKS:]
+        lines = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in chunks)
+        lines += "" if self.close_connection else "data: [DONE]\n\n"
+        self._send(200, "text/event-stream", lines.encode(), missing=1_000 if self.close_connection else 0)
 
     def _say(self, status: int, document: dict[str, Any]) -> None:
         self._send(status, "application/json", json.dumps(document).encode())
 
-    def _send(self, status: int, kind: str, body: bytes) -> None:
+    def _send(self, status: int, kind: str, body: bytes, missing: int = 0) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(len(body) + missing))
         self.end_headers()
         self.wfile.write(body)
 
@@ -98,10 +127,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _head(asked: dict[str, Any], kind: str) -> dict[str, Any]:
     return {"id": "chatcmpl-1", "object": kind, "created": 1_750_000_000, "model": asked["model"] + "-2026-01-01"}
-
-
-def _reason(message: dict[str, Any]) -> str:
-    return "tool_calls" if message.get("tool_calls") else "stop"
 
 
 @contextmanager

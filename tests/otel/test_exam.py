@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +15,24 @@ import pytest
 
 from tests.cli.terminal import COMMAND, environment
 from tests.journeys.served import serve
-from tests.otel.apps.calls import ASKED, QUESTION, TOOL
-from tests.otel.model_server import ANSWER, ERRORS, FORECAST, serving
+from tests.otel.apps.watched import INSTRUMENTATIONS
+from tests.otel.asking import Answered, ask
+from tests.otel.model_server import ANSWER, ERRORS, FORECAST, REFUSAL, UNUSUAL, serving
 from tests.otel.reading import Stored, read
+
+
+def is_there(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # not even the package that it is in
+        return False
+
+
+WATCHED = ("openai", "pydantic_ai", *INSTRUMENTATIONS.values())
+if MISSING := [module for module in WATCHED if not is_there(module)]:
+    pytest.skip(f"not installed: {', '.join(MISSING)}; the extra dev brings them", allow_module_level=True)
+
+from tests.otel.apps.calls import ASKED, QUESTION, TOOL  # noqa: E402 - it imports what may be missing
 
 ROOT = Path(__file__).parents[2]
 CAPTURE = {
@@ -25,13 +43,14 @@ DIALECTS = ("otel", "openinference", "openllmetry")
 MODELS = [
     "plain", "streamed", "tool-wanted", "tool-streamed", "tool-answered", "embedder", *ERRORS, "async-plain", "async-streamed"
 ]  # fmt: skip
+UNUSUAL_MODELS = [*UNUSUAL, "no-usage", "broken-off", "left"]
 CALL = {"id": "call_7", "name": "weather", "arguments": {"city": "Ljubljana"}}
 
 # What an instrumentation does not say at all, as of the versions in pyproject.toml: no receiver could have it.
 UNSAID: dict[str, set[str]] = {
-    "otel": {"cached", "reasoning", "tools", "embedded text", "streamed"},
+    "otel": {"cached", "reasoning", "tools", "embedded text", "streamed", "refusals"},
     "openinference": set(),
-    "openllmetry": {"reasoning of streams"},
+    "openllmetry": {"reasoning of streams", "errors of streams"},
 }
 # Attributes that stay under their own names, being of no use to anybody but who knows them.
 LEFT = {"gen_ai.openai.api_base"}
@@ -39,18 +58,31 @@ LEFT = {"gen_ai.openai.api_base"}
 
 def watch(instrumentation: str, target: str, app: str, url: str) -> None:
     environ = environment(
-        MODEL_URL=url, PYTHONPATH=os.pathsep.join([str(ROOT / "src"), str(ROOT)]), OTEL_SERVICE_NAME="app", **CAPTURE
-    )
+        MODEL_URL=url, PYTHONPATH=os.pathsep.join([str(ROOT / "src"), str(ROOT)]), OTEL_SERVICE_NAME="app",
+        OTEL_RESOURCE_ATTRIBUTES=f"flightlog.project={instrumentation}", **CAPTURE,
+    )  # fmt: skip
     command = [sys.executable, "-m", "tests.otel.apps.watched", instrumentation, target, app]
     done = subprocess.run(command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, done.stderr
 
 
-def examine(stored: Stored, instrumentation: str) -> None:
+@pytest.fixture(scope="module")
+def sent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Answered]]:
+    """What one server has of each instrumentation and of the agent, two of which send at a time."""
+    apps = {**dict.fromkeys(DIALECTS, "unusual"), "none": "agent"}
+    with serving() as (url, asked), serve(tmp_path_factory.mktemp("exam")) as served:
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda name: watch(name, served.url, apps[name], url), apps))
+        assert len(asked) == len(DIALECTS) * len(MODELS + UNUSUAL_MODELS) + 2
+        yield {name: ask(served.url, name) for name in apps}
+
+
+def examine(stored: Stored | Answered, instrumentation: str) -> None:
     """Field by field, what was asked and answered."""
     unsaid = UNSAID[instrumentation]
-    assert [row.request_model for row, _ in stored.calls] == MODELS  # each once, in their order
-    for row, content in stored.calls:
+    calls = [one for one in stored.calls if one[0].request_model not in UNUSUAL_MODELS]
+    assert [row.request_model for row, _ in calls] == MODELS  # each once, in their order
+    for row, content in calls:
         model = str(row.request_model)
         assert (row.source, row.provider) == ("app", "openai"), model
         assert row.duration_ns, model
@@ -111,26 +143,50 @@ def test_all_that_an_instrumentation_sees_is_recorded_by_its_process(tmp_path: P
 
 
 @pytest.mark.parametrize("instrumentation", DIALECTS)
-def test_all_that_an_instrumentation_sends_is_stored_by_the_server(instrumentation: str, tmp_path: Path) -> None:
-    with serving() as (url, asked), serve(tmp_path) as served:
-        watch(instrumentation, served.url, "calls", url)
-        served.process.terminate()
-        served.process.wait()
-    assert len(asked) == len(MODELS)
-    examine(read(tmp_path), instrumentation)
+def test_all_that_an_instrumentation_sends_is_stored_by_the_server(
+    instrumentation: str, sent: dict[str, Answered]
+) -> None:
+    examine(sent[instrumentation], instrumentation)
+
+
+@pytest.mark.parametrize("instrumentation", DIALECTS)
+def test_answers_of_unusual_shapes_are_whole(instrumentation: str, sent: dict[str, Answered]) -> None:
+    stored, unsaid = sent[instrumentation], UNSAID[instrumentation]
+    assert [row.request_model for row, _ in stored.calls] == MODELS + UNUSUAL_MODELS
+    row, content = stored.call("two-choices")
+    assert [(one["role"], one["content"]) for one in content.choices] == [
+        ("assistant", "Heads."),
+        ("assistant", "Tails."),
+    ]
+    assert content.event["payload"]["finish_reasons"] == ["stop", "length"]
+    assert content.request["messages"] == QUESTION
+    row, content = stored.call("two-calls")
+    assert content.message["tool_calls"] == [CALL, {"id": "call_8", "name": "weather", "arguments": {"city": "Bled"}}]
+    row, content = stored.call("half-a-call")
+    assert (content.message["tool_calls"][0]["arguments"], row.finish_reason) == ('{"city": "Lju', "length")
+    _, content = stored.call("refusing")
+    assert "refusals" in unsaid or content.message["content"] == [{"type": "refusal", "text": REFUSAL}]
+    row, content = stored.call("no-usage")
+    assert (content.message["content"], row.tokens_input, row.tokens_output) == (ANSWER, None, None)
+    row, content = stored.call("broken-off")
+    assert content.message["content"] == "Paris is"  # as far as it came
+    assert "errors of streams" in unsaid or (row.status, row.error_kind) == ("error", "APIConnectionError")
+    row, content = stored.call("left")
+    assert (row.status, content.message["content"]) == ("ok", "Paris is")
 
 
 @pytest.mark.parametrize("way", ["process", "server"])
-def test_an_agent_is_recorded_with_its_calls_and_its_tool(way: str, tmp_path: Path) -> None:
-    with serving() as (url, _):
-        if way == "process":
+def test_an_agent_is_recorded_with_its_calls_and_its_tool(
+    way: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if way == "server":
+        stored = request.getfixturevalue("sent")["none"]
+        [run] = stored.runs
+        assert (run["name"], run["status"], run["tokens_input"]) == ("invoke_agent forecaster", "succeeded", 240)
+    else:
+        with serving() as (url, _):
             watch("none", str(tmp_path), "agent", url)
-        else:
-            with serve(tmp_path) as served:
-                watch("none", served.url, "agent", url)
-                served.process.terminate()
-                served.process.wait()
-    stored = read(tmp_path)
+        stored = read(tmp_path)
     [agent] = [event for event in stored.events if event.type == "span_finished"]
     [tool] = [event for event in stored.events if event.type == "tool_result"]
     assert (agent.actor, stored.payload(agent)["operation"]) == ("forecaster", "invoke_agent")
