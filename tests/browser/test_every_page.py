@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -15,6 +15,15 @@ from tests.browser.flights import Flown
 
 PICTURES = os.environ.get("FLIGHTLOG_TEST_PICTURES")
 GRAVE = {"serious", "critical"}
+
+Theme = Literal["light", "dark"]
+# Every width and every theme each time; the other pairs, which axe takes minutes over, with the long campaigns.
+LOOKS = [
+    (max(WIDTHS), "light"),
+    (min(WIDTHS), "dark"),
+    pytest.param(max(WIDTHS), "dark", marks=pytest.mark.torture),
+    pytest.param(min(WIDTHS), "light", marks=pytest.mark.torture),
+]
 
 
 class Screen(NamedTuple):
@@ -90,9 +99,9 @@ def places(visits: Visits, flown: Flown) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(("width", "theme"), LOOKS)
 @pytest.mark.parametrize("name", SCREENS)
-def test_a_page_is_sound(name: str, width: int, request: pytest.FixtureRequest) -> None:
+def test_a_page_is_sound(name: str, width: int, theme: Theme, request: pytest.FixtureRequest) -> None:
     screen = SCREENS[name]
     visits: Visits = request.getfixturevalue("empty" if screen.empty else "visits")
     path = screen.path
@@ -104,11 +113,10 @@ def test_a_page_is_sound(name: str, width: int, request: pytest.FixtureRequest) 
     page.locator(screen.shows).first.wait_for()
     if screen.loaded:
         page.wait_for_function(LOADED, timeout=20_000)
-    for theme in ("light", "dark"):
-        page.emulate_media(color_scheme=theme)
-        assert widest(page) <= width, theme
-        assert grave_violations(page) == [], theme
-        take_picture(page, screen.picture, width, theme)
+    page.emulate_media(color_scheme=theme)
+    assert widest(page) <= width
+    assert grave_violations(page) == []
+    take_picture(page, screen.picture, width, theme)
 
 
 def widest(page: Page) -> int:
