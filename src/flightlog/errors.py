@@ -20,6 +20,7 @@
     │   ├── ImportInvalid             a file that no importer can read
     │   ├── NoteInvalid               a signed note or its key
     │   ├── PricesInvalid             a price list
+    │   ├── RetentionInvalid          rules of retention
     │   └── SettingInvalid
     ├── NotFound
     │   ├── RunNotFound
@@ -29,11 +30,13 @@
     │   ├── FeedbackNotFound
     │   ├── AuditNotFound
     │   ├── ViewNotFound
+    │   ├── HoldNotFound
     │   └── EvidenceMissing
     ├── Refused                       understood, and not allowed
     │   ├── BindRefused
     │   ├── HostRefused
     │   ├── OriginRefused
+    │   ├── EventsHeld                by a legal hold
     │   └── PermissionDenied          by a policy that a caller asked
     ├── Unavailable                   try again later; nothing was lost
     │   ├── StoreBusy
@@ -45,6 +48,7 @@
     │   ├── VerifierBusy
     │   ├── WatchersFull
     │   ├── WitnessFailed             a checkpoint did not get to where it is to be kept
+    │   ├── ArchiveUnavailable        the place where archived events lie does not answer
     │   └── ReceiverBusy
     ├── StoreBroken                   the store needs a person
     │   ├── StoreTooNew
@@ -52,9 +56,12 @@
     │   ├── SealBroken                the seal and the journal contradict each other
     │   ├── TileMissing               a piece of the seal is not there
     │   ├── TileBroken
+    │   ├── ArchiveFileMissing        a file of the archive is not where it should be
+    │   ├── ArchiveFileBroken
     │   └── ErasureIncomplete         something of an erased payload is still in a file
     ├── IndexUnsupported
     ├── ServerExtraMissing
+    │   ├── ArchiveExtraMissing
     │   └── GrpcExtraMissing
     └── RedactionFailed               the payload can't be shown to be free of secrets, so it is withheld
 
@@ -170,6 +177,10 @@ class PricesInvalid(BadInput):
     """The price list {path} can't be used: {reason}."""
 
 
+class RetentionInvalid(BadInput):
+    """The rules of retention can't be used: {reason}."""
+
+
 class NotFound(FlightlogError):
     """There is no {what} {id!r}."""
 
@@ -202,6 +213,10 @@ class ViewNotFound(NotFound):
     """There is no saved view {view_id!r} in this store."""
 
 
+class HoldNotFound(NotFound):
+    """There is no hold {hold_id!r} that stands."""
+
+
 class EvidenceMissing(NotFound):
     """There is no evidence of {subject} yet: {reason}."""
 
@@ -223,6 +238,10 @@ class HostRefused(Refused):
 
 class OriginRefused(Refused):
     """The Origin {origin!r} is not this server's; pages of other sites can't call it."""
+
+
+class EventsHeld(Refused):
+    """{count} of these events are under the legal hold {hold} ({reason}); release it first, if that is right."""
 
 
 class PermissionDenied(Refused):
@@ -269,6 +288,10 @@ class VerifierBusy(Unavailable):
     """A verification of the whole store is under way already; it takes a while."""
 
 
+class ArchiveUnavailable(Unavailable):
+    """The archive in {place} can't be used right now ({reason}); nothing was lost, try again."""
+
+
 class WitnessFailed(Unavailable):
     """The checkpoint is not at every witness: {places}."""
 
@@ -301,6 +324,14 @@ class ErasureIncomplete(StoreBroken):
     """A piece of an erased payload is still in {path}; what was recorded as erased is gone from the journal."""
 
 
+class ArchiveFileMissing(StoreBroken):
+    """The archive's file {path} is not there."""
+
+
+class ArchiveFileBroken(StoreBroken):
+    """The archive's file {path} is damaged: {reason}."""
+
+
 class IndexUnsupported(FlightlogError):
     """A text index is made by SQLite, and this store is {dialect}; search without one looks at a bounded number of events."""
 
@@ -311,6 +342,10 @@ class ServerExtraMissing(FlightlogError):
 
 class GrpcExtraMissing(ServerExtraMissing):
     """{what} needs the grpc extra: pip install 'flightlog[grpc]'."""
+
+
+class ArchiveExtraMissing(ServerExtraMissing):
+    """{what} needs the archive extra: pip install 'flightlog[archive]'."""
 
 
 class RedactionFailed(FlightlogError):

@@ -8,6 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
+import flightlog.archive.table
 import flightlog.audit.table
 import flightlog.ingest.otlp.unmapped_table
 import flightlog.journal.table

@@ -49,6 +49,9 @@ KINDS: dict[type[FlightlogError], Kind] = {
     errors.PricesInvalid: Kind(
         40016, "prices-invalid", "The price list can't be used", "Mend `prices.toml` in the data folder."
     ),
+    errors.RetentionInvalid: Kind(
+        40018, "retention-invalid", "The rules of retention can't be used", "Mend `retention.toml` in the data folder."
+    ),
     errors.NoteInvalid: Kind(
         40017, "note-invalid", "The signed note can't be believed", "Check the file and the key that you trust."
     ),
@@ -89,6 +92,12 @@ KINDS: dict[type[FlightlogError], Kind] = {
         "The permission was denied",
         "`facts.rule` names the rule; GET /api/audits?decision=denied lists what was denied.",
     ),
+    errors.EventsHeld: Kind(
+        40307,
+        "events-held",
+        "The events are under a legal hold",
+        "GET /api/retention/holds lists the holds; what is held is removed or erased after its release alone.",
+    ),
     errors.BindRefused: Kind(
         40303, "bind-refused", "Loopback only", "Bind to 127.0.0.1; put a proxy that authenticates in front for others."
     ),
@@ -128,6 +137,9 @@ KINDS: dict[type[FlightlogError], Kind] = {
     ),
     errors.ViewNotFound: Kind(
         40405, "view-not-found", "There is no such saved view", "GET /api/views lists them; it may have been deleted."
+    ),
+    errors.HoldNotFound: Kind(
+        40410, "hold-not-found", "There is no such hold", "GET /api/retention/holds lists those that stand."
     ),
     errors.FeedbackNotFound: Kind(
         40407, "feedback-not-found", "There is no such feedback", "GET /api/feedback lists it, the latest first."
@@ -212,6 +224,21 @@ KINDS: dict[type[FlightlogError], Kind] = {
     errors.GrpcExtraMissing: Kind(
         50013, "grpc-extra-missing", "The grpc extra is missing", "Install it: pip install 'flightlog[grpc]'."
     ),
+    errors.ArchiveExtraMissing: Kind(
+        50016, "archive-extra-missing", "The archive extra is missing", "Install it: pip install 'flightlog[archive]'."
+    ),
+    errors.ArchiveFileMissing: Kind(
+        50014,
+        "archive-file-missing",
+        "A file of the archive is missing",
+        "Put it back from a copy; nothing else has it.",
+    ),
+    errors.ArchiveFileBroken: Kind(
+        50015,
+        "archive-file-broken",
+        "A file of the archive is damaged",
+        "Put it back from a copy; nothing else has it.",
+    ),
     errors.IndexUnsupported: Kind(
         50008, "index-unsupported", "This store makes no text index", "Search without one, or keep the store in SQLite."
     ),
@@ -251,6 +278,12 @@ KINDS: dict[type[FlightlogError], Kind] = {
         "audit-not-stored",
         "The audit record is not in the store",
         "Look at `facts.state`: what is spooled gets there once the spool is delivered, what failed was not recorded.",
+    ),
+    errors.ArchiveUnavailable: Kind(
+        50311,
+        "archive-unavailable",
+        "The archive does not answer",
+        "Look at the disk or the object store that `facts.place` names, then try again.",
     ),
     errors.WitnessFailed: Kind(
         50309, "witness-failed", "A checkpoint is not at every witness", "Mend what `detail` names; it is sent again."

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Select, delete, insert, select, update
 
+from flightlog.journal.changes import note_change
 from flightlog.journal.index import forget
 from flightlog.journal.rows import ERASED_DIGEST
 from flightlog.journal.table import erased_payloads, event_payloads, run_events
@@ -19,6 +20,7 @@ def erase_payloads(tx: Tx, ids: Sequence[int], erasure_id: int) -> None:
 
     The envelope stays. `erasure_id` is the journal id of the event that says who erased them and why.
     """
+    note_change(tx)
     for start in range(0, len(ids), IDS_AT_ONCE):
         some = ids[start : start + IDS_AT_ONCE]
         forget(tx, some)

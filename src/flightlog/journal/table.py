@@ -119,6 +119,16 @@ projections = Table(
     sqlite_strict=True,
 )
 
+# One row: how often rows that were stored before were changed or removed (an erasure, retention). Whoever works on what it read a
+# while ago, as the archiver does, can tell that it is not the same any more.
+journal_changes = Table(
+    "journal_changes",
+    metadata,
+    Column("one", Int64, primary_key=True, autoincrement=False),
+    Column("changes", Int64, nullable=False),
+    sqlite_strict=True,
+)
+
 # The events whose payload was erased, and the journal id of the audit event that says why and by whom.
 erased_payloads = Table(
     "erased_payloads",

@@ -1,0 +1,1 @@
+"""The archive: closed stretches of the journal as immutable Parquet files, and the manifest that says which there are."""
