@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import json
 from collections.abc import Collection
 from functools import lru_cache
@@ -36,7 +37,7 @@ class ArchivedFile(NamedTuple):
     events: int
     bytes: int
     payload_bytes: int
-    digest: bytes
+    digest: builtins.bytes
     schema_version: int
     created_at_min: int
     created_at_max: int

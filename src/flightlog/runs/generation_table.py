@@ -68,6 +68,13 @@ def _index(name: str, column: str, where: str) -> None:
     )
 
 
+# The archive takes what an answer's event says in numbers from here.
+Index(
+    "generations_answer",
+    generations.c.answer_id,
+    sqlite_where=text("answer_id IS NOT NULL"),
+    postgresql_where=text("answer_id IS NOT NULL"),
+)
 _index("run", "run_id", "run_id IS NOT NULL")
 # Most traces are a run of the same id, and are found by that.
 TRACED_ELSEWHERE = "generations.trace_id <> coalesce(generations.run_id, '')"

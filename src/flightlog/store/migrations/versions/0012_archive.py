@@ -72,3 +72,7 @@ def upgrade() -> None:
         _number("since"),
         sqlite_strict=True,
     )
+    answered = sa.text("answer_id IS NOT NULL")
+    op.create_index(
+        "generations_answer", "generations", ["answer_id"], sqlite_where=answered, postgresql_where=answered
+    )
