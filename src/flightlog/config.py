@@ -69,6 +69,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     seal_witnesses: tuple[str, ...] = ()
     seal_witness_seconds: float = 3600.0
     seal_key_overlap_seconds: float = 30 * 24 * 3600.0
+    retention: bool = True
+    retention_seconds: float | None = 7 * 24 * 3600.0
+    retention_audit_seconds: float | None = None
+    retention_summaries_seconds: float | None = 365 * 24 * 3600.0
+    retention_every_seconds: float = 3600.0
+    retention_share_max: float = 0.15
+    run_events_max: int = 1_000_000
     sse_heartbeat_seconds: float = 15.0
     sse_watchers_max: int = 256
 
@@ -160,6 +167,13 @@ HELP: dict[str, str] = {
     "seal_witnesses": "Where copies of checkpoints go: file:PATH, git:FOLDER, https://…, ots:https://….",
     "seal_witness_seconds": "How often a checkpoint is handed to the witnesses while events come.",
     "seal_key_overlap_seconds": "How long the old key signs beside a new one.",
+    "retention": "Whether `flightlog up` removes what is due; `flightlog retention run` does all the same.",
+    "retention_seconds": "How long events are kept where no rule says otherwise; `null` keeps them for ever.",
+    "retention_audit_seconds": "How long audit records and decisions on permissions are kept where no rule says otherwise.",
+    "retention_summaries_seconds": "How long summaries of runs, generations and feedback are kept beyond their events.",
+    "retention_every_seconds": "How often `flightlog up` looks for what is due.",
+    "retention_share_max": "Most of one core's time that removing takes, 0 to 1.",
+    "run_events_max": "Soft cap of events per run: beyond it the run is warned of, and its oldest debug and info events go first.",
     "sse_heartbeat_seconds": "How often a silent event stream sends a comment, so that proxies keep it open.",
     "sse_watchers_max": "Most event streams open at once.",
 }

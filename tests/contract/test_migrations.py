@@ -11,7 +11,9 @@ from sqlalchemy import inspect, text
 import flightlog.archive.table
 import flightlog.audit.table
 import flightlog.ingest.otlp.unmapped_table
+import flightlog.journal.removed
 import flightlog.journal.table
+import flightlog.retention.table
 import flightlog.runs.feedback_table
 import flightlog.runs.generation_table
 import flightlog.runs.table

@@ -11,7 +11,7 @@ SRC = Path(__file__).parents[2] / "src" / "flightlog"
 FLOORS: dict[int, set[str]] = {
     6: {"api", "console", "cli", "ops", "demo", "otel", "reports"},
     5: {"wiring", "testing", "services", "filters"},
-    4: {"archive", "erasure", "audit", "ingest", "runs", "seal", "views"},
+    4: {"archive", "erasure", "audit", "ingest", "runs", "seal", "views", "retention"},
     3: {"journal"},
     2: {"recorder", "store"},
     1: {"events"},
