@@ -11,6 +11,7 @@
     │   │   ├── QueryInvalid
     │   │   ├── LimitInvalid
     │   │   ├── CursorInvalid
+    │   │   ├── StatsTooMuch
     │   │   └── ParameterUnknown
     │   ├── BodyInvalid               the bytes of a request
     │   │   ├── BodyTooLarge
@@ -62,7 +63,9 @@
     ├── IndexUnsupported
     ├── ServerExtraMissing
     │   ├── ArchiveExtraMissing
-    │   └── GrpcExtraMissing
+    │   ├── GrpcExtraMissing
+    │   ├── PostgresExtraMissing
+    │   └── McpExtraMissing
     └── RedactionFailed               the payload can't be shown to be free of secrets, so it is withheld
 
 The docstring of a class is its message: the first paragraph says what happened, in one sentence, with the facts filled
@@ -135,6 +138,10 @@ class LimitInvalid(FilterInvalid):
 
 class CursorInvalid(FilterInvalid):
     """The cursor {cursor!r} is not one that Flightlog gave out; start again without it."""
+
+
+class StatsTooMuch(FilterInvalid):
+    """The numbers asked for are more than {limit}; ask for less time, or for other groups."""
 
 
 class ParameterUnknown(FilterInvalid):
@@ -342,6 +349,14 @@ class ServerExtraMissing(FlightlogError):
 
 class GrpcExtraMissing(ServerExtraMissing):
     """{what} needs the grpc extra: pip install 'flightlog[grpc]'."""
+
+
+class PostgresExtraMissing(ServerExtraMissing):
+    """{what} needs the postgres extra: pip install 'flightlog[postgres]'."""
+
+
+class McpExtraMissing(ServerExtraMissing):
+    """{what} needs the mcp extra: pip install 'flightlog[mcp]'."""
 
 
 class ArchiveExtraMissing(ServerExtraMissing):

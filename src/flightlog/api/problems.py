@@ -79,6 +79,9 @@ KINDS: dict[type[FlightlogError], Kind] = {
         "The cursor is not one of ours",
         "Hand back a cursor as it was given, or start without one.",
     ),
+    errors.StatsTooMuch: Kind(
+        40020, "stats-too-much", "The numbers are too many to count at once", "Ask for less time, or for other groups."
+    ),
     errors.ParameterUnknown: Kind(
         40007,
         "parameter-unknown",
@@ -223,6 +226,12 @@ KINDS: dict[type[FlightlogError], Kind] = {
     ),
     errors.GrpcExtraMissing: Kind(
         50013, "grpc-extra-missing", "The grpc extra is missing", "Install it: pip install 'flightlog[grpc]'."
+    ),
+    errors.PostgresExtraMissing: Kind(
+        50022, "postgres-extra-missing", "The postgres extra is missing", "Install it: pip install 'flightlog[postgres]'."
+    ),
+    errors.McpExtraMissing: Kind(
+        50021, "mcp-extra-missing", "The mcp extra is missing", "Install it: pip install 'flightlog[mcp]'."
     ),
     errors.ArchiveExtraMissing: Kind(
         50016, "archive-extra-missing", "The archive extra is missing", "Install it: pip install 'flightlog[archive]'."
