@@ -9,9 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
 from sqlalchemy import text
 
 from flightlog.events.envelope import StoredEvent
+from flightlog.journal.condition import Condition
+from flightlog.journal.filter import EventFilter
+from flightlog.journal.lookup import older_rows
 from flightlog.store.contract import Tx
 
 # They may name a run or task that nobody ever saw.
@@ -53,7 +57,11 @@ def _is_known(tx: Tx, what: str, id_: str) -> bool:
     found = tx.sql.execute(_BEFORE[what], {"id": id_}).scalar()
     if found is not None:
         return not found
-    return bool(tx.sql.execute(_IN_JOURNAL[what], {"id": id_}).scalar())
+    if tx.sql.execute(_IN_JOURNAL[what], {"id": id_}).scalar():
+        return True
+    named = EventFilter(run_id=id_) if what == "run" else EventFilter(task_id=id_)
+    said_about = Condition(field="type", values=tuple(sorted(SAID_ABOUT)), negated=True)
+    return bool(older_rows(tx.sql, ("id",), replace(named, also=(said_about,)), count=1))
 
 
 # Texts of ours alone go into these.

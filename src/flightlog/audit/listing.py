@@ -17,8 +17,8 @@ from flightlog.config import Settings
 from flightlog.errors import AuditNotFound, CursorInvalid, LimitInvalid
 from flightlog.events.envelope import StoredEvent
 from flightlog.journal.filter import INT64_MAX, is_storable
+from flightlog.journal.lookup import ids_of
 from flightlog.journal.read import get_events_at
-from flightlog.journal.table import run_events
 from flightlog.store.contract import Store
 
 PAIRED_MAX = 100  # records beside one, such as the decision beside the request
@@ -145,10 +145,9 @@ def find_audit(store: Store, event_id: str) -> Audit | None:
     """One record by its event's id, if there is one."""
     if not is_storable(event_id):
         return None
-    joined = audits.join(run_events, run_events.c.id == audits.c.id)
-    wanted = select(audits).select_from(joined).where(run_events.c.event_id == event_id)
     with store.read() as connection:
-        found = connection.execute(wanted).mappings().first()
+        place = ids_of(connection, [event_id]).get(event_id)
+        found = connection.execute(select(audits).where(audits.c.id == place)).mappings().first()
     return None if found is None else _of(found)
 
 

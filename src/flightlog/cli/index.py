@@ -70,16 +70,17 @@ def drop(folder: options.Folder = None, as_json: options.AsJson = False) -> None
 def status(folder: options.Folder = None, as_json: options.AsJson = False) -> None:
     """Say which events the text index holds."""
     from flightlog.journal import index
+    from flightlog.journal.history import line_of
 
     place = options.chosen_folder(folder)
     keeper = Keeper(place, Settings.load(place), writable=False)
     try:
         with keeper.store.read() as connection:
-            held = index.held(connection)
+            held, archived_until = index.held(connection), line_of(connection)
     finally:
         keeper.close()
     if held is not None:
-        _tell(held.first_id, held.last_id, as_json)
+        _tell(held.first_id, held.last_id, as_json, archived_until)
     elif as_json:
         output.print_json({"first_id": None, "last_id": None, "complete": False})
     else:
@@ -100,11 +101,14 @@ def _record(keeper: Keeper, operation: str, details: dict[str, Any], tx: Tx | No
     )
 
 
-def _tell(first_id: int, last_id: int, as_json: bool) -> None:
-    complete = first_id <= 1
+def _tell(first_id: int, last_id: int, as_json: bool, archived_until: int = 0) -> None:
+    complete = first_id <= archived_until + 1
     if as_json:
         output.print_json({"first_id": first_id, "last_id": last_id, "complete": complete})
     elif complete:
-        print(f"the index holds all {count(last_id, 'event')}")
+        print(
+            f"the index holds all {count(last_id - archived_until, 'event')}"
+            + (" that are not archived" * bool(archived_until))
+        )
     else:
         print(f"the index holds events {first_id:,} to {last_id:,}; `flightlog index build` goes on")

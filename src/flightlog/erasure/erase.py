@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
-from sqlalchemy import select
 
 from flightlog.erasure.prove import Samples, files_with
 from flightlog.erasure.spool import overwrite_in_spool
@@ -19,9 +18,9 @@ from flightlog.errors import ErasureIncomplete, FilterInvalid
 from flightlog.journal.erase import erase_payloads
 from flightlog.journal.filter import EventFilter
 from flightlog.journal.index import tidy
-from flightlog.journal.plan import Span, ids_of_page
+from flightlog.journal.lookup import rows_of_page
+from flightlog.journal.plan import Span
 from flightlog.journal.read import head_id
-from flightlog.journal.table import event_payloads, run_events
 from flightlog.store.contract import Store, Tx
 
 BATCH_EVENTS = 1_000  # their ids stand in one audit event, which has to fit into a payload
@@ -32,6 +31,16 @@ class Part(Protocol):
 
     def __call__(self, tx: Tx, ids: Sequence[int]) -> None:
         """Forget what came from the payloads of these events."""
+
+
+class _Row(NamedTuple):
+    """What is read of an event that may be erased."""
+
+    id: int
+    event_id: str
+    type: str
+    name: str | None
+    payload: str | None
 
 
 # Appends the audit event of one batch inside its transaction and gives the event's journal id.
@@ -106,17 +115,9 @@ class Eraser:
             end = head_id(connection) + 1
         while True:
             with self._store.read() as connection:
-                page = ids_of_page(connection, wanted, Span(after, end, False), BATCH_EVENTS)
-                source = page.join(run_events, run_events.c.id == page.c.id)
-                source = source.outerjoin(event_payloads, event_payloads.c.id == page.c.id)
-                asked = select(
-                    run_events.c.id,
-                    run_events.c.event_id,
-                    run_events.c.type,
-                    run_events.c.name,
-                    event_payloads.c.payload,
-                ).select_from(source)
-                found = connection.execute(asked.order_by(run_events.c.id)).all()
+                span = Span(after, end, backwards=False)
+                rows = rows_of_page(connection, _Row._fields, wanted, span, BATCH_EVENTS)
+            found = [_Row(*row) for row in rows]
             # What an erasure said of itself stays: without it nobody could tell erased from lost.
             left = [row for row in found if row.payload is not None and (row.type, row.name) != ("audit", self._said)]
             if left:

@@ -14,7 +14,7 @@ from flightlog.errors import FlightlogError
 from flightlog.events.envelope import Event
 from flightlog.journal import rows
 from flightlog.journal.projector import Projector
-from flightlog.journal.sift import Sifted, sift
+from flightlog.journal.sift import Sifted, came_before, sift
 from flightlog.journal.spans import enter_spans
 from flightlog.journal.table import journal_head, spool_positions
 from flightlog.store.contract import DuplicateKey, RowRefused, Store, Tx
@@ -124,7 +124,7 @@ class Journal:
     def _insert_all(self, tx: Tx, batch: list[rows.Ready | FlightlogError], first_id: int, now: int) -> Sifted | None:
         """The usual case: all of it is new and sound. None when it is not, and nothing was done."""
         ready = [item for item in batch if not isinstance(item, FlightlogError)]
-        if len(ready) < len(batch):
+        if len(ready) < len(batch) or came_before(tx, ready):
             return None
         try:
             rows.insert(tx, ready, first_id, now)

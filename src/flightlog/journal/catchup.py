@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from sqlalchemy import Connection, select, update
 
 from flightlog.events.envelope import StoredEvent
-from flightlog.journal import rows
 from flightlog.journal.filter import EventFilter
-from flightlog.journal.plan import Span, ids_of_page
-from flightlog.journal.table import event_payloads, projections, run_events
+from flightlog.journal.plan import Span
+from flightlog.journal.read import events_of_page
+from flightlog.journal.table import projections
 from flightlog.store.contract import Store, Tx
 
 BATCH_EVENTS = 1_000  # in one transaction, so that appends are not kept waiting
@@ -47,14 +47,8 @@ def _piece(tx: Tx, name: str, types: Sequence[str], take: Take, batch_events: in
     if row is None or row.position >= row.until_id:
         return None
     # By the index of types where some are asked for: a walk over everything would look at most rows for nothing.
-    page = ids_of_page(
-        tx.sql, EventFilter(types=tuple(types)), Span(row.position, row.until_id + 1, False), batch_events
-    )
-    joined = page.join(run_events, run_events.c.id == page.c.id).outerjoin(
-        event_payloads, event_payloads.c.id == run_events.c.id
-    )
-    asked = select(*rows.ENVELOPE, event_payloads.c.payload).select_from(joined).order_by(run_events.c.id)
-    events = [rows.from_row(found) for found in tx.sql.execute(asked)]
+    span = Span(row.position, row.until_id + 1, backwards=False)
+    events = events_of_page(tx.sql, EventFilter(types=tuple(types)), span, batch_events)
     if events:
         take(tx, events)
     reached = events[-1].id if len(events) == batch_events else row.until_id

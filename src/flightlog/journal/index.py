@@ -13,6 +13,7 @@ from sqlalchemy import Connection, delete, insert, select, text, update
 
 from flightlog.errors import IndexUnsupported
 from flightlog.events.envelope import StoredEvent
+from flightlog.journal.history import line_of
 from flightlog.journal.table import event_payloads, journal_head, run_events, search_range
 from flightlog.journal.words import WORD_CHARS_MAX, text_of, words_of
 from flightlog.store.contract import Store, Tx
@@ -70,9 +71,9 @@ def build(store: Store, told: Callable[[Held], None] = lambda held: None) -> Hel
     _check(store)
     store.write(_begin)
     while True:
-        reached = store.write(_add_earlier)
+        reached, is_whole = store.write(_add_earlier)
         told(reached)
-        if reached.first_id <= 1:
+        if is_whole:
             return reached
 
 
@@ -103,10 +104,12 @@ def _begin(tx: Tx) -> None:
         tx.sql.execute(insert(search_range).values(one=1, first_id=head + 1, last_id=head))
 
 
-def _add_earlier(tx: Tx) -> Held:
+def _add_earlier(tx: Tx) -> tuple[Held, bool]:
+    """What the index holds then, and whether that is all there is: what was archived is never in it."""
     known = held(tx.sql)
     assert known is not None
-    first = max(1, known.first_id - BUILD_EVENTS)
+    lowest = line_of(tx.sql) + 1
+    first = max(lowest, known.first_id - BUILD_EVENTS) if known.first_id > lowest else known.first_id
     found = (
         select(run_events.c.id, run_events.c.name, event_payloads.c.payload)
         .select_from(run_events.join(event_payloads, event_payloads.c.id == run_events.c.id))
@@ -115,7 +118,7 @@ def _add_earlier(tx: Tx) -> Held:
     )
     _add(tx.sql, [(row.id, text_of(row.payload.encode(), row.name)) for row in tx.sql.execute(found)])
     tx.sql.execute(update(search_range).values(first_id=first))
-    return Held(first, known.last_id)
+    return Held(first, known.last_id), first <= lowest
 
 
 def _add(connection: Connection, texts: Iterable[tuple[int, str]]) -> None:

@@ -89,11 +89,14 @@ class Span(NamedTuple):
     backwards: bool
 
 
-def ids_of_page(connection: Connection, wanted: EventFilter, span: Span, count: int) -> Subquery:
-    """At most `count` ids from the near end of the span, as something to join."""
+def ids_of_page(connection: Connection, wanted: EventFilter, span: Span, count: int, *, floor: int = 0) -> Subquery:
+    """At most `count` ids from the near end of the span, as something to join.
+
+    Nothing up to `floor` counts as being in the table, and the span begins after it.
+    """
     path = choose(connection, wanted)
     if path.via in _WHOLE_JOURNAL:
-        span = _shorten(connection, wanted, span)
+        span = _shorten(connection, wanted, span, floor)
     order = text("id DESC" if span.backwards else "id")
     branches = _branches(connection, wanted, path, span, count)
     if path.via == _TRACE and wanted.run_id is None:
@@ -157,16 +160,16 @@ def _is_narrow(connection: Connection, wanted: EventFilter) -> bool:
     return int(counted) <= NARROW_EVENTS_MAX
 
 
-def _shorten(connection: Connection, wanted: EventFilter, span: Span) -> Span:
+def _shorten(connection: Connection, wanted: EventFilter, span: Span, floor: int) -> Span:
     """A wide time range still has a first and a last id; without it the walk may start far outside."""
     times = _times(wanted)
     source = _source(connection, _TIME)
     if span.backwards and span.before_id is None and wanted.until is not None:
         last = connection.execute(select(func.max(_c["id"])).select_from(source).where(*times)).scalar()
         return span._replace(before_id=(last or 0) + 1)
-    if not span.backwards and not span.after_id and wanted.since is not None:
+    if not span.backwards and (span.after_id or 0) <= floor and wanted.since is not None:
         first = connection.execute(select(func.min(_c["id"])).select_from(source).where(*times)).scalar()
-        return span._replace(after_id=(first or 1) - 1)
+        return span._replace(after_id=max(floor, (first or 1) - 1))
     return span
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Select, select, text
+from sqlalchemy import Connection, select
 
 from flightlog.config import Settings
 from flightlog.errors import CursorInvalid, EventNotFound, LimitInvalid
 from flightlog.events.envelope import StoredEvent
 from flightlog.journal import rows
 from flightlog.journal.filter import EVERYTHING, INT64_MAX, EventFilter, is_storable
-from flightlog.journal.plan import Span, ids_of_page
+from flightlog.journal.lookup import ids_of, rows_at, rows_of_page
+from flightlog.journal.plan import Span
 from flightlog.journal.search import Scanned, Search
-from flightlog.journal.table import event_payloads, journal_head, run_events
+from flightlog.journal.table import journal_head
 from flightlog.store.contract import Store
 
 __all__ = [
@@ -113,14 +113,8 @@ def _read(
     connection: Connection, wanted: EventFilter, span: Span, count: int, *, payloads: bool = True
 ) -> list[StoredEvent]:
     """At most `count` events from the near end of the span, in its direction."""
-    page = ids_of_page(connection, wanted, span, count)
-    found = page.join(run_events, run_events.c.id == page.c.id)
-    columns = list(rows.ENVELOPE)
-    if payloads:
-        found = found.outerjoin(event_payloads, event_payloads.c.id == page.c.id)
-        columns.append(event_payloads.c.payload)
-    order = text("1 DESC" if span.backwards else "1")
-    return [rows.from_row(row) for row in connection.execute(select(*columns).select_from(found).order_by(order))]
+    names = rows.WHOLE if payloads else rows.ENVELOPE
+    return [rows.from_row(row) for row in rows_of_page(connection, names, wanted, span, count)]
 
 
 def _page(events: list[StoredEvent], span: Span, limit: int) -> EventPage:
@@ -138,37 +132,36 @@ def _page(events: list[StoredEvent], span: Span, limit: int) -> EventPage:
 
 def get_event(store: Store, event_id: str) -> StoredEvent:
     """The event with its payload. Raises EventNotFound."""
-    found = _one(store, run_events.c.event_id == event_id) if is_storable(event_id) else None
-    if found is None:
+    with store.read() as connection:
+        places = ids_of(connection, [event_id]) if is_storable(event_id) else {}
+        found = rows_at(connection, rows.WHOLE, places.values())
+    if not found:
         raise EventNotFound(event_id=event_id)
-    return found
+    return rows.from_row(found[0])
 
 
 def get_event_at(store: Store, id: int) -> StoredEvent:  # noqa: A002 (the journal's own word)
     """The event at this place in commit order, with its payload. Raises EventNotFound."""
-    found = _one(store, run_events.c.id == id) if 0 < id <= INT64_MAX else None
-    if found is None:
+    found = get_events_at(store, [id]) if 0 < id <= INT64_MAX else []
+    if not found:
         raise EventNotFound(event_id=id)
-    return found
+    return found[0]
 
 
 def get_events_at(store: Store, ids: Collection[int]) -> list[StoredEvent]:
     """The events at these places in commit order, with their payloads; those that are not there are left out."""
     with store.read() as connection:
-        found = connection.execute(_whole().where(run_events.c.id.in_(ids)).order_by(run_events.c.id))
-        return [rows.from_row(row) for row in found]
+        return events_at(connection, ids)
 
 
-def _one(store: Store, condition: ColumnElement[bool]) -> StoredEvent | None:
-    with store.read() as connection:
-        row = connection.execute(_whole().where(condition)).first()
-    return None if row is None else rows.from_row(row)
+def events_at(connection: Connection, ids: Collection[int]) -> list[StoredEvent]:
+    """The same on a snapshot that the caller holds."""
+    return [rows.from_row(row) for row in rows_at(connection, rows.WHOLE, ids)]
 
 
-def _whole() -> Select[Any]:
-    """Events with their payloads."""
-    payloads = run_events.outerjoin(event_payloads, event_payloads.c.id == run_events.c.id)
-    return select(*rows.ENVELOPE, event_payloads.c.payload).select_from(payloads)
+def events_of_page(connection: Connection, wanted: EventFilter, span: Span, count: int) -> list[StoredEvent]:
+    """At most `count` events with their payloads from the near end of the span, in its direction; `wanted` without a text."""
+    return _read(connection, wanted, span, count)
 
 
 def head_id(connection: Connection) -> int:

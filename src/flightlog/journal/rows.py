@@ -88,11 +88,12 @@ def content(event: Event, digest: bytes) -> tuple[Any, ...]:
 
 
 # The columns that a page reads, in the order of `from_row`.
-ENVELOPE = (run_events.c.id, *(run_events.c[name] for name in EVENT_COLUMNS), *run_events.columns[-3:])
+ENVELOPE: tuple[str, ...] = ("id", *EVENT_COLUMNS, "received_at", "payload_bytes", "payload_digest")
+WHOLE = (*ENVELOPE, "payload")
 
 
 def from_row(row: Sequence[Any]) -> StoredEvent:
-    """A StoredEvent from the columns ENVELOPE and, when it was asked for, the payload after them."""
+    """A StoredEvent from the columns ENVELOPE, or WHOLE where the payload was asked for."""
     (
         row_id, event_id, type_, created_at, run_id, project, name, level, source, actor, trace_id, span_id,
         parent_span_id, task_id, correlation_id, status, duration_ns, producer_id, seq, flags,

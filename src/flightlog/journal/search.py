@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import msgspec
-from sqlalchemy import Connection, select, text
+from sqlalchemy import Connection
 
 from flightlog.events.envelope import StoredEvent
 from flightlog.journal import index, rows
 from flightlog.journal.filter import EventFilter
-from flightlog.journal.plan import Span, holds
-from flightlog.journal.table import event_payloads, run_events
+from flightlog.journal.history import line_of
+from flightlog.journal.lookup import rows_at_that_hold
+from flightlog.journal.plan import Span
 from flightlog.journal.words import Sought, text_of
 
 CHUNK_EVENTS = 500
@@ -66,7 +67,8 @@ class Search:
         known = index.held(self._connection)
         if known is None or known.last_id < known.first_id:
             return [(after, before, False)]
-        edge = min(max(known.first_id, after + 1), before)
+        # What was archived has left the index.
+        edge = min(max(known.first_id, line_of(self._connection) + 1, after + 1), before)
         made = [(after, edge, False)] if edge > after + 1 else []
         return [*made, (edge - 1, before, True)] if before > edge else made
 
@@ -100,10 +102,5 @@ class Search:
             events = self._read(self._plain, Span(low, high, down), size)
             return [event.id for event in events], events
         ids = index.candidates(self._connection, self._sought.as_match(), low, high, size, down)
-        asked = (
-            select(*rows.ENVELOPE, event_payloads.c.payload)
-            .select_from(run_events.outerjoin(event_payloads, event_payloads.c.id == run_events.c.id))
-            .where(run_events.c.id.in_(ids), *holds(self._plain))
-            .order_by(text("1 DESC" if down else "1"))
-        )
-        return ids, [rows.from_row(row) for row in self._connection.execute(asked)]
+        found = rows_at_that_hold(self._connection, rows.WHOLE, self._plain, ids)
+        return ids, [rows.from_row(row) for row in (reversed(found) if down else found)]

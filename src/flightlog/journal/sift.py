@@ -5,21 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import select
-
 from flightlog.errors import EventIdConflict, EventInvalid, FlightlogError
 from flightlog.events.envelope import check_envelope
+from flightlog.journal.history import history_of
+from flightlog.journal.lookup import ids_of, rows_at
 from flightlog.journal.rows import CONTENT_COLUMNS, ERASED_DIGEST, Ready, content, insert
-from flightlog.journal.table import run_events
 from flightlog.store.contract import DuplicateKey, RowRefused, Tx
 
-LOOKUP_IDS_MAX = 500  # event ids asked for in one statement
-
-_KNOWN_COLUMNS = (
-    run_events.c.id,
-    *(run_events.c[name] for name in CONTENT_COLUMNS),
-    run_events.c.payload_digest,
-)
+_KNOWN_COLUMNS = ("id", *CONTENT_COLUMNS, "payload_digest")
 
 
 class Sifted(NamedTuple):
@@ -87,13 +80,25 @@ def _is_described(mine: tuple[object, ...], theirs: tuple[object, ...]) -> bool:
 
 def _known(tx: Tx, event_ids: list[str]) -> dict[str, tuple[int, tuple[object, ...]]]:
     """Which of these are in the journal: their ids and content."""
-    found: dict[str, tuple[int, tuple[object, ...]]] = {}
-    usable = [event_id for event_id in event_ids if _is_text(event_id)]
-    for start in range(0, len(usable), LOOKUP_IDS_MAX):
-        wanted = select(*_KNOWN_COLUMNS).where(run_events.c.event_id.in_(usable[start : start + LOOKUP_IDS_MAX]))
-        for row in tx.sql.execute(wanted):
-            found[row.event_id] = (row[0], tuple(row[1:]))
-    return found
+    places = ids_of(tx.sql, [event_id for event_id in event_ids if _is_text(event_id)])
+    return {row[1]: (row[0], tuple(row[1:])) for row in rows_at(tx.sql, _KNOWN_COLUMNS, places.values())}
+
+
+def came_before(tx: Tx, batch: Sequence[Ready]) -> bool:
+    """Whether one of these events is in the history already, where no index of the tables would meet it.
+
+    Whatever is in there was created by a certain time, and what is new is younger: the usual batch is not looked for.
+    """
+    history = history_of(tx.sql)
+    if history is None or not history.until(tx.sql):
+        return False
+    newest = history.newest(tx.sql)
+    late = [event.event_id for event, *_ in batch if _is_number(event.created_at) and event.created_at <= newest]
+    return bool(history.find(tx.sql, [event_id for event_id in late if _is_text(event_id)])) if late else False
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int)
 
 
 def _is_text(value: object) -> bool:

@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any
+from typing import NamedTuple
 
 from sqlalchemy import Connection, select, text, update
 
+from flightlog.journal.condition import Condition
+from flightlog.journal.filter import EventFilter
+from flightlog.journal.history import line_of
+from flightlog.journal.lookup import older_rows
 from flightlog.journal.table import OF_A_SPAN, run_events, span_places, span_range
 from flightlog.store.contract import Tx
 
 BEHIND_EVENTS_MAX = 16_000  # so many of the newest events are not entered yet; walking them takes some milliseconds
 LOOKUP_SPANS_MAX = 500  # ids asked for in one statement
 
-_FOUND = (run_events.c.id, run_events.c.span_id, run_events.c.run_id, run_events.c.trace_id)
+SPAN_TYPES = ("span_started", "span_finished", "llm_response", "tool_result")  # those of OF_A_SPAN
+
+
+class SpanEvent(NamedTuple):
+    """An event that says how a span began or ended."""
+
+    id: int
+    span_id: str
+    run_id: str | None
+    trace_id: str | None
+
+
+_FOUND = tuple(run_events.c[name] for name in SpanEvent._fields)
 # In the order of the index: its pages are written one after the other, each once.
 _ENTER = text(
     f"INSERT INTO span_places (span_id, id) SELECT span_id, id FROM run_events"  # noqa: S608 (our own words)
@@ -30,16 +46,25 @@ def enter_spans(tx: Tx, first_id: int, last_id: int) -> None:
     tx.sql.execute(update(span_range).values(last_id=last_id))
 
 
-def events_of_spans(connection: Connection, span_ids: Collection[str]) -> Iterator[Any]:
-    """Rows of id, span_id, run_id and trace_id, one for each event that says how one of these spans began or ended."""
+def events_of_spans(connection: Connection, span_ids: Collection[str]) -> Iterator[SpanEvent]:
+    """One for each event that says how one of these spans began or ended."""
     ordered = sorted(span_ids)
-    entered = _entered(connection) if ordered else 0
+    if not ordered:
+        return
+    entered, until = _entered(connection), line_of(connection)
     joined = span_places.join(run_events, run_events.c.id == span_places.c.id)
     for start in range(0, len(ordered), LOOKUP_SPANS_MAX):
         some = ordered[start : start + LOOKUP_SPANS_MAX]
-        yield from connection.execute(select(*_FOUND).select_from(joined).where(span_places.c.span_id.in_(some)))
-        late = select(*_FOUND).where(run_events.c.id > entered, text(OF_A_SPAN), run_events.c.span_id.in_(some))
-        yield from connection.execute(late)
+        wanted = EventFilter(types=SPAN_TYPES, also=(Condition(field="span_id", values=tuple(some)),))
+        for row in older_rows(connection, SpanEvent._fields, wanted):
+            yield SpanEvent(*row)
+        placed = select(*_FOUND).select_from(joined)
+        placed = placed.where(span_places.c.span_id.in_(some), span_places.c.id > until)
+        late = select(*_FOUND).where(
+            run_events.c.id > max(entered, until), text(OF_A_SPAN), run_events.c.span_id.in_(some)
+        )
+        for asked in (placed, late):
+            yield from map(SpanEvent._make, connection.execute(asked))
 
 
 def _entered(connection: Connection) -> int:

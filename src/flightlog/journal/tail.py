@@ -13,6 +13,7 @@ from flightlog.config import Settings
 from flightlog.errors import CursorInvalid, FlightlogError
 from flightlog.events.envelope import StoredEvent
 from flightlog.journal.filter import EVERYTHING, EventFilter
+from flightlog.journal.history import line_of
 from flightlog.journal.plan import Span
 from flightlog.journal.read import DEFAULTS, check_limit, head_id, read_page
 from flightlog.journal.table import run_events
@@ -229,7 +230,7 @@ class TailHub:
             now = head_id(connection)
             if now == head:
                 return set(), now
-            if not head <= now <= head + LOOK_EVENTS_MAX:
+            if not head <= now <= head + LOOK_EVENTS_MAX or head < line_of(connection):
                 return None, now
             wanted = select(run_events.c.run_id).where(run_events.c.id > head, run_events.c.id <= now).distinct()
             return set(connection.execute(wanted).scalars()), now

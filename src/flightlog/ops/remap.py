@@ -15,14 +15,15 @@ from flightlog.clock import Clock, SystemClock
 from flightlog.events.envelope import Event, StoredEvent
 from flightlog.ids import Ids, SystemIds
 from flightlog.ingest.otlp.mapping import MAPPING_VERSION
-from flightlog.ingest.otlp.remap import TYPES, Reading, read_again
+from flightlog.ingest.otlp.remap import TYPES, Reading, look_in, read_again
+from flightlog.ingest.otlp.sources import Sources
 from flightlog.ingest.otlp.unmapped import Seen, UnmappedProjector
 from flightlog.ingest.otlp.unmapped_table import unmapped_attributes
-from flightlog.journal import rows
 from flightlog.journal.filter import EventFilter
-from flightlog.journal.plan import Span, ids_of_page
-from flightlog.journal.read import head_id
-from flightlog.journal.table import event_payloads, projections, run_events
+from flightlog.journal.lookup import ids_of
+from flightlog.journal.plan import Span
+from flightlog.journal.read import events_of_page, head_id
+from flightlog.journal.table import projections
 from flightlog.runs.feedback_project import link_pending
 from flightlog.runs.project import RunProjector
 from flightlog.runs.reread import Change, apply_changes, changes
@@ -93,6 +94,7 @@ class Remap:
         self._store, self._journal, self._settings = keeper.store, keeper.journal, keeper.settings
         self._runs = RunProjector(keeper.prices)
         self._unmapped = UnmappedProjector(keeper.settings)
+        self._sources = Sources()
         self._wanted = wanted
         self._version = version
         self._batch = batch_events
@@ -161,19 +163,15 @@ class Remap:
         return made, reached
 
     def _events(self, connection: Connection, position: int, until: int) -> list[StoredEvent]:
-        page = ids_of_page(connection, self._filter, Span(position, until + 1, False), self._batch)
-        joined = page.join(run_events, run_events.c.id == page.c.id).outerjoin(
-            event_payloads, event_payloads.c.id == run_events.c.id
-        )
-        asked = select(*rows.ENVELOPE, event_payloads.c.payload).select_from(joined).order_by(run_events.c.id)
-        return [rows.from_row(found) for found in connection.execute(asked)]
+        return events_of_page(connection, self._filter, Span(position, until + 1, backwards=False), self._batch)
 
     def _look(
         self, connection: Connection, events: list[StoredEvent]
     ) -> tuple[Remapped, list[tuple[StoredEvent, Reading]], list[Change], list[Event]]:
         """What these events say now, and what that changes."""
         made = Remapped(dry_run=False, mapping=self._version)
-        readings = [(event, read) for event in events if (read := read_again(event, self._version)) is not None]
+        look = look_in(connection, self._sources)
+        readings = [(event, read) for event in events if (read := read_again(event, look, self._version)) is not None]
         made.looked_at = len(readings)
         given = _not_there(connection, [one for _, reading in readings for one in reading.feedback])
         made.feedback = len(given)
@@ -213,12 +211,8 @@ class Remap:
 def _not_there(connection: Connection, events: list[Event]) -> list[Event]:
     """Those that are not stored yet."""
     fresh = {event.event_id: event for event in events}
-    keys = list(fresh)
-    for start in range(0, len(keys), 500):
-        known = select(run_events.c.event_id).where(run_events.c.event_id.in_(keys[start : start + 500]))
-        for event_id in connection.execute(known).scalars():
-            fresh.pop(event_id, None)
-    return list(fresh.values())
+    known = ids_of(connection, list(fresh))
+    return [event for event_id, event in fresh.items() if event_id not in known]
 
 
 def is_half_done(connection: Connection) -> bool:

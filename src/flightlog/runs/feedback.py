@@ -15,8 +15,8 @@ from flightlog.events.envelope import Event, StoredEvent
 from flightlog.events.feedback import fault_of, read_opinion
 from flightlog.journal.append import Journal
 from flightlog.journal.filter import INT64_MAX, is_storable
+from flightlog.journal.lookup import ids_of
 from flightlog.journal.read import get_events_at
-from flightlog.journal.table import run_events
 from flightlog.runs.feedback_filter import ALL_FEEDBACK, FeedbackFilter, conditions
 from flightlog.runs.feedback_project import PENDING, id_of
 from flightlog.runs.feedback_table import feedback, feedback_events
@@ -192,12 +192,9 @@ def _find(connection: Connection, feedback_id: str) -> Feedback | None:
 
 
 def _find_by_event(connection: Connection, event_id: str) -> Feedback | None:
-    wanted = (
-        select(feedback)
-        .join(feedback_events, feedback_events.c.feedback_id == feedback.c.feedback_id)
-        .join(run_events, run_events.c.id == feedback_events.c.id)
-        .where(run_events.c.event_id == event_id)
-    )
+    said = feedback_events.c.feedback_id == feedback.c.feedback_id
+    place = ids_of(connection, [event_id]).get(event_id)
+    wanted = select(feedback).join(feedback_events, said).where(feedback_events.c.id == place)
     row = connection.execute(wanted).mappings().first()
     return None if row is None else _of(row)
 

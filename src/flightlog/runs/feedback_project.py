@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, select, update
 from flightlog.events.envelope import Event, StoredEvent
 from flightlog.events.feedback import Opinion, read_opinion
 from flightlog.journal.catchup import catch_up
-from flightlog.journal.table import run_events
+from flightlog.journal.lookup import rows_at
 from flightlog.runs.feedback_table import feedback, feedback_events
 from flightlog.runs.feedback_targets import LOOKUP_MAX, Named, Place, find_places, ids_brought
 from flightlog.store.contract import Store, Tx
@@ -176,16 +176,11 @@ def _linked(target_type: str | None, run_id: str | None, place: Place | None) ->
 
 
 def _link(tx: Tx, which: Any) -> None:
-    columns = (feedback.c.feedback_id, feedback.c.target_id, feedback.c.target_type)
-    joined = feedback.join(run_events, run_events.c.id == feedback.c.id)
-    wanted = (
-        select(*columns, run_events.c.run_id, run_events.c.trace_id)
-        .select_from(joined)
-        .where(feedback.c.status == PENDING, which)
-    )
+    columns = (feedback.c.feedback_id, feedback.c.target_id, feedback.c.target_type, feedback.c.id)
+    waiting = tx.sql.execute(select(*columns).where(feedback.c.status == PENDING, which)).all()
+    around = {row[0]: row[1:] for row in rows_at(tx.sql, ("id", "run_id", "trace_id"), {row.id for row in waiting})}
     named = {
-        row.feedback_id: Named(row.target_id, row.target_type, row.run_id, row.trace_id)
-        for row in tx.sql.execute(wanted)
+        row.feedback_id: Named(row.target_id, row.target_type, *around[row.id]) for row in waiting if row.id in around
     }
     places = find_places(tx, named.values())
     found = [

@@ -14,15 +14,14 @@ from typing import Any, NamedTuple
 from sqlalchemy import Select, Table, select
 
 from flightlog.events.envelope import StoredEvent
-from flightlog.journal.spans import events_of_spans
-from flightlog.journal.table import run_events
+from flightlog.journal.lookup import named
+from flightlog.journal.spans import SPAN_TYPES, events_of_spans
 from flightlog.runs.calls import CALL_TYPES
 from flightlog.runs.generation_table import generations
 from flightlog.runs.table import runs
 from flightlog.store.contract import Tx
 
 LOOKUP_MAX = 500  # ids asked for in one statement
-SPAN_TYPES = frozenset({"span_started", "span_finished", "llm_response", "tool_result"})  # those of OF_A_SPAN
 
 _TRACE_AND_SPAN = re.compile("([0-9a-f]{32})-([0-9a-f]{16})")
 
@@ -51,7 +50,7 @@ def find_places(tx: Tx, wanted: Iterable[Named]) -> dict[Named, Place]:
     if not asked:
         return {}
     known = _Known(tx, asked)
-    return {named: place for named in asked if (place := known.place(named)) is not None}
+    return {each: place for each in asked if (place := known.place(each)) is not None}
 
 
 def ids_brought(events: Sequence[StoredEvent]) -> set[str]:
@@ -85,16 +84,26 @@ def _within(run_id: str | None, key: str) -> str:
     return key if run_id is None else f"{run_id}-{key}"
 
 
+class _Said(NamedTuple):
+    """What an event says of the call that it tells of."""
+
+    event_id: str
+    type: str
+    run_id: str | None
+    span_id: str | None
+    correlation_id: str | None
+
+
 class _Known:
     """What the store knows of these targets, read at once."""
 
     def __init__(self, tx: Tx, asked: list[Named]) -> None:
-        targets = {named.target_id for named in asked}
-        self._events = {row.event_id: row for row in _rows(tx, _EVENTS, run_events, "event_id", targets)}
+        targets = {each.target_id for each in asked}
+        self._events = {row[1]: _Said(*row[1:]) for row in named(tx.sql, ("id", *_Said._fields), targets)}
         self._spans: dict[str, list[Any]] = defaultdict(list)
         for row in events_of_spans(tx.sql, {_span_of(target)[1] for target in targets}):
             self._spans[row.span_id].append(row)
-        candidates = {each for named in asked for each in self._candidates(named)}
+        candidates = {candidate for each in asked for candidate in self._candidates(each)}
         candidates.update(_within(row.run_id, span) for span, rows in self._spans.items() for row in rows)
         self._generations = {
             row.generation_id: row for row in _rows(tx, _GENERATIONS, generations, "generation_id", candidates)
@@ -140,9 +149,6 @@ class _Known:
         return Place("span", own if own in self._generations else None, row.run_id, span_id)
 
 
-_EVENTS = select(
-    run_events.c.event_id, run_events.c.type, run_events.c.run_id, run_events.c.span_id, run_events.c.correlation_id
-)
 _GENERATIONS = select(generations.c.generation_id, generations.c.run_id, generations.c.span_id)
 
 

@@ -8,8 +8,10 @@ from msgspec.structs import asdict, astuple
 from sqlalchemy import bindparam, select, update
 
 from flightlog.events.envelope import StoredEvent
-from flightlog.journal import rows
-from flightlog.journal.table import event_payloads, run_events
+from flightlog.journal.filter import EventFilter
+from flightlog.journal.history import ALL_ROWS
+from flightlog.journal.plan import Span
+from flightlog.journal.read import events_at, events_of_page
 from flightlog.runs.calls import CALL_TYPES, Call
 from flightlog.runs.generation_fold import GenerationState, rebuilt, state_of_call
 from flightlog.runs.generation_table import generations
@@ -84,13 +86,10 @@ def _rebuild(tx: Tx, state: GenerationState, calls: Iterable[Call], read: ReadCa
 def _events_of(tx: Tx, state: GenerationState) -> list[StoredEvent]:
     """The events in the journal that may belong to the generation."""
     key = state.generation_id.removeprefix(f"{state.run_id}-") if state.run_id is not None else state.generation_id
-    joined = run_events.outerjoin(event_payloads, event_payloads.c.id == run_events.c.id)
-    asked = select(*rows.ENVELOPE, event_payloads.c.payload).select_from(joined)
-    by_correlation = (run_events.c.correlation_id == key, run_events.c.run_id == state.run_id)
-    by_id = (run_events.c.id.in_([id_ for id_ in (state.answer_id, state.request_id) if id_ is not None]),)
-    found: dict[int, StoredEvent] = {}
-    for where in (by_correlation, by_id):
-        for row in tx.sql.execute(asked.where(run_events.c.type.in_(sorted(CALL_TYPES)), *where)):
-            event = rows.from_row(row)
-            found[event.id] = event
-    return list(found.values())
+    called = EventFilter(types=tuple(sorted(CALL_TYPES)), correlation_id=key, run_id=state.run_id)
+    everything = Span(None, None, backwards=False)
+    by_correlation = events_of_page(tx.sql, called, everything, ALL_ROWS)
+    by_id = events_at(tx.sql, [id_ for id_ in (state.answer_id, state.request_id) if id_ is not None])
+    # A filter without a run asks for any: of a call without one, only others without one are meant.
+    of_the_run = [event for event in by_correlation if event.run_id == state.run_id]
+    return list({event.id: event for event in (*of_the_run, *by_id) if event.type in CALL_TYPES}.values())

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, func, literal, select, tuple_
+from sqlalchemy import ColumnElement, Connection, func, literal, select, tuple_
 
 from flightlog.config import Settings
 from flightlog.errors import CursorInvalid, FilterInvalid, GenerationNotFound, LimitInvalid
 from flightlog.journal.filter import is_storable
-from flightlog.journal.table import run_events
+from flightlog.journal.lookup import rows_at
 from flightlog.runs.fold import INT64_MAX, NANO
 from flightlog.runs.generation_filter import ALL_GENERATIONS, TOKENS, GenerationFilter, conditions
 from flightlog.runs.generation_table import generations
@@ -137,16 +137,14 @@ def list_generations(
         found = connection.execute(keys.order_by(*order).limit(limit + 1)).all()
         page = found[:limit]
         ids = [row.id for row in page]
-        rows = {
-            row["id"]: dict(row) for row in connection.execute(_whole().where(generations.c.id.in_(ids))).mappings()
-        }
+        rows = _whole(connection, generations.c.id.in_(ids))
         total, counted_all = None, True
         if count:
             beyond = select(generations.c.id).where(*asked).limit(settings.facet_runs_max + 1).subquery()
             number = connection.execute(select(func.count()).select_from(beyond)).scalar_one()
             total, counted_all = min(number, settings.facet_runs_max), number <= settings.facet_runs_max
     return GenerationPage(
-        [generation_of(rows[id_]) for id_ in ids if id_ in rows],
+        [rows[id_] for id_ in ids if id_ in rows],
         _make_cursor(_Cursor(sort, page[-1].sorted_by, page[-1].id)) if len(found) > limit else None,
         total,
         counted_all,
@@ -155,38 +153,29 @@ def list_generations(
 
 def get_generation(store: Store, generation_id: str) -> Generation:
     """The generation's row. Raises GenerationNotFound."""
-    row = None
+    found: dict[int, Generation] = {}
     if is_storable(generation_id):
         with store.read() as connection:
-            found = connection.execute(_whole().where(generations.c.generation_id == generation_id))
-            row = found.mappings().first()
-    if row is None:
+            found = _whole(connection, generations.c.generation_id == generation_id)
+    if not found:
         raise GenerationNotFound(generation_id=generation_id)
-    return generation_of(dict(row))
+    return next(iter(found.values()))
 
 
-def _whole() -> Select[Any]:
-    """The rows with the ids of their events."""
-    answers, requests = run_events.alias("answers"), run_events.alias("requests")
-    joined = generations.outerjoin(answers, answers.c.id == generations.c.answer_id).outerjoin(
-        requests, requests.c.id == generations.c.request_id
-    )
-    return select(
-        generations, answers.c.event_id.label("answer_event"), requests.c.event_id.label("request_event")
-    ).select_from(joined)
+def _whole(connection: Connection, wanted: ColumnElement[bool]) -> dict[int, Generation]:
+    """The rows by their ids, with the ids of their events."""
+    rows = connection.execute(select(generations).where(wanted)).mappings().all()
+    places = {row[name] for row in rows for name in ("answer_id", "request_id") if row[name] is not None}
+    events = dict(map(tuple, rows_at(connection, ("id", "event_id"), places)))
+    return {row["id"]: _generation_of(dict(row), events) for row in rows}
 
 
-_FIELDS = tuple(column.name for column in generations.columns)
-
-
-def generation_of(row: Mapping[str, Any]) -> Generation:
-    """A row of the table, with `answer_event` and `request_event` beside its columns."""
-    given = {name: row[name] for name in _FIELDS}
-    if given["streamed"] is not None:
-        given["streamed"] = bool(given["streamed"])
-    return Generation(
-        **given, event_id=row["answer_event"] or row["request_event"], request_event_id=row["request_event"]
-    )
+def _generation_of(row: dict[str, Any], events: Mapping[int, str]) -> Generation:
+    """A row of the table; `events` are the ids of events by their places."""
+    if row["streamed"] is not None:
+        row["streamed"] = bool(row["streamed"])
+    answer, request = events.get(row["answer_id"]), events.get(row["request_id"])
+    return Generation(**row, event_id=answer or request, request_event_id=request)
 
 
 def _check_limit(limit: int | None, settings: Settings) -> int:

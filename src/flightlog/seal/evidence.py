@@ -13,20 +13,17 @@ from typing import IO, Any, NamedTuple
 
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
-from sqlalchemy import Select, select
 
 from flightlog.clock import format_ns
 from flightlog.errors import EvidenceMissing
 from flightlog.journal.erase import IDS_AT_ONCE, erasures_of
 from flightlog.journal.filter import EventFilter
-from flightlog.journal.plan import Span, ids_of_page
 from flightlog.journal.read import head_id
-from flightlog.journal.table import event_payloads, run_events
 from flightlog.seal.keys import Keys
-from flightlog.seal.leaf import COLUMNS, HEADER, REST
+from flightlog.seal.leaf import HEADER, REST
 from flightlog.seal.merkle import inclusion_proof, leaf_hash, tree_hash
 from flightlog.seal.note import Checkpoint, open_note
-from flightlog.seal.table import seal_salts
+from flightlog.seal.rows import whole_page, whole_rows
 from flightlog.seal.tiles import TILE_WIDTH, Tiles, width_of
 from flightlog.store.contract import Store
 
@@ -211,7 +208,7 @@ class _Collected:
             self.runs.add(row[5])
         self.first_at = row[2] if self.first_at is None else min(self.first_at, row[2])
         self.last_at = row[2] if self.last_at is None else max(self.last_at, row[2])
-        event = dict(zip((*HEADER, *REST), row[:-2], strict=True))
+        event = dict(zip((*HEADER, *REST), row, strict=False))
         event |= {"at": format_ns(row[2]), "leaf": leaf.decode(), "salt": salt.hex() if salt is not None else None}
         # The payload last and byte for byte as it was stored: its digest is over these very bytes.
         return _encode(event)[:-1] + b',"payload":' + (payload or "{}").encode() + b"}\n"
@@ -225,16 +222,7 @@ class _Collected:
 
 def _page(store: Store, wanted: EventFilter, after: int) -> Sequence[Sequence[Any]]:
     with store.read() as connection:
-        page = ids_of_page(connection, wanted, Span(after, head_id(connection) + 1, False), EVENTS_AT_ONCE)
-        return connection.execute(_rows().where(run_events.c.id.in_(select(page.c.id)))).all()
-
-
-def _rows() -> Select[Any]:
-    source = run_events.outerjoin(event_payloads, event_payloads.c.id == run_events.c.id)
-    source = source.outerjoin(seal_salts, seal_salts.c.id == run_events.c.id)
-    return (
-        select(*COLUMNS[:-1], event_payloads.c.payload, seal_salts.c.salt).select_from(source).order_by(run_events.c.id)
-    )
+        return whole_page(connection, wanted, after, head_id(connection) + 1, EVENTS_AT_ONCE)
 
 
 def _erasures(store: Store, erased: Sequence[int], present: set[int]) -> Iterator[Sequence[Any]]:
@@ -247,7 +235,7 @@ def _erasures(store: Store, erased: Sequence[int], present: set[int]) -> Iterato
     for erasure_id in sorted(said):
         if erasure_id - 1 not in present:
             with store.read() as connection:
-                yield from connection.execute(_rows().where(run_events.c.id == erasure_id)).all()
+                yield from whole_rows(connection, [erasure_id])
 
 
 def _nodes(

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 import msgspec
 
 from flightlog.errors import TileBroken
-from flightlog.journal.table import run_events
 
 VERSION = "flightlog-leaf/1"
 SALT_BYTES = 16
@@ -47,7 +46,7 @@ REST: tuple[str, ...] = (
     "project", "name", "level", "source", "actor", "trace_id", "span_id", "parent_span_id", "task_id", "correlation_id",
     "status", "duration_ns", "flags",
 )  # fmt: skip
-COLUMNS = tuple(run_events.c[name] for name in (*HEADER, *REST, "payload_digest"))
+COLUMNS: tuple[str, ...] = (*HEADER, *REST, "payload_digest")
 _HEADER, _REST = len(HEADER), len(HEADER) + len(REST)
 
 

@@ -19,12 +19,12 @@ from flightlog.clock import Clock
 from flightlog.errors import SealBroken, TileBroken, TileMissing
 from flightlog.journal.read import head_id
 from flightlog.journal.rows import ERASED_DIGEST
-from flightlog.journal.table import run_events
 from flightlog.seal.growth import Edge
 from flightlog.seal.keys import Keys
-from flightlog.seal.leaf import COLUMNS, SALT_BYTES, leaf_of, missing_leaf
+from flightlog.seal.leaf import SALT_BYTES, leaf_of, missing_leaf
 from flightlog.seal.merkle import tree_hash
 from flightlog.seal.note import Checkpoint, open_note, sign
+from flightlog.seal.rows import leaf_rows
 from flightlog.seal.table import seal_salts, seal_state
 from flightlog.seal.tiles import Tiles, write_whole
 from flightlog.store.contract import Store, Tx
@@ -90,9 +90,7 @@ class Sealer:
             end = min(head_id(connection), size + self._batch_events_max)
             if end <= size:
                 return 0
-            found = connection.execute(
-                select(*COLUMNS).where(run_events.c.id > size, run_events.c.id <= end).order_by(run_events.c.id)
-            ).all()
+            found = leaf_rows(connection, size, end)
         drawn = self._chance(SALT_BYTES * (end - size))
         salts = [drawn[at : at + SALT_BYTES] for at in range(0, len(drawn), SALT_BYTES)]
         by_id = {row[0]: row for row in found}

@@ -12,17 +12,20 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import func, or_, select
 
 from flightlog.errors import NoteInvalid, TileBroken, TileMissing
-from flightlog.journal.erase import IDS_AT_ONCE, erasures_of
+from flightlog.journal.erase import erasures_of
+from flightlog.journal.filter import EVERYTHING
+from flightlog.journal.history import line_of
+from flightlog.journal.lookup import older_rows, rows_at
 from flightlog.journal.read import head_id
-from flightlog.journal.table import event_payloads, run_events
+from flightlog.journal.table import run_events
 from flightlog.seal.keys import Keys
 from flightlog.seal.leaf import COLUMNS, HEADER, MISSING, Leaf, envelope_digest, payload_digest, read_leaf
 from flightlog.seal.merkle import HASH_BYTES, fold_perfect, leaf_hash, root_of, tree_hash
 from flightlog.seal.note import Checkpoint, Verifier, open_note
-from flightlog.seal.table import seal_salts
+from flightlog.seal.rows import whole_rows
 from flightlog.seal.tiles import TILE_WIDTH, Tiles, tile_path, width_of
 from flightlog.store.contract import Store
 
@@ -227,8 +230,8 @@ class Erasures:
             if found is None:
                 return False
             if found.erasure_id not in self._ranges:
-                asked = select(event_payloads.c.payload).where(event_payloads.c.id == found.erasure_id)
-                self._ranges[found.erasure_id] = _ids_in(connection.execute(asked).scalar())
+                said = rows_at(connection, ("id", "payload"), [found.erasure_id])
+                self._ranges[found.erasure_id] = _ids_in(said[0][1] if said else None)
         return any(first <= row_id <= last for first, last in self._ranges[found.erasure_id])
 
 
@@ -261,16 +264,11 @@ def check_rows(
 ) -> None:
     """Hold the rows of these ids against their leaves. What belongs elsewhere is put into `moved`, for `name_moves`."""
     found: dict[int, Sequence[Any]] = {}
-    source = run_events.outerjoin(event_payloads, event_payloads.c.id == run_events.c.id).outerjoin(
-        seal_salts, seal_salts.c.id == run_events.c.id
-    )
-    wanted = select(*COLUMNS, run_events.c.payload_bytes, event_payloads.c.payload, seal_salts.c.salt).select_from(
-        source
-    )
     with store.read() as connection:
-        for asked in _asked(list(leaves)):
-            for row in connection.execute(wanted.where(asked)):
-                found[row[0]] = row
+        for row in whole_rows(connection, list(leaves)):
+            if row[0] in found:
+                report.add("inserted_row", f"event {row[1]} stands in an archived file a second time", row[0])
+            found[row[0]] = row
     for row_id, leaf in leaves.items():
         held = found.get(row_id)
         if leaf.type == MISSING and not leaf.event_id:
@@ -279,15 +277,6 @@ def check_rows(
             report.add("deleted_row", f"event {leaf.event_id} is gone", row_id)
         else:
             _check_row(row_id, leaf, held, moved, erasures, report)
-
-
-def _asked(ids: list[int]) -> Iterator[ColumnElement[bool]]:
-    """Conditions that these ids, in their order, meet: one range where most of it is wanted."""
-    if ids and ids[-1] - ids[0] < 2 * len(ids):
-        yield run_events.c.id.between(ids[0], ids[-1])
-        return
-    for start in range(0, len(ids), IDS_AT_ONCE):
-        yield run_events.c.id.in_(ids[start : start + IDS_AT_ONCE])
 
 
 def _check_row(
@@ -350,8 +339,9 @@ def _check_ends(store: Store, size: int, report: Report) -> None:
         outside = or_(run_events.c.id < 1, run_events.c.id > max(head, size))
         for row_id, event_id in connection.execute(select(run_events.c.id, run_events.c.event_id).where(outside)):
             report.add("inserted_row", f"event {event_id} stands outside of what the journal gave out", row_id)
-        between = run_events.c.id.between(size + 1, max(head, size))
+        between = run_events.c.id.between(max(size, line_of(connection)) + 1, max(head, size))
         present = connection.execute(select(func.count()).select_from(run_events).where(between)).scalar_one()
+        present += len({row[0] for row in older_rows(connection, ("id",), EVERYTHING, after_id=size)})
     report.unsealed = max(0, head - size)
     if present < report.unsealed:
         report.add("deleted_row", f"{report.unsealed - present} events that were not sealed yet are gone")

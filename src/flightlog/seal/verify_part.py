@@ -11,12 +11,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
-from sqlalchemy import ColumnElement, select
 
 from flightlog.errors import EventNotFound, RunNotFound, TileBroken, TileMissing
-from flightlog.journal.filter import is_storable
+from flightlog.journal.filter import EventFilter, is_storable
+from flightlog.journal.history import ALL_ROWS
+from flightlog.journal.lookup import ids_of, rows_of_page
+from flightlog.journal.plan import Span
 from flightlog.journal.read import head_id
-from flightlog.journal.table import run_events
 from flightlog.seal.keys import Keys
 from flightlog.seal.leaf import Leaf
 from flightlog.seal.merkle import inclusion_proof, root_from_inclusion
@@ -77,7 +78,7 @@ def _verify(
         return None
     report = Report(findings=[])
     checkpoint = checkpoint_of(folder, keys, trusted, report)
-    ids, head = _rows_that_say(store, run_events.c[field] == value)
+    ids, head = _rows_that_say(store, field, value)
     if checkpoint is None:
         # Nothing can be proved; that alone is the finding.
         report.unsealed = len(ids)
@@ -108,11 +109,15 @@ def _verify(
     return report if report.sealed or ids else None
 
 
-def _rows_that_say(store: Store, wanted: ColumnElement[bool]) -> tuple[list[int], int]:
+def _rows_that_say(store: Store, field: str, value: str) -> tuple[list[int], int]:
     """The ids of the rows, and the last id that the journal gave out."""
     with store.read() as connection:
-        asked = select(run_events.c.id).where(wanted).order_by(run_events.c.id)
-        return list(connection.execute(asked).scalars()), head_id(connection)
+        if field == "event_id":
+            ids = list(ids_of(connection, [value]).values())
+        else:
+            everything = Span(None, None, backwards=False)
+            ids = [row[0] for row in rows_of_page(connection, ("id",), EventFilter(run_id=value), everything, ALL_ROWS)]
+        return ids, head_id(connection)
 
 
 class _Wanted:

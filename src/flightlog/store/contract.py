@@ -15,6 +15,9 @@ T = TypeVar("T")
 
 Dialect = Literal["sqlite", "postgresql"]
 
+# Under this name a connection's `info` has the `history` of its store: whoever reads the journal is handed a connection.
+HISTORY = "flightlog.history"
+
 # Every room's tables hang here, so that one test can hold them against what the migrations make.
 metadata = MetaData()
 
@@ -65,6 +68,9 @@ class Store(Protocol):
     url: str
     dialect: Dialect
     writable: bool
+    # What answers for the older part of the journal (`journal.history.History`); None where all of it is in the tables.
+    # Whoever opens the store sets it; every connection has it from then on.
+    history: Any
 
     def write(self, fn: Callable[[Tx], T], timeout: float | None = None) -> T:
         """Run `fn` in a transaction on the writer thread; return its result once that is committed.

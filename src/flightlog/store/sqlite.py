@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, QueuePool, create_engine
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from flightlog.config import Settings
 from flightlog.errors import NotFound, StoreGone, StoreUnavailable
 from flightlog.store import sqlite_errors
-from flightlog.store.contract import Dialect, Tx
+from flightlog.store.contract import HISTORY, Dialect, Tx
 from flightlog.store.lock import WriterLock
 from flightlog.store.migrations.run import revision, upgrade
 from flightlog.store.signal import PolledSignal, Signal
@@ -55,10 +55,19 @@ class SqliteStore:
         self._readers: Engine | None = None
         self._file: DatabaseFile | None = None
         self._closed = False
+        self._history: Any = None
         _stores.add(self)
         self._open()
 
     # ── Store ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def history(self) -> Any:
+        return self._history
+
+    @history.setter
+    def history(self, history: Any) -> None:
+        self._history = self._session.history = history
 
     def write(self, fn: Callable[[Tx], T], timeout: float | None = None) -> T:
         self._check_process()
@@ -77,6 +86,7 @@ class SqliteStore:
         try:
             with readers.connect() as connection:
                 connection.exec_driver_sql("BEGIN")
+                connection.info[HISTORY] = self._history
                 yield connection
         except PoolTimeout as error:
             raise StoreUnavailable(reason=f"all {READERS_MAX} readers are busy") from error

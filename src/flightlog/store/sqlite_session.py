@@ -16,7 +16,7 @@ from sqlalchemy import Connection, NullPool, Table, create_engine
 from flightlog.config import Settings
 from flightlog.errors import StoreGone, StoreUnavailable
 from flightlog.store import sqlite_errors
-from flightlog.store.contract import DuplicateKey, RowRefused, Tx
+from flightlog.store.contract import HISTORY, DuplicateKey, RowRefused, Tx
 from flightlog.store.lock import WriterLock
 from flightlog.store.writer import BlockedByOther
 
@@ -127,6 +127,7 @@ class SqliteSession:
     """The write connection. Everything here runs on the writer thread."""
 
     def __init__(self, path: Path, lock: WriterLock, settings: Settings) -> None:
+        self.history: Any = None
         self._path = path
         self._lock = lock
         self._synchronous = settings.sqlite_synchronous
@@ -220,6 +221,7 @@ class SqliteSession:
             self._give_up_if_stale(error)
             raise
         tx.sql.begin()
+        tx.sql.info[HISTORY] = self.history
         return tx
 
     def savepoint(self) -> None:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from sqlalchemy import func, select
-
 from flightlog.console import format as fmt
 from flightlog.console.page import Fragment, href
-from flightlog.journal.table import run_events
+from flightlog.journal.lookup import count_of_run
 from flightlog.runs.status import RUNNING
 from flightlog.runs.summary import RunSummary, get_run
 from flightlog.seal.state import SealState, read_seal
@@ -115,6 +113,5 @@ def _again(word: str, run: RunSummary) -> int | None:
 
 def _after(services: Services, run_id: str, signed_id: int) -> int:
     """How many events of the run came after the last signature."""
-    wanted = select(func.count()).where(run_events.c.run_id == run_id, run_events.c.id > signed_id)
     with services.store.read() as connection:
-        return int(connection.execute(wanted).scalar_one())
+        return count_of_run(connection, run_id, after_id=signed_id)
