@@ -6,7 +6,7 @@ import hashlib
 import importlib.util
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from flightlog.journal.append import Journal
     from flightlog.journal.projector import Projector
     from flightlog.journal.tail import TailHub
+    from flightlog.retention.holds import Say as SayRetention
+    from flightlog.retention.keep import Retention
     from flightlog.runs.pricing import PriceBook
     from flightlog.seal.keeper import SealKeeper
     from flightlog.seal.keys import Keys
@@ -171,7 +173,14 @@ class Keeper:
     prices: PriceBook
 
     def __init__(
-        self, folder: Path, settings: Settings, *, writable: bool, migrate: bool = True, take_lock: bool = False
+        self,
+        folder: Path,
+        settings: Settings,
+        *,
+        writable: bool,
+        migrate: bool = True,
+        take_lock: bool = False,
+        clock: Clock | None = None,
     ) -> None:
         if not has_server_extra():
             raise ServerExtraMissing(what=f"Reading or keeping the store in {folder}")
@@ -211,7 +220,8 @@ class Keeper:
         projectors: list[Projector] = [
             projector, FeedbackProjector(), AuditProjector(), UnmappedProjector(settings), IndexProjector()
         ]  # fmt: skip
-        self.journal = Journal(self.store, projectors, settings=settings)
+        timed = {} if clock is None else {"clock": clock}
+        self.journal = Journal(self.store, projectors, settings=settings, **timed)
         self.hub = TailHub(self.store, settings=settings)
         if ran:
             say_migrated(self, before, ran)
@@ -347,3 +357,93 @@ def say_erased(keeper: Keeper, actor: str) -> Callable[[Tx, dict[str, Any]], int
         return keeper.journal.append_in(tx, [event]).ids[0]
 
     return say
+
+
+def say_retained(keeper: Keeper, actor: str, clock: Clock | None = None) -> SayRetention:
+    """How retention says what it did: an audit event in its own transaction."""
+    from flightlog.audit.record import admin_event
+
+    care = make_intake(keeper.folder, keeper.settings)
+
+    def say(tx: Tx, operation: str, details: dict[str, Any]) -> int:
+        subject = "events" if operation == "retention.remove" else "hold"
+        event = admin_event(
+            operation,
+            actor=actor,
+            subject_type=subject,
+            subject_id=details.get("hold_id"),
+            details=details,
+            project=keeper.settings.project,
+            care=care,
+            clock=clock,
+        )
+        return keeper.journal.append_in(tx, [event]).ids[0]
+
+    return say
+
+
+def keeper_retention(keeper: Keeper, actor: str, clock: Clock | None = None) -> Retention:
+    """What removes from this folder what is due, in every room that holds something of it. `actor` is who has it done."""
+    from sqlalchemy import Connection, select
+
+    from flightlog.clock import SystemClock
+    from flightlog.journal.filter import EventFilter
+    from flightlog.journal.lookup import rows_of_page
+    from flightlog.journal.plan import Span
+    from flightlog.retention.keep import Retention
+    from flightlog.retention.rules import CAP, Mark, RunFact, load_rules
+    from flightlog.runs import retire
+    from flightlog.seal.erase import erase as in_seal
+    from flightlog.seal.table import seal_state
+
+    settings, clock = keeper.settings, clock or SystemClock()
+
+    def runs(connection: Connection, run_ids: Collection[str]) -> dict[str, RunFact]:
+        found = retire.standings(connection, run_ids).items()
+        return {
+            run_id: RunFact(one.status, one.last_event_at, [Mark(*mark) for mark in one.marks]) for run_id, one in found
+        }
+
+    def sealed(connection: Connection) -> int | None:
+        size = connection.execute(select(seal_state.c.size)).scalar()
+        return int(size or 0) if settings.seal else None
+
+    def warn(tx: Tx, run_id: str, events_max: int) -> None:
+        told = EventFilter(run_id=run_id, types=("degraded",), name=CAP)
+        if not rows_of_page(tx.sql, ("id",), told, Span(0, None, False), 1):
+            keeper.journal.append_in(tx, [_too_long(run_id, events_max, settings.project, clock)])
+
+    return Retention(
+        keeper.store,
+        lambda: load_rules(keeper.folder, settings),
+        say=say_retained(keeper, actor, clock),
+        runs=runs,
+        parts=[retire.forget_contents, in_seal],
+        clock=clock,
+        sealed=sealed,
+        too_many=retire.too_many,
+        warn=warn,
+        events_max=settings.run_events_max,
+        summaries=retire.RunSummaries(),
+    )
+
+
+def _too_long(run_id: str, events_max: int, project: str, clock: Clock) -> Event:
+    """What is said once, in the run itself, when it has more events than it should."""
+    from flightlog.events.payload import encode_payload
+    from flightlog.ids import SystemIds
+    from flightlog.retention.rules import CAP
+
+    now = clock.now_ns()
+    detail = f"the run has more than {events_max} events: its oldest debug events go first, then its oldest info events"
+    return Event(
+        event_id=SystemIds().event_id(now),
+        type="degraded",
+        created_at=now,
+        run_id=run_id,
+        project=project,
+        name=CAP,
+        level="warn",
+        source="flightlog",
+        payload=msgspec.Raw(encode_payload({"reason": CAP, "detail": detail}).data),
+    )

@@ -122,6 +122,17 @@ def remove_rows(tx: Tx, ids: Sequence[int]) -> None:
             tx.sql.execute(delete(table).where(table.c.id.in_(some)))
 
 
+def removed_when(connection: Connection, row_id: int) -> int | None:
+    """When this event was removed, in nanoseconds since 1970; None where no removal took it."""
+    asked = select(removals.c.removed_at, removals.c.ranges).where(
+        removals.c.last_id >= row_id, removals.c.first_id <= row_id
+    )
+    for removed_at, data in connection.execute(asked):
+        if _inside(unpack(data), [row_id]):
+            return int(removed_at)
+    return None
+
+
 # ── what was removed, for whoever finds a gap ────────────────────────────────────────────────────────────────────────
 
 
