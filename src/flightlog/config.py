@@ -78,6 +78,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     run_events_max: int = 1_000_000
     sse_heartbeat_seconds: float = 15.0
     sse_watchers_max: int = 256
+    mcp_answer_chars_max: int = 24_000
 
     @classmethod
     def load(cls, folder: Path | None = None, environ: Mapping[str, str] = os.environ, **given: Any) -> Settings:
@@ -176,4 +177,5 @@ HELP: dict[str, str] = {
     "run_events_max": "Soft cap of events per run: beyond it the run is warned of, and its oldest debug and info events go first.",
     "sse_heartbeat_seconds": "How often a silent event stream sends a comment, so that proxies keep it open.",
     "sse_watchers_max": "Most event streams open at once.",
+    "mcp_answer_chars_max": "Longest answer of `flightlog mcp` to an agent, in characters; longer ones say how to go on. At least 2,000.",
 }

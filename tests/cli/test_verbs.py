@@ -54,6 +54,7 @@ def test_the_verbs_are_these() -> None:
         "index drop",
         "index status",
         "instrument",
+        "mcp",
         "migrate",
         "otlp unmapped",
         "prices list",

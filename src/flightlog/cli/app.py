@@ -22,6 +22,7 @@ VERBS: dict[str, str] = {
     "instrument": "instrument",
     "run": "run",
     "report": "report",
+    "mcp": "mcp",
     "tail": "tail",
     "events": "events",
     "generation": "generation",

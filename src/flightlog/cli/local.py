@@ -99,7 +99,9 @@ class FolderSource:
 
         found = get_generation(self._store, generation_id)
         said = feedback_on(self._store, generation_id=generation_id)
-        return _document(generation_detail_shape(found, read_content(self._store, found, as_understood), said))
+        return _document(
+            generation_detail_shape(found, read_content(self._store, found, as_understood(self._store)), said)
+        )
 
     def prices(self, model: str | None, provider: str | None) -> Doc:
         from flightlog.api.shapes_generations import PricesShape, price_shape
@@ -122,7 +124,7 @@ class FolderSource:
 
         page = read_events(
             self._store,
-            _filter(query),
+            event_filter_of(query),
             after_id=after_id,
             before_id=before_id,
             limit=limit,
@@ -130,6 +132,12 @@ class FolderSource:
             settings=self.settings,
         )
         return _document(event_page_shape(page, payloads=True))
+
+    def event(self, event_id: str) -> Doc:
+        from flightlog.api.shapes import event_shape
+        from flightlog.journal.read import get_event
+
+        return _document(event_shape(get_event(self._store, event_id)))
 
     def head(self) -> int:
         from flightlog.journal.read import head_id
@@ -141,7 +149,7 @@ class FolderSource:
         from flightlog.api.shapes import event_shape
         from flightlog.journal.tail import Tail
 
-        tail = Tail(self._store, _filter(query), after_id, settings=self.settings)
+        tail = Tail(self._store, event_filter_of(query), after_id, settings=self.settings)
         while True:
             yield [_document(event_shape(event)) for event in tail.next(FOLLOW_SECONDS)]
 
@@ -188,7 +196,8 @@ class FolderPricing:
         self._keeper.close()
 
 
-def _filter(query: EventQuery) -> Any:
+def event_filter_of(query: EventQuery) -> Any:
+    """The journal's own filter for what was asked. Raises QueryInvalid."""
     from flightlog.clock import SystemClock
     from flightlog.filters.compile import event_filter, narrowed_events
     from flightlog.journal.read import EventFilter

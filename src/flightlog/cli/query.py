@@ -114,6 +114,9 @@ class Source(Protocol):
     ) -> Doc:
         """`{events, nextAfterId, nextBeforeId, more}`, oldest first."""
 
+    def event(self, event_id: str) -> Doc:
+        """One event with its payload. Raises EventNotFound."""
+
     def head(self) -> int:
         """The id of the newest event; 0 when there is none."""
 

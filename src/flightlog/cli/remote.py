@@ -20,6 +20,7 @@ from flightlog.config import MIB, Settings
 from flightlog.errors import (
     EventIdConflict,
     EventInvalid,
+    EventNotFound,
     FlightlogError,
     GenerationNotFound,
     RunNotFound,
@@ -31,6 +32,7 @@ from flightlog.events.envelope import Event
 from flightlog.version import __version__
 
 POST_BYTES_MAX = 8 * MIB
+EXPORT_BYTES = MIB
 RECONNECT_SECONDS = 1.0
 # Longer than the server's sign of life, so that a stream that says nothing for so long is broken.
 SILENCE_SECONDS_MAX = 60.0
@@ -137,6 +139,22 @@ class ServerSource:
         needs = ("events", "nextAfterId", "nextBeforeId", "more")
         return self.get("/api/events", [*_parameters(query, _NAMES), *page], needs=needs)
 
+    def export(self, query: EventQuery, form: str) -> Iterator[bytes]:
+        """The events in this format, as the server makes them. Raises ServerUnavailable where the stream is cut off."""
+        request = self._request("/api/events/export", [*_parameters(query, _NAMES), ("format", form)])
+        try:
+            with self._open(request, timeout=max(self._timeout, SILENCE_SECONDS_MAX)) as response:
+                while piece := response.read1(EXPORT_BYTES):
+                    yield piece
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise self._unavailable(error) from None
+
+    def event(self, event_id: str) -> Doc:
+        if event_id in (".", ".."):
+            raise EventNotFound(event_id=event_id)
+        path = f"/api/events/{urllib.parse.quote(event_id, safe='')}"
+        return self.get(path, needs=("event_id", "type", "payload"))
+
     def head(self) -> int:
         return int(self.health()["store"].get("last_event_id") or 0)
 
@@ -182,7 +200,8 @@ class ServerSource:
         """Send events; they are stored when this returns. Those that were refused come back with the reason."""
         posted = Posted(0, 0, [])
         first = 0
-        for lines in _pieces([wire.encode(event) for event in events]):
+        # A line's end can only stand between the values of a payload, where a space means the same.
+        for lines in _pieces([wire.encode(event).replace(b"\r", b" ").replace(b"\n", b" ") for event in events]):
             answer = self._post(wire.encode_lines(lines))
             rejected = [(first + item["index"], _refusal(item)) for item in answer["rejected"]]
             posted = Posted(
