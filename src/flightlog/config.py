@@ -76,6 +76,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     retention_every_seconds: float = 3600.0
     retention_share_max: float = 0.15
     run_events_max: int = 1_000_000
+    archive: bool = True
+    archive_url: str | None = None
+    archive_s3_endpoint: str | None = None
+    archive_after_seconds: float = 86400.0
+    hot_events_max: int = 1_000_000
+    archive_seconds: float = 10.0
+    archive_share_max: float = 0.15
+    archive_file_events_max: int = 250_000
+    archive_file_bytes_max: int = 128 * MIB
+    archive_grace_seconds: float = 60.0
+    reserve_bytes: int = 64 * MIB
+    data_bytes_max: int | None = None
     sse_heartbeat_seconds: float = 15.0
     sse_watchers_max: int = 256
     mcp_answer_chars_max: int = 24_000
@@ -175,6 +187,18 @@ HELP: dict[str, str] = {
     "retention_every_seconds": "How often `flightlog up` looks for what is due.",
     "retention_share_max": "Most of one core's time that removing takes, 0 to 1.",
     "run_events_max": "Soft cap of events per run: beyond it the run is warned of, and its oldest debug and info events go first.",
+    "archive": "Whether the process that keeps the store moves old events into Parquet files.",
+    "archive_url": "Where these files lie: a folder, or s3://bucket/prefix. It is `archive` in the data folder unless set.",
+    "archive_s3_endpoint": "Where the S3 store is that is not Amazon's, as http://host:port. Keys and region come from the usual AWS_… variables.",
+    "archive_after_seconds": "How long an event stays in the database before it is archived.",
+    "hot_events_max": "Most events in the database; with more, the oldest are archived whatever their age.",
+    "archive_seconds": "How often it is looked whether there is something to archive.",
+    "archive_share_max": "Most of the store's time that deleting archived rows and giving back their space takes, 0 to 1.",
+    "archive_file_events_max": "Most events in one file of the archive.",
+    "archive_file_bytes_max": "Most bytes of payloads in one file of the archive; some times as much memory is needed to write it.",
+    "archive_grace_seconds": "How long a file of the archive that is not needed any more is kept for those who still read it.",
+    "reserve_bytes": "Size of a file that keeps a piece of the disk, to be let go of when the disk is full, so that archiving can make room. 0: none.",
+    "data_bytes_max": "Most bytes that the data folder may take; beyond it events are archived whatever their age. No limit unless set.",
     "sse_heartbeat_seconds": "How often a silent event stream sends a comment, so that proxies keep it open.",
     "sse_watchers_max": "Most event streams open at once.",
     "mcp_answer_chars_max": "Longest answer of `flightlog mcp` to an agent, in characters; longer ones say how to go on. At least 2,000.",

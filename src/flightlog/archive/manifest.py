@@ -23,6 +23,7 @@ class State(NamedTuple):
     version: int
     last_file_id: int
     archived_at: int
+    store_id: str
 
 
 class ArchivedFile(NamedTuple):

@@ -27,6 +27,8 @@ archive_state = Table(
     # The last file_id ever given, which outlives the file.
     Column("last_file_id", Int64, nullable=False),
     Column("archived_at", Int64, nullable=False),
+    # Whose archive it is: what is at the same place and bears another name belongs to another store. Empty before the first file.
+    Column("store_id", Text, nullable=False),
     sqlite_strict=True,
 )
 

@@ -30,9 +30,10 @@ def upgrade() -> None:
         "archive_state",
         _key("one"),
         *map(_number, ("archived_until", "dropped_until", "created_at_max", "version", "last_file_id", "archived_at")),
+        _text("store_id"),
         sqlite_strict=True,
     )
-    op.execute("INSERT INTO archive_state VALUES (1, 0, 0, 0, 0, 0, 0)")
+    op.execute("INSERT INTO archive_state VALUES (1, 0, 0, 0, 0, 0, 0, '')")
     op.create_table(
         "archive_files",
         _key("file_id"),
