@@ -199,7 +199,7 @@ def test_a_file_that_is_not_there_is_a_problem_and_the_next_one_is_read(write_li
 
 
 def test_a_format_that_is_not_known_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ImportInvalid, match="as word: the formats are swe-agent and claude-code"):
+    with pytest.raises(ImportInvalid, match="as word: the formats are swe-agent, claude-code, jsonl, otlp"):
         nowhere([tmp_path], "word")
 
 

@@ -90,6 +90,12 @@ def file_answers(media_type: str, *statuses: int) -> dict[int | str, dict[str, A
     return _responses({media_type: {"schema": {"type": "string", "format": "binary"}}}, statuses)
 
 
+def export_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of an endpoint that answers with a file in one of several formats."""
+    kinds = ("application/jsonl", "text/csv", "application/vnd.apache.parquet")
+    return _responses({name: {"schema": {"type": "string", "format": "binary"}} for name in kinds}, statuses)
+
+
 def _responses(content: dict[str, Any], statuses: tuple[int, ...]) -> dict[int | str, dict[str, Any]]:
     found: dict[int | str, dict[str, Any]] = {200: {"description": "Done", "content": content}}
     for status in statuses:

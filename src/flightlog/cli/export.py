@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from flightlog.cli import options, output
+from flightlog.cli.export_events import events
 from flightlog.cli.words import count, moment, size
 from flightlog.clock import SystemClock
 from flightlog.config import Settings
@@ -19,6 +20,7 @@ def register(app: typer.Typer) -> None:
     """Add the verbs."""
     group = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
     group.command("evidence")(evidence)
+    group.command("events")(events)
     app.add_typer(group, name="export", help="Take out what was recorded, to hand it to others.")
 
 

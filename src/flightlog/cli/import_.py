@@ -14,7 +14,7 @@ from flightlog.cli import options, output
 from flightlog.cli.problems import FAILED
 from flightlog.cli.words import count
 from flightlog.config import Settings
-from flightlog.errors import ServerExtraMissing
+from flightlog.errors import BadInput, ServerExtraMissing
 from flightlog.events.envelope import Event
 from flightlog.ingest.batch import Intake
 from flightlog.ingest.files import ImportReport, Progress, import_files
@@ -29,6 +29,8 @@ class Format(StrEnum):
 
     SWE_AGENT = "swe-agent"
     CLAUDE_CODE = "claude-code"
+    JSONL = "jsonl"
+    OTLP = "otlp"
 
 
 def register(app: typer.Typer) -> None:
@@ -37,10 +39,13 @@ def register(app: typer.Typer) -> None:
 
 
 def import_(
-    format_: Annotated[
-        Format, typer.Argument(metavar="FORMAT", help="What wrote the files: swe-agent or claude-code.")
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="[FORMAT] FILE...",
+            help="Files, or folders of them. FORMAT is jsonl, otlp, swe-agent or claude-code; without it each file is looked at.",
+        ),
     ],
-    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files, or folders of them.")],
     folder: options.Folder = None,
     server: options.Server = None,
     project: Annotated[
@@ -48,10 +53,12 @@ def import_(
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Import runs from files, with their own times. Importing a file again stores nothing twice.
+    """Import events from files, with their own times: what Flightlog exported, what OpenTelemetry wrote, and what other agents
+    did. Importing a file again stores nothing twice.
 
     The exit code is 1 when a part could not be read or stored; all else is in the store then too.
     """
+    format_, files = _named(files)
     place = options.chosen_folder(folder, server)
     settings = Settings.load(None if server is not None else place)
     append, close = _way_in(place, server, settings)
@@ -69,6 +76,20 @@ def import_(
         _print(report)
     if report.problems:
         raise typer.Exit(FAILED)
+
+
+def _named(words: list[Path]) -> tuple[str | None, list[Path]]:
+    """The format, where the first word is one and no file of that name is there, and the files. Raises BadInput without a file."""
+    name = str(words[0])
+    if words[0].exists() or (
+        name not in set(Format) and (len(words) == 1 or words[0].suffix or len(words[0].parts) > 1)
+    ):
+        return None, words
+    if name not in set(Format):
+        raise BadInput(reason=f"{name!r} is neither a file nor a format; the formats are {', '.join(Format)}")
+    if len(words) == 1:
+        raise BadInput(reason=f"name the files that are to be imported as {name}")
+    return name, words[1:]
 
 
 def _way_in(
@@ -91,7 +112,7 @@ def _import(
     append: Callable[[list[Event]], Any],
     intake: Intake,
     files: list[Path],
-    format_: Format,
+    format_: str | None,
     project: str,
     as_json: bool,
 ) -> ImportReport:
@@ -100,7 +121,7 @@ def _import(
         def on_progress(progress: Progress) -> None:
             update(progress.bytes_done, progress.bytes_total)
 
-        return import_files(append, intake, files, format_.value, on_progress, project=project)
+        return import_files(append, intake, files, format_, on_progress, project=project)
 
 
 def _told(report: ImportReport, project: str, intake: Intake) -> Event:
@@ -109,7 +130,8 @@ def _told(report: ImportReport, project: str, intake: Intake) -> Event:
     from flightlog.audit.events import admin_event
 
     files = [file.path for file in report.files if file.stored]
-    details = {"format": report.format, "stored": report.stored, "problems": report.problems, "files": files}
+    formats = sorted({file.format for file in report.files if file.stored})
+    details = {"format": " ".join(formats), "stored": report.stored, "problems": report.problems, "files": files}
     return admin_event("import", actor=os_actor(), subject_type="files", details=details, project=project, care=intake)
 
 
@@ -123,10 +145,11 @@ def _document(report: ImportReport) -> dict[str, Any]:
 
 
 def _print(report: ImportReport) -> None:
-    columns = ("file", "runs", "events", "new", "known", "changed", "redacted", "problems")
+    columns = ("file", "format", "runs", "events", "new", "known", "changed", "redacted", "problems")
     rows: list[list[output.Cell]] = [
         [
             file.path,
+            file.format,
             f"{len(file.run_ids):,}",
             f"{file.events:,}",
             f"{file.stored:,}",
@@ -138,7 +161,7 @@ def _print(report: ImportReport) -> None:
         for file in report.files
     ]
     if rows:
-        output.print_table(columns, rows, right=columns[1:])
+        output.print_table(columns, rows, right=columns[2:])
     runs = list(dict.fromkeys(run_id for file in report.files for run_id in file.run_ids))
     for run_id in runs[:RUNS_SHOWN_MAX]:
         output.hint(f"flightlog run show {run_id}")

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from anyio import to_thread
-from fastapi import APIRouter, Request
-from starlette.responses import Response
+from fastapi import APIRouter, Query, Request
+from msgspec.structs import asdict
+from starlette.responses import Response, StreamingResponse
 
 from flightlog.api.body import coding_of, read_body, unpack
 from flightlog.api.decode import media_type_of
 from flightlog.api.doorway import request_id_of
 from flightlog.api.intake import Receipt, Taken, take
 from flightlog.api.paging import Page
-from flightlog.api.routes.deps import AnyEvents, Here, PageAsked
-from flightlog.api.schemas import answers, event_bodies
+from flightlog.api.routes.deps import AnyEvents, Here, PageAsked, caller_of
+from flightlog.api.schemas import answers, event_bodies, export_answers
 from flightlog.api.shapes import EventPageShape, EventShape, event_page_shape, event_shape, json_response
+from flightlog.audit.record import record_admin
+from flightlog.exports.reading import Wanted
+from flightlog.exports.stream import ENDINGS, FORMATS, MEDIA_TYPES, export_events
 from flightlog.journal.read import EventFilter, EventPage, get_event, read_events
 from flightlog.services import Services
 
 router = APIRouter(prefix="/api/events", tags=["events"])
+
+Format = Annotated[str | None, Query(description=f"One of {', '.join(FORMATS)}; {FORMATS[0]} if not given.")]
 
 
 @router.get("", summary="Search the journal", responses=answers(EventPageShape, 400, 503))
@@ -48,6 +56,33 @@ async def append(request: Request, here: Here) -> Response:
     if taken.problem is not None:
         return taken.problem.response(request.url.path, request_id_of(request.scope))
     return json_response(taken.receipt)
+
+
+@router.get("/export", summary="Take events out", responses=export_answers(400, 503))
+def export(request: Request, here: Here, wanted: AnyEvents, format: Format = None) -> Response:  # noqa: A002
+    """All events that pass the filters, in commit order, as a file that is made while it is sent.
+
+    A connection that ends without its last chunk was cut off: the file is not whole then.
+    """
+    form = format or FORMATS[0]
+    pieces = export_events(Wanted(here.store, wanted, here.settings), form)
+    said = {"format": form, **{name: value for name, value in asdict(wanted).items() if value not in (None, ())}}
+    record_admin(
+        here.journal,
+        "events.export",
+        actor=caller_of(request),
+        subject_type="events",
+        details=said,
+        project=here.settings.project,
+        care=here.intake,
+        clock=here.clock,
+        ids=here.ids,
+    )
+    headers = {
+        "content-disposition": f'attachment; filename="events.{ENDINGS[form]}"',
+        "x-content-type-options": "nosniff",
+    }
+    return StreamingResponse(pieces, media_type=MEDIA_TYPES[form], headers=headers)
 
 
 @router.get("/{event_id:path}", summary="One event", responses=answers(EventShape, 404, 503))

@@ -16,6 +16,7 @@ from flightlog.errors import FieldTooLong, FlightlogError
 from flightlog.events.envelope import FIELD_CHARS_MAX, Event
 from flightlog.ingest.otlp.decoded import REASONS_MAX, Decoded
 from flightlog.ingest.otlp.mapping import map_log, map_metric, map_resource, map_span, origin_of
+from flightlog.ingest.otlp.mapping.own import OWN_KEY
 from flightlog.ingest.otlp.model import LogRecord, Metric, Origin, Scope, Span
 from flightlog.journal.append import Appended, Journal
 
@@ -175,6 +176,8 @@ def _numbered_logs() -> Mapper[LogRecord]:
 
     def mapper(record: LogRecord, scope: Scope, origin: Origin) -> Sequence[Event]:
         events = map_log(record, scope, origin, 0)
+        if OWN_KEY in record.attributes:  # it has an id of its own
+            return events
         first = events[0].event_id
         ordinal = seen.get(first, 0)
         seen[first] = ordinal + 1

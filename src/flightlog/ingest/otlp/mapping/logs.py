@@ -9,6 +9,7 @@ from flightlog.ingest.otlp.mapping.draft import Draft
 from flightlog.ingest.otlp.mapping.judged import feedback_of, judgement_of
 from flightlog.ingest.otlp.mapping.making import digest_of, encoded, fitted, moment, source_of
 from flightlog.ingest.otlp.mapping.moments import DETAILS, EVALUATION, said_in
+from flightlog.ingest.otlp.mapping.own import OWN_KEY, own_event
 from flightlog.ingest.otlp.mapping.shapes import answered_of, asked_of
 from flightlog.ingest.otlp.model import LogRecord, Origin, Scope
 
@@ -22,6 +23,8 @@ def map_log(record: LogRecord, scope: Scope, origin: Origin, ordinal: int = 0) -
 
     An evaluation of a span is a `feedback` event, every other record a `log`.
     """
+    if OWN_KEY in record.attributes and (own := own_event(record.attributes)) is not None:
+        return [own]
     try:
         if record.event_name == EVALUATION and record.trace_id and record.span_id:
             return [_evaluation(record, origin, ordinal)]

@@ -10,6 +10,7 @@ from flightlog.ingest.otlp.mapping.faults import error_of, says_more
 from flightlog.ingest.otlp.mapping.judged import feedback_of, judgement_of
 from flightlog.ingest.otlp.mapping.making import digest_of, encoded, fitted, is_odd, moment, source_of
 from flightlog.ingest.otlp.mapping.moments import Moments, shown
+from flightlog.ingest.otlp.mapping.own import OWN_KEY, own_event
 from flightlog.ingest.otlp.mapping.shapes import model_call, other_span, tool_result, type_of
 from flightlog.ingest.otlp.model import KINDS, STATUS_ERROR, Origin, Scope, Span
 
@@ -19,6 +20,8 @@ _ACTORS = ("gen_ai.agent.name", "enduser.id", "user.id")
 
 def map_span(span: Span, scope: Scope, origin: Origin) -> list[Event]:
     """The span's own event, and after it the feedback that its evaluations are."""
+    if OWN_KEY in span.attributes and (own := own_event(span.attributes)) is not None:
+        return [own]
     try:
         return _mapped(span, scope, origin)
     except Exception as error:

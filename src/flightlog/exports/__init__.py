@@ -1,0 +1,1 @@
+"""Taking events out: what was recorded, in formats that others read. One module per format; `exports.stream` runs them."""
