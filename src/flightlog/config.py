@@ -88,6 +88,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     archive_grace_seconds: float = 60.0
     reserve_bytes: int = 64 * MIB
     data_bytes_max: int | None = None
+    sql_seconds_max: float = 30.0
+    sql_memory_bytes_max: int = 1 * GIB
+    sql_spill_bytes_max: int = 1 * GIB
+    sql_rows_max: int = 10_000
+    sql_export_rows_max: int = 1_000_000
+    sql_result_bytes_max: int = 64 * MIB
+    sql_children_max: int = 2
     sse_heartbeat_seconds: float = 15.0
     sse_watchers_max: int = 256
     mcp_answer_chars_max: int = 24_000
@@ -189,7 +196,7 @@ HELP: dict[str, str] = {
     "run_events_max": "Soft cap of events per run: beyond it the run is warned of, and its oldest debug and info events go first.",
     "archive": "Whether the process that keeps the store moves old events into Parquet files.",
     "archive_url": "Where these files lie: a folder, or s3://bucket/prefix. It is `archive` in the data folder unless set.",
-    "archive_s3_endpoint": "Where an S3 store is that is not Amazon's, as http://host:port. Keys come from the usual AWS_… variables.",
+    "archive_s3_endpoint": "Where an S3 store is that is not Amazon's, as http://host:port. Keys: the usual AWS_… variables.",
     "archive_after_seconds": "How long an event stays in the database before it is archived.",
     "hot_events_max": "Most events in the database; with more, the oldest are archived whatever their age.",
     "archive_seconds": "How often it is looked whether there is something to archive.",
@@ -199,6 +206,13 @@ HELP: dict[str, str] = {
     "archive_grace_seconds": "How long a file of the archive that is not needed any more is kept for those who still read it.",
     "reserve_bytes": "Size of a file that is removed when the disk is full, so that archiving has room to make room.",
     "data_bytes_max": "Most bytes of the data folder; beyond it events are archived whatever their age. No limit unless set.",
+    "sql_seconds_max": "Longest that a SQL query may take.",
+    "sql_memory_bytes_max": "Most memory that the process of a SQL query may take.",
+    "sql_spill_bytes_max": "Most bytes that a SQL query may put aside on the disk while it runs.",
+    "sql_rows_max": "Most rows of an answer to SQL as a page or as JSON, unless more are asked for.",
+    "sql_export_rows_max": "Most rows of an answer to SQL as a file, or when they are asked for.",
+    "sql_result_bytes_max": "Most bytes of an answer to SQL.",
+    "sql_children_max": "Most SQL queries that run at once; one more is asked to come again.",
     "sse_heartbeat_seconds": "How often a silent event stream sends a comment, so that proxies keep it open.",
     "sse_watchers_max": "Most event streams open at once.",
     "mcp_answer_chars_max": "Longest answer of `flightlog mcp` to an agent, in characters; longer ones say how to go on. At least 2,000.",

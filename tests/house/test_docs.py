@@ -23,7 +23,7 @@ def test_every_setting_has_a_line_of_help_and_a_line_of_docs() -> None:
 
 def test_the_settings_page_states_the_defaults_in_force() -> None:
     page = (DOCS / "reference" / "settings.md").read_text("utf-8")
-    rows = dict(re.findall(r"^\| `([a-z_]+)` \| `([^`]*)` \|", page, re.MULTILINE))
+    rows = dict(re.findall(r"^\| `([a-z0-9_]+)` \| `([^`]*)` \|", page, re.MULTILINE))
     assert rows == {name: _shown(getattr(Settings(), name)) for name in Settings.__struct_fields__}
 
 
