@@ -47,8 +47,8 @@ class FindingShape(msgspec.Struct, kw_only=True):
 
 class VerifiedShape(msgspec.Struct, kw_only=True):
     """What a verification found. `ok` says that nothing was altered. Of what was asked for `sealed` events are under the
-    checkpoint, `checked` were held against it, `unsealed` came after it, and of `erased` the payload was erased lawfully. `more`
-    findings are not listed. `key` is what was trusted.
+    checkpoint, `checked` were held against it, `unsealed` came after it, of `erased` the payload was erased lawfully, and `removed`
+    went by the rules of retention, as sealed audit events say. `more` findings are not listed. `key` is what was trusted.
     """
 
     ok: bool
@@ -59,6 +59,7 @@ class VerifiedShape(msgspec.Struct, kw_only=True):
     unsealed: int
     checked: int
     erased: int
+    removed: int
     findings: list[FindingShape]
     more: int
 
@@ -90,6 +91,7 @@ def verified_shape(report: Report, key: str, now_ns: int) -> VerifiedShape:
         unsealed=report.unsealed,
         checked=report.checked,
         erased=report.erased,
+        removed=report.removed,
         findings=[
             FindingShape(kind=one.kind, means=KINDS[one.kind], detail=one.detail, id=one.id) for one in report.findings
         ],

@@ -59,7 +59,8 @@ def verify(
     if as_json:
         output.print_json(
             {"ok": report.ok, "origin": report.origin, "sealed": report.sealed, "unsealed": report.unsealed,
-             "checked": report.checked, "erased": report.erased, "findings": report.findings, "more": report.more}
+             "checked": report.checked, "erased": report.erased, "removed": report.removed,
+             "findings": report.findings, "more": report.more}
         )  # fmt: skip
     else:
         for finding in report.findings:
@@ -70,6 +71,8 @@ def verify(
         for kind in dict.fromkeys(finding.kind for finding in report.findings):
             print(f"  {kind}: {KINDS[kind]}")
         verdict = "nothing was altered" if report.ok else f"{count(len(report.findings) + report.more, 'finding')}"
+        if report.removed:
+            print(f"{count(report.removed, 'event')} went by the rules of retention, as sealed events say")
         print(f"{count(report.checked, 'sealed event')} checked, {report.unsealed:,} not sealed yet: {verdict}")
     if not report.ok:
         raise typer.Exit(FAILED)

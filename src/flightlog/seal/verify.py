@@ -21,6 +21,7 @@ from flightlog.journal.history import line_of
 from flightlog.journal.lookup import older_rows, rows_at
 from flightlog.journal.read import head_id
 from flightlog.journal.table import run_events
+from flightlog.seal.claims import Claims, proved_leaf
 from flightlog.seal.keys import Keys
 from flightlog.seal.leaf import COLUMNS, HEADER, MISSING, Leaf, envelope_digest, payload_digest, read_leaf
 from flightlog.seal.merkle import HASH_BYTES, fold_perfect, leaf_hash, root_of, tree_hash
@@ -32,6 +33,7 @@ from flightlog.store.contract import Store
 FINDINGS_MAX = 1_000
 ERASURE = "payloads.erase"  # the operation of the audit events that name erased ids
 BUNDLES_AT_ONCE = 8
+ENDS_AT_ONCE = 1_000
 
 # What can be wrong, and what it means.
 KINDS: dict[str, str] = {
@@ -59,7 +61,8 @@ class Report(msgspec.Struct, kw_only=True):
     """What a verification found. Of the events that were asked for, `sealed` ones are covered by the checkpoint, `unsealed`
     ones came after it.
 
-    `erased` are those whose payload was lawfully erased: their leaf is there, their payload and salt are not.
+    `erased` are those whose payload was lawfully erased: their leaf is there, their payload and salt are not. `removed` are those
+    that retention took, as sealed audit events say: only their leaf is there.
     """
 
     origin: str = ""
@@ -67,6 +70,7 @@ class Report(msgspec.Struct, kw_only=True):
     unsealed: int = 0
     checked: int = 0
     erased: int = 0
+    removed: int = 0
     findings: list[Finding] = []
     more: int = 0  # findings beyond those that are listed
 
@@ -97,16 +101,17 @@ def verify_store(
     report.origin, report.sealed = checkpoint.origin, checkpoint.size
     hashes = Hashes()
     moved: Moved = {}
-    erasures = Erasures(store)
+    erasures, claims = Erasures(store), Claims(store)
     for first, leaves in _leaves(Tiles(folder), checkpoint.size, hashes, report):
         held = {row_id: leaf for row_id, leaf in enumerate(leaves, first) if leaf is not None}
-        check_rows(store, held, moved, erasures, report)
+        check_rows(store, held, moved, erasures, claims, report)
         report.checked += len(leaves)
         if progress is not None:
             progress(report.checked, checkpoint.size)
     name_moves(moved, report)
     _check_tree(Tiles(folder), checkpoint, hashes, report)
-    _check_ends(store, checkpoint.size, report)
+    _check_ends(store, checkpoint.size, claims, report)
+    check_claims(store, folder, keys, trusted, claims, report)
     return report
 
 
@@ -260,6 +265,7 @@ def check_rows(
     leaves: Mapping[int, Leaf],
     moved: Moved,
     erasures: Erasures,
+    claims: Claims,
     report: Report,
 ) -> None:
     """Hold the rows of these ids against their leaves. What belongs elsewhere is put into `moved`, for `name_moves`."""
@@ -269,8 +275,12 @@ def check_rows(
             if row[0] in found:
                 report.add("inserted_row", f"event {row[1]} stands in an archived file a second time", row[0])
             found[row[0]] = row
+    removed = claims.of([row_id for row_id in leaves if row_id not in found])
+    report.removed += len(removed)
     for row_id, leaf in leaves.items():
         held = found.get(row_id)
+        if row_id in removed:
+            continue
         if leaf.type == MISSING and not leaf.event_id:
             report.add("deleted_row", "it was gone before it could be sealed", row_id)
         elif held is None:
@@ -332,7 +342,24 @@ def name_moves(moved: Moved, report: Report) -> None:
             report.add("reordered_rows", f"event {event_id} stands in the place of event {leaf.event_id}", row_id)
 
 
-def _check_ends(store: Store, size: int, report: Report) -> None:
+def check_claims(
+    store: Store, folder: Path, keys: Keys, trusted: Verifier | None, claims: Claims, report: Report
+) -> None:
+    """What says that retention removed something has to be sealed, and as it was sealed; else the rows were deleted."""
+    for removal_id, count in claims.made.items():
+        leaf = proved_leaf(folder, keys, trusted, removal_id)
+        seen = Report(findings=[])
+        if leaf is not None:
+            check_rows(store, {removal_id: leaf}, {}, Erasures(store), Claims(store), seen)
+        if leaf is None or not seen.ok or seen.removed or seen.erased:
+            said = "is not sealed" if leaf is None else "is not as it was sealed"
+            report.add(
+                "deleted_row", f"{count} events are gone, and what says that retention removed them {said}", removal_id
+            )
+            report.removed -= count
+
+
+def _check_ends(store: Store, size: int, claims: Claims, report: Report) -> None:
     """What lies outside the sealed ids: nothing below them, nothing beyond the head, and no gap between."""
     with store.read() as connection:
         head = head_id(connection)
@@ -344,4 +371,17 @@ def _check_ends(store: Store, size: int, report: Report) -> None:
         present += len({row[0] for row in older_rows(connection, ("id",), EVERYTHING, after_id=size)})
     report.unsealed = max(0, head - size)
     if present < report.unsealed:
+        present += _removed_after(store, size, head, claims)
+    if present < report.unsealed:
         report.add("deleted_row", f"{report.unsealed - present} events that were not sealed yet are gone")
+
+
+def _removed_after(store: Store, size: int, head: int, claims: Claims) -> int:
+    """How many of the ids that are not sealed were removed, as they may be where nothing seals for a time."""
+    count = 0
+    for first in range(size + 1, head + 1, ENDS_AT_ONCE):
+        ids = range(first, min(first + ENDS_AT_ONCE, head + 1))
+        with store.read() as connection:
+            there = {row[0] for row in whole_rows(connection, list(ids))}
+        count += len(claims.of([row_id for row_id in ids if row_id not in there]))
+    return count

@@ -18,6 +18,7 @@ from flightlog.journal.history import ALL_ROWS
 from flightlog.journal.lookup import ids_of, rows_of_page
 from flightlog.journal.plan import Span
 from flightlog.journal.read import head_id
+from flightlog.seal.claims import Claims
 from flightlog.seal.keys import Keys
 from flightlog.seal.leaf import Leaf
 from flightlog.seal.merkle import inclusion_proof, root_from_inclusion
@@ -29,6 +30,7 @@ from flightlog.seal.verify import (
     Moved,
     Progress,
     Report,
+    check_claims,
     check_rows,
     checkpoint_of,
     leaves_of_bundle,
@@ -94,18 +96,19 @@ def _verify(
             rows.setdefault((row_id - 1) // TILE_WIDTH, set()).add(row_id)
     wanted = _Wanted(Tiles(folder), checkpoint, report, field, value)
     moved: Moved = {}
-    erasures = Erasures(store)
+    erasures, claims = Erasures(store), Claims(store)
     bundles = (size + TILE_WIDTH - 1) // TILE_WIDTH
     for index in range(bundles):
         leaves = wanted.leaves(index, rows.get(index, ()))
         report.sealed += len(leaves)
         held = {row_id: leaf for row_id, leaf in leaves.items() if leaf is not None}
         if held:
-            check_rows(store, held, moved, erasures, report)
+            check_rows(store, held, moved, erasures, claims, report)
             report.checked += len(held)
         if progress is not None:
             progress(min((index + 1) * TILE_WIDTH, size), size)
     name_moves(moved, report)
+    check_claims(store, folder, keys, trusted, claims, report)
     return report if report.sealed or ids else None
 
 

@@ -54,6 +54,7 @@ function told(report) {
   const rest = [
     report.unsealed ? `${counted(report.unsealed, "event", "events")} not sealed yet` : "",
     report.erased ? `the payload of ${counted(report.erased, "event", "events")} was lawfully erased` : "",
+    report.removed ? `${counted(report.removed, "event", "events")} went by the rules of retention` : "",
   ].filter(Boolean);
   const more = rest.length ? `; ${rest.join(", ")}` : "";
   const checked = `${counted(report.checked, "event", "events")} checked ${by}${more}`;
