@@ -184,6 +184,7 @@ class Keeper:
     ) -> None:
         if not has_server_extra():
             raise ServerExtraMissing(what=f"Reading or keeping the store in {folder}")
+        from flightlog.archive.reader import attach
         from flightlog.audit.project import AuditProjector
         from flightlog.ingest.otlp.unmapped import UnmappedProjector
         from flightlog.journal.append import Journal
@@ -206,6 +207,7 @@ class Keeper:
             if writable and migrate:
                 before = self.store.revision()
                 ran = self.store.migrate()
+            attach(self.store, folder, settings)
             self.prices = PriceBook(folder)
             projector = RunProjector(self.prices)
             if writable:

@@ -18,6 +18,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from flightlog.api.app import Services, create_app
+from flightlog.archive.reader import attach
 from flightlog.audit.project import AuditProjector
 from flightlog.config import Settings
 from flightlog.events.envelope import Event
@@ -42,6 +43,7 @@ def open_services(folder: Path, **settings: Any) -> Iterator[Services]:
     """Services over the store in `folder`."""
     chosen = Settings(**settings)
     store = open_store(folder, settings=chosen, writable=True)
+    attach(store, folder, chosen)
     hub = TailHub(store, settings=chosen)
     try:
         yield Services(
