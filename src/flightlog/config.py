@@ -86,6 +86,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     archive_file_events_max: int = 250_000
     archive_file_bytes_max: int = 128 * MIB
     archive_grace_seconds: float = 60.0
+    archive_cache_bytes_max: int = 4 * GIB
     reserve_bytes: int = 64 * MIB
     data_bytes_max: int | None = None
     sql_seconds_max: float = 30.0
@@ -204,6 +205,7 @@ HELP: dict[str, str] = {
     "archive_file_events_max": "Most events in one file of the archive.",
     "archive_file_bytes_max": "Most bytes of payloads in one file of the archive; some times as much memory is needed to write it.",
     "archive_grace_seconds": "How long a file of the archive that is not needed any more is kept for those who still read it.",
+    "archive_cache_bytes_max": "Most bytes of files from S3 that are kept in `cache` in the data folder, beyond those that are in use.",
     "reserve_bytes": "Size of a file that is removed when the disk is full, so that archiving has room to make room.",
     "data_bytes_max": "Most bytes of the data folder; beyond it events are archived whatever their age. No limit unless set.",
     "sql_seconds_max": "Longest that a SQL query may take.",
