@@ -9,7 +9,21 @@ from pathlib import Path
 SRC = Path(__file__).parents[2] / "src" / "flightlog"
 
 FLOORS: dict[int, set[str]] = {
-    6: {"api", "console", "cli", "ops", "demo", "otel", "reports", "exports", "mcp", "metrics", "pytest_plugin"},
+    6: {
+        "analytics",
+        "query",
+        "api",
+        "console",
+        "cli",
+        "ops",
+        "demo",
+        "otel",
+        "reports",
+        "exports",
+        "mcp",
+        "metrics",
+        "pytest_plugin",
+    },
     5: {"wiring", "testing", "services", "filters"},
     4: {"archive", "erasure", "audit", "ingest", "runs", "seal", "views", "retention"},
     3: {"journal"},
@@ -32,12 +46,18 @@ NEIGHBOURS: set[tuple[str, str]] = {
     # A report says of an event what the console says of it, in the same words; both doors hand reports out.
     ("reports", "console"),
     ("api", "reports"),
+    ("console", "query"),
+    ("cli", "query"),
+    ("api", "query"),
     ("cli", "reports"),
     # Text for an agent is made fit to be seen as a report's is.
     ("mcp", "reports"),
     ("cli", "mcp"),
     ("api", "metrics"),
     ("api", "exports"),
+    ("api", "analytics"),
+    ("cli", "analytics"),
+    ("console", "analytics"),
     ("cli", "exports"),
 }
 

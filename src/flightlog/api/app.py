@@ -13,6 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.types import Scope
 
+from flightlog.analytics.place import open_kept
 from flightlog.api.doorway import Doorway, request_id_of, wants_page
 from flightlog.api.otlp import is_otlp, status_response
 from flightlog.api.paging import documented_parameters, only_known_parameters
@@ -34,6 +35,7 @@ from flightlog.api.routes import (
     rollup,
     runs,
     seal,
+    stats,
     stream,
     timeline,
     views,
@@ -73,6 +75,7 @@ TAGS = [
         "name": "audit",
         "description": "Who did what, and who was allowed to: audit records and decisions on permissions.",
     },
+    {"name": "stats", "description": "Calls, errors, tokens, cost and time, in groups and over time, archived events too."},
     {"name": "events", "description": "The journal: pages, single events, appending, live streams."},
     {"name": "views", "description": "Pages of the console under a name: how somebody filtered and sorted them."},
     {"name": "opentelemetry", "description": "OTLP/HTTP in protobuf and JSON, as OpenTelemetry's exporters send it."},
@@ -118,6 +121,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.appenders = CapacityLimiter(APPENDERS)
     app.state.verifier = threading.Lock()  # of the whole store
     app.state.verifiers = CapacityLimiter(VERIFIERS)
+    app.state.stats = open_kept(services.store)
     app.state.otlp_waiting = otlp.Waiting(services.settings.otlp_requests_max)
     app.state.otlp_grpc = None  # where whoever serves the app takes OTLP/gRPC too
     app.state.streams = Streams(services.settings.sse_watchers_max)
@@ -140,6 +144,7 @@ def create_app(services: Services) -> FastAPI:
         health.router,
         problems.router,
         views.router,
+        stats.router,
         otlp.router,
         otlp_unmapped.router,
     ):

@@ -26,6 +26,7 @@ from flightlog.api.shapes_generations import (
 from flightlog.api.shapes_otlp import UnmappedListShape
 from flightlog.api.shapes_rollup import RollupShape
 from flightlog.api.shapes_seal import SealStateShape, VerifiedShape, VerifyGiven
+from flightlog.api.shapes_stats import StatsShape
 from flightlog.api.shapes_views import ViewGiven, ViewShape, ViewsShape
 from flightlog.api.sse import MEDIA_TYPE as SSE_TYPE
 from flightlog.events import wire
@@ -165,6 +166,7 @@ def make_openapi(app: FastAPI) -> dict[str, Any]:
         ViewGiven,
         ViewShape,
         ViewsShape,
+        StatsShape,
         GenerationPageShape,
         GenerationDetailShape,
         PricesShape,

@@ -25,6 +25,7 @@ VERBS: dict[str, str] = {
     "mcp": "mcp",
     "tail": "tail",
     "events": "events",
+    "stats": "stats",
     "generation": "generation",
     "prices": "prices",
     "feedback": "feedback",

@@ -1,0 +1,145 @@
+# ruff: noqa: S608 - what people write goes in as parameters; the rest are words of ours
+"""Answers: what is archived and what is not, counted apart and put together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row
+
+from flightlog.analytics.fold import Fold, Group, Others, Part
+from flightlog.analytics.hot import hot_rows, summary_rows
+from flightlog.analytics.kept import Kept
+from flightlog.analytics.question import Question
+from flightlog.analytics.sql import DUCKDB, SQLITE, Asked, Chosen, conditions, spread, sums, top_keys
+from flightlog.archive.manifest import ArchivedFile, archived_until, files
+from flightlog.errors import ArchiveFileMissing
+from flightlog.store.contract import Store
+
+KEYS_MAX = 10_000  # as many groups are told apart in search of the largest
+CELLS_MAX = 20_000  # so many groups and buckets are taken at once
+ATTEMPTS = 3
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """The numbers of all that was asked for, of the largest groups, and of the others together.
+
+    Times are nanoseconds since 1970; `times` are the beginnings of the buckets. `files` says how many files of the archive were
+    read; of these, `stale_files` still have costs from before prices were recomputed.
+    """
+
+    question: Question
+    times: list[int]
+    total: Part
+    groups: list[Group]
+    others: Others | None
+    files: int = 0
+    stale_files: int = 0
+
+
+def answer(store: Store, question: Question, archive: Kept, *, silent_since: int = 0) -> Answer:
+    """The answer as of now; a run that runs and was last heard of before `silent_since` is hung.
+
+    Raises FilterInvalid, StatsTooMuch, ArchiveFileMissing, ArchiveFileBroken, ArchiveExtraMissing."""
+    for attempt in range(ATTEMPTS):
+        try:
+            return _answer(store, question, archive, silent_since)
+        except ArchiveFileMissing:
+            # Files are put together now and then; whoever has an older list reads the new one.
+            if attempt == ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _answer(store: Store, question: Question, archive: Kept, silent_since: int) -> Answer:
+    fold = Fold(question)
+    spreads = [one for one in question.numbers if one.kind == "spread"]
+    found: list[ArchivedFile] = []
+    with store.read() as connection:
+        if question.subject.events:
+            until = archived_until(connection)
+            if until:
+                found = _files_of(question, files(connection, since=question.since, until=question.until))
+            rows = hot_rows(question, until)
+        else:
+            rows = summary_rows(connection, question, silent_since)
+        fold.take_sums(_run(connection, sums(question, rows, SQLITE)))
+        for number in spreads:
+            fold.take_spread(number, _run(connection, spread(question, number, rows, SQLITE)))
+    values = 0
+    chosen: Sequence[str | None] = ()
+    if found:
+        rows, paths = _archived_rows(question, found), found
+        chosen, values = _take_archived(fold, question, rows, archive, paths)
+        for number in spreads:
+            asked = spread(question, number, rows, DUCKDB, _chosen(chosen))
+            fold.take_spread(number, archive.rows(asked, paths))
+    else:
+        keys = fold.keys()
+        chosen, values = keys[: question.top], len(keys)
+    total, groups, others = fold.put_together(chosen, values)
+    width = question.width
+    return Answer(
+        question=question,
+        times=[] if width is None else list(range(question.since, question.until, width)),
+        total=total,
+        groups=groups,
+        others=others,
+        files=len(found),
+        stale_files=sum(file.stale for file in found) if "cost" in question.measures else 0,
+    )
+
+
+def _run(connection: Connection, asked: Asked) -> Sequence[Row[Any]]:
+    return connection.exec_driver_sql(asked.sql, tuple(asked.parameters)).fetchall()
+
+
+def _take_archived(
+    fold: Fold, question: Question, rows: Asked, archive: Kept, paths: list[ArchivedFile]
+) -> tuple[Sequence[str | None], int]:
+    """Add what is archived; the keys of the groups, and how many values there are."""
+    whole = archive.rows(sums(question, rows, DUCKDB, most=CELLS_MAX + 1), paths)
+    if len(whole) <= CELLS_MAX:
+        fold.take_sums(whole)
+        keys = fold.keys()
+        return keys[: question.top], len(keys)
+    # Too many to take them all: first which are the largest, then these alone.
+    search = Fold(msgspec.structs.replace(question, measures=(), bucket=None))
+    plain = archive.rows(top_keys(question, rows, DUCKDB, KEYS_MAX), paths)
+    search.take_sums([(None if key is None else f"={key}", 0, *parts) for key, *parts in plain])
+    search.take_sums(fold.first_sums())
+    keys = search.keys()
+    chosen = keys[: question.top]
+    fold.take_sums(archive.rows(sums(question, rows, DUCKDB, _chosen(chosen)), paths))
+    return chosen, len(keys)
+
+
+def _chosen(keys: Sequence[str | None]) -> Chosen:
+    return Chosen(tuple(None if key is None else key[1:] for key in keys))
+
+
+def _files_of(question: Question, found: list[ArchivedFile]) -> list[ArchivedFile]:
+    """Those that can have any of the events that are counted."""
+    project = getattr(question.filter, "project", None)
+    wanted = {"models": "llm_response", "tools": "tool_result"}.get(question.of)
+    return [
+        file
+        for file in found
+        if (project is None or file.project == project) and (wanted is None or wanted in file.type_counts)
+    ]
+
+
+def _archived_rows(question: Question, found: list[ArchivedFile]) -> Asked:
+    """The rows of these files; whose time is asked for only where a file goes beyond it, so that the same question can be
+    known again though time goes on."""
+    asked = conditions(question, DUCKDB)
+    where, given = [asked.sql], list(asked.parameters)
+    if min(file.created_at_min for file in found) < question.since:
+        where.append("created_at >= ?")
+        given.append(question.since)
+    if max(file.created_at_max for file in found) >= question.until:
+        where.append("created_at < ?")
+        given.append(question.until)
+    return Asked(f"SELECT * FROM archived WHERE {' AND '.join(where)}", given)
