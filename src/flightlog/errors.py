@@ -20,6 +20,7 @@
     │   ├── FeedbackInvalid           what somebody thinks of something, said in a way that is not taken
     │   ├── ImportInvalid             a file that no importer can read
     │   ├── NoteInvalid               a signed note or its key
+    │   ├── SqlInvalid                SQL that can't be run
     │   ├── PricesInvalid             a price list
     │   ├── RetentionInvalid          rules of retention
     │   └── SettingInvalid
@@ -38,6 +39,7 @@
     │   ├── HostRefused
     │   ├── OriginRefused
     │   ├── EventsHeld                by a legal hold
+    │   ├── SqlRefused                SQL that is more than one SELECT over the views
     │   └── PermissionDenied          by a policy that a caller asked
     ├── Unavailable                   try again later; nothing was lost
     │   ├── StoreBusy
@@ -50,6 +52,8 @@
     │   ├── WatchersFull
     │   ├── WitnessFailed             a checkpoint did not get to where it is to be kept
     │   ├── ArchiveUnavailable        the place where archived events lie does not answer
+    │   ├── SqlBusy
+    │   ├── SqlFailed                 the process of a query ended without an answer
     │   └── ReceiverBusy
     ├── StoreBroken                   the store needs a person
     │   ├── StoreTooNew
@@ -60,6 +64,7 @@
     │   ├── ArchiveFileMissing        a file of the archive is not where it should be
     │   ├── ArchiveFileBroken
     │   └── ErasureIncomplete         something of an erased payload is still in a file
+    ├── SqlStopped                    a query that took more than it may
     ├── IndexUnsupported
     ├── ServerExtraMissing
     │   ├── ArchiveExtraMissing
@@ -188,6 +193,10 @@ class RetentionInvalid(BadInput):
     """The rules of retention can't be used: {reason}."""
 
 
+class SqlInvalid(BadInput):
+    """The SQL can't be run: {reason}."""
+
+
 class NotFound(FlightlogError):
     """There is no {what} {id!r}."""
 
@@ -251,6 +260,10 @@ class EventsHeld(Refused):
     """{count} of these events are under the legal hold {hold} ({reason}); release it first, if that is right."""
 
 
+class SqlRefused(Refused):
+    """The SQL is not run: {reason}."""
+
+
 class PermissionDenied(Refused):
     """{capability} is not allowed{on}: {reason}."""
 
@@ -289,6 +302,14 @@ class WatchersFull(Unavailable):
 
 class ReceiverBusy(Unavailable):
     """All {limit} requests of OpenTelemetry that are taken at once are under way; send the same again."""
+
+
+class SqlBusy(Unavailable):
+    """All {limit} queries that run at once are under way; ask again when one of them is done."""
+
+
+class SqlFailed(Unavailable):
+    """The query came to no end: {reason}."""
 
 
 class VerifierBusy(Unavailable):
@@ -337,6 +358,10 @@ class ArchiveFileMissing(StoreBroken):
 
 class ArchiveFileBroken(StoreBroken):
     """The archive's file {path} is damaged: {reason}."""
+
+
+class SqlStopped(FlightlogError):
+    """The query was stopped: {reason}."""
 
 
 class IndexUnsupported(FlightlogError):

@@ -67,6 +67,12 @@ KINDS: dict[type[FlightlogError], Kind] = {
         "The query can't be read",
         "Mend the stretch that begins at character `at`, counted from 0, and is `length` long.",
     ),
+    errors.SqlInvalid: Kind(
+        40019,
+        "sql-invalid",
+        "The SQL can't be run",
+        "Mend the stretch that begins at character `facts.at`; `DESCRIBE events` shows the columns of a view.",
+    ),
     errors.LimitInvalid: Kind(
         40005,
         "limit-invalid",
@@ -89,6 +95,12 @@ KINDS: dict[type[FlightlogError], Kind] = {
         "A misspelt filter would show the wrong data, so it is refused; `facts.known` lists the parameters.",
     ),
     errors.Refused: Kind(40300, "refused", "That is not allowed", "Look at `detail`."),
+    errors.SqlRefused: Kind(
+        40308,
+        "sql-refused",
+        "The SQL is not run",
+        "One SELECT over the documented views is run, and nothing that reaches outside of them.",
+    ),
     errors.PermissionDenied: Kind(
         40306,
         "permission-denied",
@@ -196,6 +208,12 @@ KINDS: dict[type[FlightlogError], Kind] = {
         "The feedback can't be taken",
         "Mend what `detail` names: a score is a finite number, a thumb `up` or `down`, a label and a comment a text.",
     ),
+    errors.SqlStopped: Kind(
+        42208,
+        "sql-stopped",
+        "The query was stopped",
+        "It takes more than a query may: ask for less (a time range, fewer columns, LIMIT), or raise the setting.",
+    ),
     FlightlogError: Kind(50001, "failed", "It could not be done", "Look at `detail` and at the server's log."),
     errors.StoreBroken: Kind(
         50002, "store-broken", "The store needs attention", "Run `flightlog doctor` on the folder."
@@ -296,6 +314,12 @@ KINDS: dict[type[FlightlogError], Kind] = {
     ),
     errors.WitnessFailed: Kind(
         50309, "witness-failed", "A checkpoint is not at every witness", "Mend what `detail` names; it is sent again."
+    ),
+    errors.SqlBusy: Kind(
+        50315, "sql-busy", "Too many queries run", "Ask again after `Retry-After` seconds, or raise sql_children_max."
+    ),
+    errors.SqlFailed: Kind(
+        50316, "sql-failed", "The query came to no end", "Ask again; `detail` says what happened to its process."
     ),
     errors.VerifierBusy: Kind(
         50310,
