@@ -10,11 +10,13 @@ import msgspec
 import pytest
 
 from flightlog.config import Settings
-from flightlog.events.envelope import Event
-from flightlog.ingest.otlp.mapping import MAPPING_VERSION, draft, making, map_span, origin_of
+from flightlog.events.envelope import Event, StoredEvent
+from flightlog.ingest.otlp.mapping import MAPPING_VERSION, draft, making, map_resource, map_span, origin_of
+from flightlog.ingest.otlp.mapping import origin as origins
 from flightlog.ingest.otlp.mapping.values import count, text
 from flightlog.ingest.otlp.model import Scope, SpanEvent
 from flightlog.ingest.otlp.remap import as_understood
+from flightlog.ingest.otlp.sources import Source, say_in_full
 from flightlog.ingest.otlp.unmapped import list_unmapped
 from flightlog.journal.read import EventFilter, read_events
 from flightlog.ops.remap import Remap, Wanted, is_half_done
@@ -50,13 +52,32 @@ def newer(monkeypatch: pytest.MonkeyPatch) -> None:
     }
     for key, (field, reader) in learnt.items():
         monkeypatch.setitem(draft._keys, key, (field, reader, (90_000, key), 0))
-    monkeypatch.setattr(making, "MAPPING_VERSION", NEWER)
+    for module in (making, origins):
+        monkeypatch.setattr(module, "MAPPING_VERSION", NEWER)
+
+
+@pytest.fixture(params=[True, False], ids=["named by a digest", "said by each"], autouse=True)
+def by_digest(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How events tell their source: as they do now, and as those of the first mapping did."""
+    monkeypatch.setitem(FORM, "by_digest", request.param)
+
+
+FORM = {"by_digest": True}
 
 
 def mapped(number: int, attributes: dict[str, Any], **more: Any) -> list[Event]:
+    """The events of a span, and what describes their source where they name it."""
     begin = START + number * 10**9
     made = a_span(attributes, span_id=f"{number:016x}", start_ns=begin, end_ns=begin + 10**6, **more)
-    return map_span(made, SCOPE, origin_of({"service.name": "shop"}, "", "shop"))
+    origin = origin_of({"service.name": "shop"}, "", "shop")
+    own, *others = map_span(made, SCOPE, origin)
+    [place] = origin.places.values()
+    if FORM["by_digest"]:
+        return [map_resource(origin, place, START), own, *others]
+    payload = msgspec.json.decode(own.payload)
+    source = Source(place.scope.label, {}, place.dialect, making.MAPPING_VERSION)
+    say_in_full(StoredEvent(**msgspec.structs.asdict(own)), payload, source)
+    return [msgspec.structs.replace(own, payload=msgspec.Raw(msgspec.json.encode(payload))), *others]
 
 
 SAID: list[dict[str, Any]] = [
@@ -129,8 +150,7 @@ def test_it_comes_to_what_the_newer_mapping_would_have_made(
 
 
 def test_an_audit_event_says_what_was_done_and_the_events_stay_as_they_were(keeper: Keeper, newer: None) -> None:
-    then = [msgspec.structs.replace(event, payload=_older(event)) for event in events_then_as_old()]
-    keeper.journal.append(then)
+    keeper.journal.append(events_then_as_old())
     stored = read_events(keeper.store, EventFilter(types=("llm_response", "span_finished"))).events
     made = Remap(keeper, Wanted(), version=NEWER).run()
     [told] = audits(keeper.store)
@@ -144,17 +164,13 @@ def events_then_as_old() -> list[Event]:
     with pytest.MonkeyPatch.context() as patch:
         for key in [key for key in draft._keys if key.startswith("acme.")]:
             patch.delitem(draft._keys, key)
+        for module in (making, origins):
+            patch.setattr(module, "MAPPING_VERSION", MAPPING_VERSION)
         return events_then()
 
 
-def _older(event: Event) -> msgspec.Raw:
-    payload = msgspec.json.decode(event.payload)
-    payload["otlp"]["mapping"] = MAPPING_VERSION
-    return msgspec.Raw(msgspec.json.encode(payload))
-
-
 def learn_later(keeper: Keeper) -> None:
-    keeper.journal.append([msgspec.structs.replace(event, payload=_older(event)) for event in events_then_as_old()])
+    keeper.journal.append(events_then_as_old())
 
 
 def test_again_changes_nothing_and_says_nothing(keeper: Keeper, newer: None) -> None:
@@ -214,7 +230,7 @@ def test_what_a_call_found_later_said_is_read_with_it(
     learn_later(keeper)
     Remap(keeper, Wanted(), version=NEWER).run()
     [found] = [one for one in list_generations(keeper.store).generations if one.span_id == f"{3:016x}"]
-    content = read_content(keeper.store, found, as_understood)
+    content = read_content(keeper.store, found, as_understood(keeper.store))
     assert content.message == {"role": "assistant", "content": "It is paid."}
     assert content.request == {"model": "gpt-4o"}
     assert found.output_preview == "It is paid."

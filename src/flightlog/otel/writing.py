@@ -14,7 +14,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from flightlog import wiring
 from flightlog.ingest.otlp.mapping import map_log, map_resource, map_span, origin_of
-from flightlog.ingest.otlp.model import Origin, Scope
+from flightlog.ingest.otlp.model import Origin, Place, Scope
 from flightlog.otel.convert import attributes_of, log_of, scope_of, span_of
 from flightlog.recorder.client import Recorder
 
@@ -57,18 +57,19 @@ class Writer:
     def _write(self, what: str, raw: Any, convert: Callable[[], Any], mapper: Any, seen_ns: int | None) -> bool:
         try:
             origin = self._origin(raw.resource)
-            if origin.digest and origin.digest not in self._described:
-                self._describe(origin, seen_ns or 0)
             events = mapper(convert(), self._scope(raw.instrumentation_scope), origin)
+            for place in [*origin.places.values()]:
+                if place.digest not in self._described:
+                    self._describe(origin, place, seen_ns or 0)
             taken = [self.recorder.take(event) for event in events]
             return all(taken)
         except Exception as error:
             self.recorder.lost(None, what, error)
             return False
 
-    def _describe(self, origin: Origin, seen_ns: int) -> None:
-        if self.recorder.take(map_resource(origin, seen_ns)):
-            self._described.add(origin.digest)
+    def _describe(self, origin: Origin, place: Place, seen_ns: int) -> None:
+        if self.recorder.take(map_resource(origin, place, seen_ns)):
+            self._described.add(place.digest)
 
     def _origin(self, resource: Resource) -> Origin:
         known = self._origins.get(id(resource))

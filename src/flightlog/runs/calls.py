@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from flightlog.events.envelope import StoredEvent
+from flightlog.events.spans import usual_name
 
 CALL_TYPES = frozenset({"llm_request", "llm_response"})
 PREVIEW_CHARS_MAX = 120
@@ -54,7 +55,9 @@ def read_call(event: StoredEvent) -> Call:
     payload = _decode(event.payload)
     call = _request(event, payload) if event.type == "llm_request" else _answer(event, payload)
     if payload.otlp is not None:
-        call.own_span, call.name = True, _name(payload.otlp.name)
+        said = payload.otlp.name
+        call.own_span = True
+        call.name = _name(usual_name(event.type, event.name, payload.operation) if said is None else said)
     call.generation_id = generation_id_of(event, call.own_span)
     return call
 

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from flightlog.events.envelope import FLAG_ROOT, StoredEvent
+from flightlog.events.spans import usual_name
 from flightlog.runs.calls import INT64_MAX as INT64_MAX
 from flightlog.runs.calls import NANO as NANO
 from flightlog.runs.calls import Call
@@ -126,6 +127,7 @@ class _Payload(msgspec.Struct):
 
     name: Any = None
     count: Any = None
+    operation: Any = None
     otlp: Any = None
 
 
@@ -142,8 +144,10 @@ def _decode(event: StoredEvent) -> _Payload:
 
 def _root_name(event: StoredEvent) -> str | None:
     """What the span itself was called."""
-    otlp = _decode(event).otlp
-    return _text(otlp.get("name")) if isinstance(otlp, dict) else None
+    payload = _decode(event)
+    if not isinstance(payload.otlp, dict):
+        return None
+    return _text(payload.otlp.get("name", usual_name(event.type, event.name, payload.operation)))
 
 
 def _text(value: Any) -> str | None:

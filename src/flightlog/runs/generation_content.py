@@ -61,7 +61,7 @@ def read_content(store: Store, generation: Generation, read: Read = lambda event
     events = {event.id: event for event in get_events_at(store, places)}
     answer, asked = events.get(generation.answer_id or 0), events.get(generation.request_id or 0)
     said = _object(None if answer is None else read(answer))
-    request, message = _request(said, _object(asked)), _dict(said.get("message"))
+    request, message = _request(generation, said, _object(asked)), _dict(said.get("message"))
     choices = said.get("choices") if isinstance(said.get("choices"), list) else None
     from_logs = False
     if not (request and {"messages", "input"} & request.keys()) or (message is None and choices is None):
@@ -82,10 +82,13 @@ def read_content(store: Store, generation: Generation, read: Read = lambda event
     )
 
 
-def _request(said: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any] | None:
-    """What was asked: of an event of its own first, then of the answer."""
+def _request(generation: Generation, said: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any] | None:
+    """What was asked: of an event of its own first, then of the answer; the model also where only the answer's name says it."""
     own = {key: asked[key] for key in _REQUEST_KEYS if asked.get(key) is not None}
-    return {**(_dict(said.get("request")) or {}), **own} or None
+    told = {**(_dict(said.get("request")) or {}), **own}
+    if told and generation.request_model and generation.request_model != generation.name:
+        told = {"model": generation.request_model} | told
+    return told or None
 
 
 def _from_logs(store: Store, generation: Generation) -> tuple[dict[str, Any], dict[str, Any] | None]:

@@ -7,17 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import asdict
 
 from flightlog.events.catalogue import check_event
-from flightlog.events.envelope import Event
+from flightlog.events.envelope import Event, StoredEvent
 from flightlog.ingest.otlp import decode_json, decode_proto
-from flightlog.ingest.otlp.mapping import map_log, map_span, origin_of
+from flightlog.ingest.otlp.mapping import MAPPING_VERSION, map_log, map_span, origin_of
 from flightlog.ingest.otlp.model import LogRecord, Scope, Span, SpanEvent
+from flightlog.ingest.otlp.sources import UNKNOWN, Source, digest_in, say_in_full
 
 TRACE, SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 START = 1_772_442_847_000_000_000
 SAMPLES = Path(__file__).parents[4] / "shared" / "samples"
 ORIGIN = origin_of({"service.name": "shop"}, "", "shop")
+ORIGINS = [ORIGIN]
 
 
 def a_span(attributes: dict[str, Any], **more: Any) -> Span:
@@ -39,9 +42,28 @@ def events_of(attributes: dict[str, Any], **more: Any) -> list[Event]:
     return events
 
 
-def payload_of(event: Event) -> dict[str, Any]:
+def as_stored(event: Event) -> dict[str, Any]:
+    """The payload as it lies in the journal."""
     payload: dict[str, Any] = json.loads(bytes(event.payload))
     return payload
+
+
+def payload_of(event: Event) -> dict[str, Any]:
+    """The payload as readers fill it in."""
+    payload = as_stored(event)
+    if "otlp" in payload and (digest := digest_in(payload["otlp"])) is not None:
+        stored = event if isinstance(event, StoredEvent) else StoredEvent(**asdict(event))
+        say_in_full(stored, payload, source_of(digest))
+    return payload
+
+
+def source_of(digest: str) -> Source:
+    """What a digest stands for in the events of these tests."""
+    for origin in ORIGINS:
+        for place in origin.places.values():
+            if place.digest == digest:
+                return Source(place.scope.label, place.scope.attributes, place.dialect, MAPPING_VERSION)
+    return UNKNOWN
 
 
 def mapped(attributes: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -80,5 +102,6 @@ def sample_events(dialect: str, name: str, encoding: str = "json") -> list[Event
     mapper = map_log if name == "logs" else map_span
     events: list[Event] = []
     for record, scope, resource in sample(dialect, name, encoding):
-        events += mapper(record, scope, origin_of(resource, "", "default"))
+        ORIGINS[1:] = [origin_of(resource, "", "default"), *ORIGINS[1:20]]
+        events += mapper(record, scope, ORIGINS[1])
     return events

@@ -85,9 +85,10 @@ def test_log_records_of_any_kind_arrive(name: str, body: Any, given_attributes: 
 @given(attributes=attributes, times=st.lists(values, max_size=3))
 def test_resources_and_metrics_of_any_kind_arrive(attributes: dict[str, Any], times: list[Any]) -> None:
     origin = origin_of(attributes, "", "p")
-    check_event(map_resource(origin, START))
     metric = Metric("m" * 2000, "sum", points=[{"time_ns": time, "value": time} for time in times])
-    check_event(map_metric(metric, Scope(), origin))
+    check_event(map_metric(metric, Scope("s", attributes=attributes), origin))
+    [place] = origin.places.values()
+    check_event(map_resource(origin, place, START))
 
 
 def test_each_known_attribute_with_each_kind_of_nonsense() -> None:

@@ -233,13 +233,13 @@ def calls_by_case(dialect: str) -> dict[str, list[dict[str, Any]]]:
 
 def meaning(event: Event) -> dict[str, Any]:
     payload = payload_of(event)
-    used, error, request = payload.get("usage", {}), payload.get("error"), payload["request"]
+    used, error, request = payload.get("usage", {}), payload.get("error"), payload.get("request", {})
     counted = ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "reasoning_tokens")
     return {
         "type": event.type,
         "name": event.name,
         "status": event.status,
-        "request_model": request["model"],
+        "request_model": request.get("model") or event.name,
         "messages": request.get("messages"),
         "tokens": [used.get(field, 0) for field in counted],
         "error": error and (error["kind"], error["type"], error["message"]),

@@ -20,7 +20,19 @@ from flightlog.ingest.otlp.model import (
     Metric,
     Scope,
 )
-from tests.ingest.otlp.mapped import ORIGIN, SPAN, START, TRACE, a_span, events_of, happened, logged, mapped, payload_of
+from tests.ingest.otlp.mapped import (
+    ORIGIN,
+    SPAN,
+    START,
+    TRACE,
+    a_span,
+    as_stored,
+    events_of,
+    happened,
+    logged,
+    mapped,
+    payload_of,
+)
 
 SECOND = 10**9
 CHAT = {"gen_ai.operation.name": "chat"}
@@ -39,11 +51,13 @@ def test_a_finished_span_is_one_event_that_sent_again_is_the_same() -> None:
         "info",
     )
     assert (event.producer_id, event.seq, event.flags) == (None, None, 0)
+    [place] = [place for (*_, dialect), place in ORIGIN.places.items() if not dialect and place.scope.name == "tests"]
+    assert as_stored(event) == {"otlp": {"resource": place.digest, "kind": "server"}}
     assert payload_of(event) == {
         "otlp": {
             "mapping": MAPPING_VERSION,
             "scope": "tests@1",
-            "resource": ORIGIN.digest,
+            "resource": place.digest,
             "name": "handle",
             "kind": "server",
         }
@@ -275,10 +289,24 @@ def test_a_resource_says_where_its_records_belong() -> None:
     assert (origin.project, origin.source, origin.actor, origin.run_id) == ("shop", "agent", "u", None)
     canonical = json.dumps(origin.attributes, sort_keys=True, separators=(",", ":"))
     assert origin.digest == hashlib.sha256(canonical.encode()).hexdigest()[:16]
-    event = map_resource(origin, START)
+    named = {payload_of(map_span(a_span(said), scope, origin)[0])["otlp"]["resource"] for said, scope in (
+        (CHAT, Scope("s", "1")), (CHAT, Scope("s", "1")), ({}, Scope("s", "1")), (CHAT, Scope("s", "1", {"a": 1})),
+    )}  # fmt: skip
+    places = list(origin.places.values())
+    assert {place.digest for place in places} == named
+    assert [place.dialect for place in places] == ["genai", "", "genai"]
+    event = map_resource(origin, places[2], START)
     check_event(event)
-    assert (event.event_id, event.run_id, event.project) == (f"resource-{origin.digest}", None, "shop")
-    assert payload_of(event) == {"digest": origin.digest, "attributes": origin.attributes, "schema_url": "url"}
+    assert (event.event_id, event.run_id, event.project) == (f"resource-{places[2].digest}", None, "shop")
+    assert payload_of(event) == {
+        "digest": places[2].digest,
+        "attributes": origin.attributes,
+        "schema_url": "url",
+        "scope": "s@1",
+        "scope_attributes": {"a": 1},
+        "dialect": "genai",
+        "mapping": MAPPING_VERSION,
+    }
     assert origin_of({"flightlog.project": "a", "openinference.project.name": "b"}, "", "p").project == "a"
     assert origin_of({}, "", "p").digest == ""
 

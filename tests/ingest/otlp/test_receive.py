@@ -18,7 +18,10 @@ from flightlog.errors import FieldTooLong, StoreBusy
 from flightlog.events.envelope import FLAG_REDACTED, FLAG_TRUNCATED, Event, StoredEvent
 from flightlog.ingest.otlp import receive
 from flightlog.ingest.otlp.decode_proto import decode_logs, decode_metrics, decode_traces
+from flightlog.ingest.otlp.mapping import MAPPING_VERSION
 from flightlog.ingest.otlp.receive import Received, Receiver
+from flightlog.ingest.otlp.sources import told_in_full
+from flightlog.ingest.otlp.unmapped import UnmappedProjector, list_unmapped
 from flightlog.journal.append import Appended, Journal
 from flightlog.journal.read import EventFilter, read_events
 from tests.api.serving import open_services
@@ -146,7 +149,8 @@ def test_secrets_are_gone_before_the_disk(services: Services, tmp_path: Path) ->
     on_disk = b"".join(path.read_bytes() for path in (tmp_path / "flight").glob("flightlog.db*"))
     assert KEY.encode() not in on_disk
     assert b"hunter2-hunter2" not in on_disk
-    assert all(event.flags & FLAG_REDACTED for event in stored(services, "span_finished", "resource", "log", "metric"))
+    assert all(event.flags & FLAG_REDACTED for event in stored(services, "span_finished", "log", "metric"))
+    assert [event.flags & FLAG_REDACTED for event in stored(services, "resource") if event.source] == [FLAG_REDACTED]
 
 
 def test_a_span_with_ten_thousand_attributes_is_cut_to_size_and_its_neighbours_are_whole(services: Services) -> None:
@@ -224,3 +228,35 @@ def test_what_was_refused_while_decoding_is_counted_with_the_rest(services: Serv
     assert numbers(received) == (1, 0, 38)
     assert received.message.startswith("span 1 of its scope: its trace id has 1 bytes, not 16; ")
     assert received.message.endswith("; and 18 more")
+
+
+# ── where it came from ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_an_event_leaves_to_its_source_to_say_is_found_again(services: Services) -> None:
+    call = {"gen_ai.operation.name": "chat", "gen_ai.request.model": "gpt-4o"}
+    send(services, span(1, call, name="chat gpt-4o", kind=3), span(2, {"a": 1}, name="work", kind=1))
+    called, worked = stored(services)
+    assert msgspec.json.decode(called.payload)["otlp"].keys() == {"resource"}
+    [payload, other] = [msgspec.json.decode(told_in_full(services.store, one).payload) for one in (called, worked)]
+    said = {"mapping": MAPPING_VERSION, "scope": "tests@1.0", "name": "chat gpt-4o", "kind": "client"}
+    assert payload["otlp"] == said | {"dialect": "genai", "resource": payload["otlp"]["resource"]}
+    assert payload["request"] == {"model": "gpt-4o"}
+    assert other["otlp"] == said | {"name": "work", "kind": "internal", "resource": other["otlp"]["resource"]}
+    found = {event.event_id for event in stored(services, "resource")}
+    assert found == {f"resource-{one['otlp']['resource']}" for one in (payload, other)}
+    assert told_in_full(services.store, stored(services, "resource")[0]) == stored(services, "resource")[0]
+
+
+def test_a_second_process_knows_sources_that_the_first_described(services: Services) -> None:
+    send(services, span(1, {"a": 1}))
+    again = Journal(services.store, [UnmappedProjector(services.settings)])
+    [told] = [event for event in stored(services) if event.span_id]
+    again.append(
+        [
+            msgspec.structs.replace(
+                Event(**{name: getattr(told, name) for name in Event.__struct_fields__}), event_id="e2"
+            )
+        ]
+    )
+    assert [(one.scope, one.count) for one in list_unmapped(services.store).attributes] == [("tests@1.0", 2)]

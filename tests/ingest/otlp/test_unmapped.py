@@ -13,7 +13,7 @@ import pytest
 from flightlog.config import Settings
 from flightlog.errors import LimitInvalid
 from flightlog.events.envelope import Event
-from flightlog.ingest.otlp.mapping import map_span, origin_of
+from flightlog.ingest.otlp.mapping import map_resource, map_span, origin_of
 from flightlog.ingest.otlp.model import Scope
 from flightlog.ingest.otlp.unmapped import OTHERS, Unmapped, UnmappedProjector, list_unmapped
 from flightlog.journal.append import Journal
@@ -21,6 +21,7 @@ from flightlog.store.contract import Store
 from flightlog.store.engine import open_store
 from tests.ingest.otlp.mapped import START, a_span
 
+ORIGIN = origin_of({}, "", "default")
 AGENT, SHOP = Scope("acme.agent", "2.0"), Scope("shop")
 
 
@@ -32,7 +33,12 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def journal_of(store: Store, **settings: Any) -> Journal:
-    return Journal(store, [UnmappedProjector(Settings(**settings))])
+    journal = Journal(store, [UnmappedProjector(Settings(**settings))])
+    for scope in (AGENT, SHOP, Scope("till")):
+        for attributes in ({}, {"gen_ai.operation.name": "chat"}):
+            map_span(a_span(attributes), scope, ORIGIN)
+    journal.append([map_resource(ORIGIN, place) for place in ORIGIN.places.values()])
+    return journal
 
 
 def said(number: int, scope: Scope, /, **attributes: Any) -> Event:
@@ -40,7 +46,7 @@ def said(number: int, scope: Scope, /, **attributes: Any) -> Event:
     given = {key.replace("__", "."): value for key, value in attributes.items()}
     begin = START + number * 10**9
     made = a_span(given, span_id=f"{number:016x}", start_ns=begin, end_ns=begin + 1)
-    return map_span(made, scope, origin_of({}, "", "default"))[0]
+    return map_span(made, scope, ORIGIN)[0]
 
 
 def counted(store: Store, scope: str | None = None) -> dict[tuple[str, str], int]:

@@ -56,4 +56,6 @@ def generation(here: Here, generation_id: str) -> Response:
     """With what was asked and answered, the results of the tools that it called, and what people think of it."""
     found = get_generation(here.store, generation_id)
     given = feedback_on(here.store, generation_id=found.generation_id)
-    return json_response(generation_detail_shape(found, read_content(here.store, found, as_understood), given))
+    return json_response(
+        generation_detail_shape(found, read_content(here.store, found, as_understood(here.store)), given)
+    )

@@ -29,6 +29,7 @@ from flightlog.events.envelope import (
     FLAG_WITHHELD,
     StoredEvent,
 )
+from flightlog.ingest.otlp.sources import told_in_full
 from flightlog.journal.erase import erasures_of
 from flightlog.journal.read import EventFilter, get_event_at, get_events_at, read_events
 from flightlog.runs.calls import CALL_TYPES, generation_id_of
@@ -95,6 +96,7 @@ class Beside(NamedTuple):
 
     seal: str = ""
     erasure_href: str | None = None
+    in_full: StoredEvent | None = None  # with what it leaves to others to say
 
 
 NOTHING_BESIDE = Beside()
@@ -138,7 +140,7 @@ def panel_at(services: Services, id_text: str, base_url: str) -> PanelFragment:
 
 def beside(services: Services, event: StoredEvent) -> Beside:
     """What the store knows of it beyond the event itself."""
-    return Beside(seal_word(services, event.id), _erasure_of(services, event))
+    return Beside(seal_word(services, event.id), _erasure_of(services, event), told_in_full(services.store, event))
 
 
 def _erasure_of(services: Services, event: StoredEvent) -> str | None:
@@ -176,7 +178,7 @@ def panel_of(
 ) -> Panel:
     """One event in full; with `started_at` its time is also told from the start of its run."""
     json_href = href(f"/api/events/{event.event_id}")
-    blocks = blocks_of(event, PANEL_LIMITS)
+    blocks = blocks_of(beside.in_full or event, PANEL_LIMITS)
     return Panel(
         id=event.id,
         type=event.type,

@@ -19,8 +19,10 @@ from flightlog.console.pages.traces_rows import cost_from, time_of, trace_href
 from flightlog.console.payload import Piece, decoded, entries, listed, pretty, words
 from flightlog.console.recorded import more_blocks
 from flightlog.console.strip import StripRow, strip_of
+from flightlog.events.envelope import StoredEvent
 from flightlog.filters.language import quote
 from flightlog.ingest.otlp.remap import as_understood
+from flightlog.ingest.otlp.sources import told_in_full
 from flightlog.runs.generation_content import Content, ToolAnswer, read_content
 from flightlog.runs.generation_filter import GenerationFilter
 from flightlog.runs.generations import Generation, get_generation, list_generations
@@ -81,10 +83,14 @@ class TracePage(Page):
     curl: Annotated[str, "A command that gets the same."]
 
 
+def _more(services: Services, event: StoredEvent | None) -> list[Block]:
+    return [] if event is None else more_blocks(decoded(bytes(told_in_full(services.store, event).payload)), LIMITS)
+
+
 def trace_page(services: Services, generation_id: str, base_url: str = "") -> TracePage:
     """The page of this generation. Raises GenerationNotFound."""
     one = get_generation(services.store, generation_id)
-    content = read_content(services.store, one, as_understood)
+    content = read_content(services.store, one, as_understood(services.store))
     now = services.clock.now_ns()
     before, after = _neighbours(services, one)
     json_href = href(f"/api/generations/{generation_id}")
@@ -110,7 +116,7 @@ def trace_page(services: Services, generation_id: str, base_url: str = "") -> Tr
         asked=_asked(content.request or {}),
         answered=_answered(content),
         tools=[_tool(answer) for answer in content.tool_answers],
-        settings=[*settings_blocks(content.request or {}, LIMITS), *more_blocks(decoded(payload), LIMITS)],
+        settings=[*settings_blocks(content.request or {}, LIMITS), *_more(services, content.event)],
         from_logs=content.from_logs,
         payload=pretty(payload),
         given=given_on(services, one.generation_id),

@@ -121,12 +121,12 @@ ERROR = record(
 OTLP = record(
     "Where a finished OpenTelemetry span, log record or metric came from, and what had no other place.",
     {
-        "name": text("The span's own name."),
-        "kind": text("internal, server, client, producer or consumer."),
-        "scope": text("The instrumentation that made it, as name@version."),
-        "dialect": text("The conventions that its attributes were read by, such as genai, openinference, openllmetry."),
-        "mapping": count("The version of the mapping that read them."),
-        "resource": text("The digest of the resource event that describes the process."),
+        "resource": text("The digest of the resource event that says where it came from."),
+        "name": text("The span's own name, where it is not the usual one."),
+        "kind": text("internal, server, client, producer, consumer or unspecified, where it is not the usual one."),
+        "scope": text("Of the first mapping: the instrumentation that made it, as name@version."),
+        "dialect": text("Of the first mapping: the conventions that its attributes were read by."),
+        "mapping": count("Of the first mapping: its version, 1."),
         "status_message": text("What the span said about its status."),
         "trace_state": text("The W3C tracestate."),
         "events": many("The span's events that no other key holds.", free("Name, time and attributes.")),

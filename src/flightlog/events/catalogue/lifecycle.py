@@ -147,13 +147,20 @@ RESOURCE = (
         code="FR-EVT-006",
         type="resource",
         title="Resource described",
-        description="A process that sends OpenTelemetry data says what it is, once; its events name it by the digest.",
+        description="Where events of OpenTelemetry come from, once: the process, the instrumentation and who read them. They"
+        " name it by the digest.",
         schema=payload(
             "resource",
             {
-                "digest": text("What events name this resource by."),
+                "digest": text("What events name it by."),
                 "attributes": free("The resource's attributes, by OpenTelemetry's names."),
                 "schema_url": text("The version of the names."),
+                "scope": text("The instrumentation, as name@version."),
+                "scope_attributes": free("What the instrumentation says of itself."),
+                "dialect": text(
+                    "The conventions that attributes were read by, such as genai, openinference, openllmetry."
+                ),
+                "mapping": count("The version of the mapping that read them."),
             },
             needs=["digest", "attributes"],
         ),
@@ -164,6 +171,9 @@ RESOURCE = (
             {
                 "digest": "9b2e6f0c1d3a4857",
                 "attributes": {"service.name": "shop-agent", "service.version": "1.4.2", "host.name": "build-7"},
+                "scope": "opentelemetry.instrumentation.openai_v2@2.1b0",
+                "dialect": "genai",
+                "mapping": 2,
             },
             name="shop-agent",
             run_id=None,

@@ -124,7 +124,10 @@ LLM = (
                 "provider": text("Who served it (gen_ai.provider.name)."),
                 "response_id": text("The provider's id of the answer (gen_ai.response.id)."),
                 "operation": text("chat, text_completion, embeddings, generate_content, … (gen_ai.operation.name)."),
-                "request": record("What was asked, where no llm_request of its own says it.", _ASKED),
+                "request": record(
+                    "What was asked, where no llm_request of its own says it.",
+                    {**_ASKED, "model": text("The model asked for, where the event's name does not say it.")},
+                ),
                 "message": _ANSWER,
                 "choices": many("All answers, where the model gave more than one.", _ANSWER),
                 "finish_reasons": many(

@@ -37,10 +37,19 @@ class Scope(msgspec.Struct, gc=False):
         return f"{self.name}@{self.version}" if self.version else self.name
 
 
+class Place(msgspec.Struct, frozen=True):
+    """Where events come from that have this in common; `digest` is what they name it by."""
+
+    digest: str
+    scope: Scope
+    dialect: str
+
+
 class Origin(msgspec.Struct):
     """Where records come from: the resource, and what is derived from it once for all of its records.
 
-    `digest` names the resource in the events that came from it; empty where it has no attributes.
+    `digest` is of its attributes; empty where it has none. `places` are those that its events have named so far, by scope and
+    dialect, in the order in which they came up.
     """
 
     project: str = "default"
@@ -51,6 +60,7 @@ class Origin(msgspec.Struct):
     digest: str = ""
     attributes: dict[str, Any] = {}
     schema_url: str = ""
+    places: dict[tuple[str, ...], Place] = {}
 
 
 class Link(msgspec.Struct, gc=False):

@@ -17,13 +17,13 @@ from flightlog.events.envelope import FIELD_CHARS_MAX, Event
 from flightlog.ingest.otlp.decoded import REASONS_MAX, Decoded
 from flightlog.ingest.otlp.mapping import map_log, map_metric, map_resource, map_span, origin_of
 from flightlog.ingest.otlp.mapping.own import OWN_KEY
-from flightlog.ingest.otlp.model import LogRecord, Metric, Origin, Scope, Span
+from flightlog.ingest.otlp.model import LogRecord, Metric, Origin, Place, Scope, Span
 from flightlog.journal.append import Appended, Journal
 
 log = logging.getLogger("flightlog.otlp")
 
 _NOBODY = -1
-RESOURCES_KNOWN_MAX = 10_000  # resources that are remembered as stored; beyond that they are described once more
+RESOURCES_KNOWN_MAX = 10_000  # places that are remembered as stored; beyond that they are described once more
 
 R = TypeVar("R")
 Mapper = Callable[[R, Scope, Origin], Sequence[Event]]
@@ -34,6 +34,13 @@ class Intake(Protocol):
 
     def prepare(self, event: Event) -> Event:
         """The event as it may be stored. Never raises for anything in it."""
+
+
+class Meter(Protocol):
+    """Whoever counts what is received. Called from any thread, and never raises."""
+
+    def received(self, signal: str, accepted: int, duplicates: int, rejected: int) -> None:
+        """A request was stored; `duplicates` are among the accepted."""
 
 
 class Received(msgspec.Struct):
@@ -69,18 +76,24 @@ class Receiver:
         self._events_max = max(1, settings.drain_batch_events_max)
         self._bytes_max = settings.drain_batch_bytes_max
         self._known: set[str] = set()
+        self.meter: Meter | None = None
 
     def traces(self, decoded: Decoded[Span], project: str | None = None) -> Received:
         """Store these spans. `project` is for those whose resource names none; None is the setting's."""
-        return self._receive(decoded, "span", map_span, _span_ended, project)
+        return self._told("traces", self._receive(decoded, "span", map_span, _span_ended, project))
 
     def logs(self, decoded: Decoded[LogRecord], project: str | None = None) -> Received:
         """The same for log records."""
-        return self._receive(decoded, "log record", _numbered_logs(), _log_happened, project)
+        return self._told("logs", self._receive(decoded, "log record", _numbered_logs(), _log_happened, project))
 
     def metrics(self, decoded: Decoded[Metric], project: str | None = None) -> Received:
         """The same for metrics."""
-        return self._receive(decoded, "metric", _map_metric, _metric_taken, project)
+        return self._told("metrics", self._receive(decoded, "metric", _map_metric, _metric_taken, project))
+
+    def _told(self, signal: str, received: Received) -> Received:
+        if self.meter is not None:
+            self.meter.received(signal, received.accepted, received.duplicates, received.rejected)
+        return received
 
     def _receive(
         self, decoded: Decoded[R], what: str, mapper: Mapper[R], moment: Callable[[R], int], project: str | None
@@ -91,6 +104,7 @@ class Receiver:
         batch = _Batch()
         for group in decoded.groups:
             origin = origin_of(group.attributes, group.schema_url, project or self._project)
+            described = 0
             for part in group.parts:
                 scope = part.scope
                 for record in part.records:
@@ -100,8 +114,11 @@ class Receiver:
                         log.exception("a %s of scope %r could not be mapped", what, scope.label)
                         _reject(received, f"a {what} could not be mapped; the server's log has the cause")
                         continue
-                    if origin.digest and origin.digest not in self._known and origin.digest not in batch.described:
-                        batch.describe(origin, moment(record))
+                    if len(origin.places) > described:
+                        for place in [*origin.places.values()][described:]:
+                            if place.digest not in self._known:
+                                batch.describe(origin, place, moment(record))
+                        described = len(origin.places)
                     batch.add(events)
                     if len(batch.events) >= self._events_max or batch.bytes >= self._bytes_max:
                         batch = self._store(batch, received)
@@ -137,10 +154,11 @@ class _Batch:
         self.bytes = 0
         self.described: set[str] = set()
 
-    def describe(self, origin: Origin, seen_ns: int) -> None:
-        self.events.append(map_resource(origin, seen_ns))
-        self.owners.append(_NOBODY)
-        self.described.add(origin.digest)
+    def describe(self, origin: Origin, place: Place, seen_ns: int) -> None:
+        if place.digest not in self.described:
+            self.events.append(map_resource(origin, place, seen_ns))
+            self.owners.append(_NOBODY)
+            self.described.add(place.digest)
 
     def add(self, events: Sequence[Event]) -> None:
         for event in events:

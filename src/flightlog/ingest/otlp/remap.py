@@ -7,26 +7,30 @@ gives is for the tables that are made from it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import msgspec
+from sqlalchemy import Connection
 
 from flightlog.events.envelope import Event, StoredEvent
 from flightlog.ingest.otlp.mapping import MAPPING_VERSION, map_span
-from flightlog.ingest.otlp.mapping.draft import Draft, Source
+from flightlog.ingest.otlp.mapping.draft import Draft
+from flightlog.ingest.otlp.mapping.draft import Source as SaidBy
 from flightlog.ingest.otlp.mapping.faults import error_of
 from flightlog.ingest.otlp.mapping.making import encoded
 from flightlog.ingest.otlp.mapping.moments import DETAILS, Moments
 from flightlog.ingest.otlp.mapping.shapes import answered_of, asked_of, model_call, other_span, tool_result, type_of
 from flightlog.ingest.otlp.model import KINDS, STATUS_ERROR, STATUS_UNSET, Origin, Scope, Span, SpanEvent
+from flightlog.ingest.otlp.sources import Source, Sources, digest_in, say_in_full
+from flightlog.store.contract import Store
 
 Payload = dict[str, Any]
 
 SPAN_TYPES = ("llm_response", "span_finished", "tool_result")
 TYPES = (*SPAN_TYPES, "log")  # what has attributes that may be left over
 
-_AS_STORED: Source = (-1, "")  # comes before every attribute, and is none
+_AS_STORED: SaidBy = (-1, "")  # comes before every attribute, and is none
 _LLM_KEYS = (
     "model",
     "provider",
@@ -55,8 +59,19 @@ class Reading(NamedTuple):
     feedback: tuple[Event, ...] = ()
 
 
-def read_again(event: StoredEvent, version: int = MAPPING_VERSION) -> Reading | None:
-    """The newest reading; None for what did not come by OpenTelemetry. Never raises for anything in the event."""
+Look = Callable[[str], Source]
+
+
+def look_in(connection: Connection, sources: Sources) -> Look:
+    """Looks sources up as they are needed."""
+    return lambda digest: sources.find(connection, [digest])[digest]
+
+
+def read_again(event: StoredEvent, look: Look, version: int = MAPPING_VERSION) -> Reading | None:
+    """The newest reading; None for what did not come by OpenTelemetry. Never raises for anything in the event.
+
+    `look` finds the source that an event names by its digest.
+    """
     try:
         payload = _decode(event.payload)
     except (msgspec.MsgspecError, RecursionError, ValueError):
@@ -66,6 +81,8 @@ def read_again(event: StoredEvent, version: int = MAPPING_VERSION) -> Reading | 
         return None
     stored = payload.get("attributes")
     attributes: Payload = stored if type(stored) is dict else {}
+    if (digest := digest_in(otlp)) is not None:
+        otlp = say_in_full(event, payload, look(digest))
     named = otlp.get("scope")
     scope = named if type(named) is str else ""
     plain = Reading(scope, tuple(attributes))
@@ -82,10 +99,19 @@ def read_again(event: StoredEvent, version: int = MAPPING_VERSION) -> Reading | 
     return plain
 
 
-def as_understood(event: StoredEvent) -> StoredEvent:
-    """The event with its payload as the newest mapping reads it; what did not come by OpenTelemetry as it is."""
-    reading = read_again(event)
-    return event if reading is None or reading.event is None else reading.event
+def as_understood(store: Store) -> Callable[[StoredEvent], StoredEvent]:
+    """Gives an event with its payload as the newest mapping reads it; what did not come by OpenTelemetry as it is."""
+    sources = Sources()
+
+    def look(digest: str) -> Source:
+        with store.read() as connection:
+            return sources.find(connection, [digest])[digest]
+
+    def read(event: StoredEvent) -> StoredEvent:
+        reading = read_again(event, look)
+        return event if reading is None or reading.event is None else reading.event
+
+    return read
 
 
 def _span(event: StoredEvent, payload: Payload, otlp: Payload, attributes: Payload, scope: str) -> Reading:

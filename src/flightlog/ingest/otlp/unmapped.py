@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, case, func, select, update
 from flightlog.config import Settings
 from flightlog.errors import LimitInvalid
 from flightlog.events.envelope import StoredEvent
+from flightlog.ingest.otlp.sources import Sources
 from flightlog.ingest.otlp.unmapped_table import unmapped_attributes
 from flightlog.store.contract import Store, Tx
 
@@ -50,6 +51,8 @@ class UnmappedList(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Otlp(msgspec.Struct, gc=False):
     scope: str = ""
+    resource: str = ""
+    mapping: int | None = None
 
 
 class _Payload(msgspec.Struct, gc=False):
@@ -99,14 +102,18 @@ class UnmappedProjector:
     def __init__(self, settings: Settings) -> None:
         self._keys_max = max(1, settings.unmapped_keys_max)
         self._scopes_max = max(1, settings.unmapped_scopes_max)
+        self._sources = Sources()
 
     def apply(self, tx: Tx, events: Sequence[StoredEvent]) -> None:
         """Count what these events have left over."""
+        self._sources.learn(events)
+        left = [(event, *found) for event in events if (found := leftover(event)) is not None]
+        if not left:
+            return
+        sources = self._sources.find(tx.sql, {digest for _, _, digest, _ in left if digest})
         seen = Seen()
-        for event in events:
-            found = leftover(event)
-            if found is not None:
-                seen.add(*found, event)
+        for event, scope, digest, keys in left:
+            seen.add(sources[digest].scope if digest else scope, keys, event)
         self.count(tx, seen)
 
     def count(self, tx: Tx, seen: Seen) -> None:
@@ -160,19 +167,27 @@ class UnmappedProjector:
             tx.insert_many((unmapped_attributes, new))
 
 
-def leftover(event: StoredEvent) -> tuple[str, Iterable[str]] | None:
-    """The scope of an event that came by OpenTelemetry, and the attributes that no mapping understood; None without any."""
+def leftover(event: StoredEvent) -> tuple[str, str, Iterable[str]] | None:
+    """Of an event that came by OpenTelemetry its scope, or the digest of the source that says it, and the attributes that no
+    mapping understood; None without any."""
     data = bytes(event.payload)
     # From the end, where a mapping puts both: most events are told by their last few bytes.
-    if data.rfind(_OTLP) < 0 or data.rfind(_ATTRIBUTES) < 0:
+    if data.rfind(_OTLP) < 0 or (place := data.rfind(_ATTRIBUTES)) < 0:
         return None
+    payload = _read(b"{" + data[place:])
+    if payload is None or payload.otlp is None:  # attributes of something within the payload, or the last key of it
+        payload = _read(data)
+    if payload is None or payload.otlp is None or not payload.attributes:
+        return None
+    otlp = payload.otlp
+    return otlp.scope, otlp.resource if otlp.mapping is None else "", payload.attributes
+
+
+def _read(data: bytes) -> _Payload | None:
     try:
-        payload = _decode(data)
+        return _decode(data)
     except (msgspec.MsgspecError, RecursionError, ValueError):
         return None
-    if payload.otlp is None or not payload.attributes:
-        return None
-    return payload.otlp.scope, payload.attributes
 
 
 def plain_key(key: str) -> str:

@@ -46,7 +46,7 @@ Fields = dict[str, Any]
 FIELDS: dict[str, str] = {
     "operation": "`operation`; it decides the type of the event",
     "provider": "`provider`",
-    "request_model": "`request.model` and the event's name",
+    "request_model": "the event's name; `request.model` of log records",
     "model": "`model`",
     "response_id": "`response_id`",
     "finish_reasons": "`finish_reasons`",

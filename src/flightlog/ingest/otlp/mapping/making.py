@@ -12,7 +12,7 @@ from flightlog.events.envelope import FIELD_CHARS_MAX
 from flightlog.events.payload import encode_payload
 from flightlog.events.payload.plain import DEPTH_LIMIT
 from flightlog.ingest.otlp.mapping.version import MAPPING_VERSION
-from flightlog.ingest.otlp.model import Origin, Scope
+from flightlog.ingest.otlp.model import Origin, Place, Scope
 
 INT64_MAX = 2**63 - 1
 _encode = msgspec.json.Encoder().encode
@@ -48,17 +48,15 @@ def is_deeper(value: Any, levels: int) -> bool:
 
 
 def source_of(scope: Scope, origin: Origin, dialect: str) -> dict[str, Any]:
-    """Where a record came from: the first keys of `payload.otlp`."""
-    otlp: dict[str, Any] = {"mapping": MAPPING_VERSION}
-    if dialect:
-        otlp["dialect"] = dialect
-    if scope.name:
-        otlp["scope"] = scope.label
+    """Where a record came from: the first key of `payload.otlp`, a digest that the `resource` event of this place has."""
+    key: tuple[str, ...] = (scope.name, scope.version, dialect)
     if scope.attributes:
-        otlp["scope_attributes"] = scope.attributes
-    if origin.digest:
-        otlp["resource"] = origin.digest
-    return otlp
+        key = (*key, digest_of(scope.attributes))
+    place = origin.places.get(key)
+    if place is None:
+        said = (origin.digest, scope.label, scope.attributes, dialect, MAPPING_VERSION)
+        place = origin.places[key] = Place(digest_of(said)[:16], scope, dialect)
+    return {"resource": place.digest}
 
 
 def is_odd(value: Any) -> bool:

@@ -6,7 +6,8 @@ from typing import Any
 
 from flightlog.events.envelope import FIELD_CHARS_MAX, Event
 from flightlog.ingest.otlp.mapping.making import digest_of, encoded, fitted, moment
-from flightlog.ingest.otlp.model import Origin
+from flightlog.ingest.otlp.mapping.version import MAPPING_VERSION
+from flightlog.ingest.otlp.model import Origin, Place
 
 
 def origin_of(attributes: dict[str, Any], schema_url: str = "", default_project: str = "default") -> Origin:
@@ -29,14 +30,21 @@ def origin_of(attributes: dict[str, Any], schema_url: str = "", default_project:
     )
 
 
-def map_resource(origin: Origin, seen_ns: int = 0) -> Event:
-    """The event that describes a resource. `seen_ns` is when the first of its records happened."""
-    payload: dict[str, Any] = {"digest": origin.digest, "attributes": origin.attributes}
+def map_resource(origin: Origin, place: Place, seen_ns: int = 0) -> Event:
+    """The event that describes a place of this origin. `seen_ns` is when the first of its records happened."""
+    payload: dict[str, Any] = {"digest": place.digest, "attributes": origin.attributes}
     if origin.schema_url:
         payload["schema_url"] = origin.schema_url
+    if place.scope.name:
+        payload["scope"] = place.scope.label
+    if place.scope.attributes:
+        payload["scope_attributes"] = place.scope.attributes
+    if place.dialect:
+        payload["dialect"] = place.dialect
+    payload["mapping"] = MAPPING_VERSION
     data, flags = encoded(payload, careful=True)
     return Event(
-        event_id=f"resource-{origin.digest}",
+        event_id=f"resource-{place.digest}",
         type="resource",
         created_at=moment(seen_ns),
         project=origin.project,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from flightlog.events.envelope import FIELD_CHARS_MAX
 from flightlog.ingest.otlp.mapping.draft import RAW_RANK, Draft
 from flightlog.ingest.otlp.mapping.requests import answer_of, request_of
 from flightlog.ingest.otlp.mapping.values import INT64_MAX, finish_reason, loose
@@ -48,6 +49,7 @@ _OTHER_OPERATIONS = frozenset(
         "upsert_memory",
     }
 )
+_NAME_CHARS_MAX = FIELD_CHARS_MAX["name"]
 _COUNTS = ("input_tokens", "output_tokens", "cached_input_tokens", "cache_write_tokens", "reasoning_tokens")
 _PROMPTS = "llm.prompts."  # OpenInference says LLM of chats and of completions; only these have prompts
 _SPOKEN_TOO = frozenset({"asked", "parameters.instructions"})  # of a request that attributes tell as messages
@@ -105,6 +107,22 @@ def model_call(draft: Draft) -> Payload:
         if field in values:
             payload[field] = values.pop(field)
     return payload
+
+
+def name_of_call(payload: Payload, otherwise: str | None) -> Any:
+    """The name of the event with this payload: the model asked for, else that answered, else `otherwise`.
+
+    The model asked for is taken out of the payload, where the name has room for all of it.
+    """
+    request = payload.get("request", {})
+    asked = request.get("model")
+    if not asked:
+        return payload.get("model") or otherwise
+    if len(asked) <= _NAME_CHARS_MAX:
+        del request["model"]
+        if not request:
+            del payload["request"]
+    return asked
 
 
 def asked_of(draft: Draft, operation: str | None = None) -> Payload:

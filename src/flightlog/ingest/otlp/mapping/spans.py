@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from flightlog.events.envelope import FIELD_CHARS_MAX, FLAG_ROOT, Event
+from flightlog.events.spans import usual_kind, usual_name
 from flightlog.ingest.otlp.mapping.draft import Draft
 from flightlog.ingest.otlp.mapping.faults import error_of, says_more
 from flightlog.ingest.otlp.mapping.judged import feedback_of, judgement_of
 from flightlog.ingest.otlp.mapping.making import digest_of, encoded, fitted, is_odd, moment, source_of
 from flightlog.ingest.otlp.mapping.moments import Moments, shown
 from flightlog.ingest.otlp.mapping.own import OWN_KEY, own_event
-from flightlog.ingest.otlp.mapping.shapes import model_call, other_span, tool_result, type_of
+from flightlog.ingest.otlp.mapping.shapes import model_call, name_of_call, other_span, tool_result, type_of
 from flightlog.ingest.otlp.model import KINDS, STATUS_ERROR, Origin, Scope, Span
 
 _EVENT_CHARS_MAX = FIELD_CHARS_MAX["event_id"]
@@ -56,6 +57,7 @@ def _mapped(span: Span, scope: Scope, origin: Origin) -> list[Event]:
         payload["attributes"] = rest
     payload["otlp"] = otlp = source_of(scope, origin, draft.dialect)
     _fill(otlp, span, error, events)
+    _name(otlp, span, kind, name, payload)
 
     careful = bool(events or span.links or scope.attributes) or _odd(attributes)
     data, flags = encoded(payload, careful)
@@ -77,8 +79,7 @@ def _shaped(draft: Draft, span: Span) -> tuple[str, str, dict[str, Any]]:
     kind = type_of(draft)
     if kind == "llm_response":
         payload = model_call(draft)
-        asked = payload["request"].get("model") if "request" in payload else None
-        return kind, asked or payload.get("model") or span.name, payload
+        return kind, name_of_call(payload, span.name), payload
     if kind == "tool_result":
         payload = tool_result(draft, span.name)
         return kind, payload["tool"], payload
@@ -114,9 +115,6 @@ def _event(span: Span, origin: Origin, kind: str, name: str, data: Any, flags: i
 
 def _fill(otlp: dict[str, Any], span: Span, error: dict[str, Any] | None, events: list[dict[str, Any]]) -> None:
     """What the span says of itself that has no other place."""
-    otlp["name"] = span.name
-    if 0 < span.kind < len(KINDS):
-        otlp["kind"] = KINDS[span.kind]
     if span.status_message and says_more(span.status_message, error):
         otlp["status_message"] = span.status_message
     if span.trace_state:
@@ -131,6 +129,15 @@ def _fill(otlp: dict[str, Any], span: Span, error: dict[str, Any] | None, events
         ]
     if span.dropped > 0:
         otlp["dropped"] = span.dropped
+
+
+def _name(otlp: dict[str, Any], span: Span, kind: str, name: str, payload: dict[str, Any]) -> None:
+    """The span's name and kind, where they are not the usual ones."""
+    if span.name != usual_name(kind, fitted(name, "name"), payload.get("operation")):
+        otlp["name"] = span.name
+    named = KINDS[span.kind] if 0 < span.kind < len(KINDS) else KINDS[0]
+    if named != usual_kind(kind):
+        otlp["kind"] = named
 
 
 def _first_chunk(draft: Draft, span: Span) -> None:
@@ -185,6 +192,7 @@ def _as_it_came(span: Span, scope: Scope, origin: Origin, error: Exception) -> E
     """The span without any reading of its attributes: what is left when reading itself fails."""
     otlp = source_of(scope, origin, "") | {"mapping_failed": type(error).__name__}
     _fill(otlp, span, None, [shown(event) for event in span.events])
+    _name(otlp, span, "span_finished", span.name, {})
     data, flags = encoded({"attributes": span.attributes, "otlp": otlp}, careful=True)
     if origin.run_id is None and span.is_root:
         flags |= FLAG_ROOT

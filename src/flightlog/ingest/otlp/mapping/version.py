@@ -1,3 +1,5 @@
 """Which mapping wrote an event."""
 
-MAPPING_VERSION = 1
+# 2: where an event came from is said once, by the `resource` event that it names; what its type, its name or its envelope
+# says is not repeated.
+MAPPING_VERSION = 2
