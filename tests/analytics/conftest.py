@@ -11,11 +11,19 @@ import pytest
 from flightlog.analytics.answer import Answer, answer
 from flightlog.analytics.engine import Here
 from flightlog.analytics.kept import Kept
+from flightlog.analytics.place import open_kept
 from flightlog.analytics.question import make_question
 from flightlog.services import Services
 from tests.api.serving import START, open_services
+from tests.archive.reading import Archiving
 
 NOW = START + 90 * 3_600 * 10**9
+
+
+@pytest.fixture
+def archiving(services: Services, tmp_path: Path) -> Archiving:
+    return Archiving(services.store, tmp_path / "flight")
+
 
 Ask = Callable[..., Answer]
 
@@ -27,8 +35,8 @@ def services(tmp_path: Path) -> Iterator[Services]:
 
 
 @pytest.fixture
-def kept(tmp_path: Path) -> Iterator[Kept]:
-    kept = Kept(Here(), lambda files: [str(tmp_path / "archive" / file.path) for file in files])
+def kept(services: Services) -> Iterator[Kept]:
+    kept = open_kept(services.store, Here())
     yield kept
     kept.close()
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from flightlog.analytics.answer import Answer
+from flightlog.analytics.engine import Child, Here
 from flightlog.analytics.fold import Part
-from flightlog.journal.read import head_id
+from flightlog.analytics.kept import Kept
+from flightlog.analytics.sql import Asked
+from flightlog.errors import ArchiveFileMissing, StatsTooMuch
 from flightlog.services import Services
-from tests.analytics.archiving import archive_until
 from tests.analytics.conftest import NOW, Ask
 from tests.analytics.flown import HOUR, MODELS, flight, plainly
 from tests.api.serving import START
+from tests.archive.reading import Archiving
 
 DAY = 24 * HOUR
 Holds = Callable[[dict[str, Any]], bool]
@@ -54,15 +56,13 @@ def within(row: dict[str, Any], first: int, last: int) -> bool:
     "seed", [1, pytest.param(2, marks=pytest.mark.torture), pytest.param(3, marks=pytest.mark.torture)]
 )
 def test_hot_half_and_wholly_archived_give_what_a_plain_walk_gives(
-    seed: int, services: Services, ask: Ask, tmp_path: Path
+    seed: int, services: Services, ask: Ask, archiving: Archiving
 ) -> None:
     events = flight(random.Random(seed), 900)
     services.journal.append(events)
     answers = [[ask(**asked) for asked, _ in QUESTIONS]]
-    with services.store.read() as connection:
-        last = head_id(connection)
-    for until in (1, last // 2, last):
-        archive_until(services.store, tmp_path / "archive", until)
+    for until in (1, len(events) // 2, len(events)):
+        archiving.archive(until, drop=until != len(events) // 2)  # rows may lie below the line for a while
         answers.append([ask(**asked) for asked, _ in QUESTIONS])
     for place, (asked, holds) in enumerate(QUESTIONS):
         width = {"day": DAY, "hour": HOUR}.get(asked.get("bucket", ""))
@@ -103,10 +103,10 @@ def in_buckets(told: Answer, width: int) -> dict[Any, Any]:
     return found
 
 
-def test_what_is_in_no_group_of_its_own_is_in_the_others(services: Services, ask: Ask, tmp_path: Path) -> None:
+def test_what_is_in_no_group_of_its_own_is_in_the_others(services: Services, ask: Ask, archiving: Archiving) -> None:
     events = flight(random.Random(4), 400)
     services.journal.append(events)
-    archive_until(services.store, tmp_path / "archive", 200)
+    archiving.archive(200)
     whole = ask(by="model", bucket="day")
     some = ask(by="model", bucket="day", top=2)
     assert [group.value for group in some.groups] == [group.value for group in whole.groups[:2]]
@@ -121,10 +121,10 @@ def test_what_is_in_no_group_of_its_own_is_in_the_others(services: Services, ask
 
 
 def test_more_values_than_can_be_told_apart_at_once_give_the_same_answer(
-    services: Services, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    services: Services, ask: Ask, archiving: Archiving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     services.journal.append(flight(random.Random(5), 400))
-    archive_until(services.store, tmp_path / "archive", 300)
+    archiving.archive(300)
     for sort in ("calls", "cost_usd", "tokens_output"):
         monkeypatch.undo()
         whole = ask(by="model", bucket="day", top=2, sort=sort)
@@ -132,11 +132,63 @@ def test_more_values_than_can_be_told_apart_at_once_give_the_same_answer(
         assert ask(by="model", bucket="day", top=2, sort=sort) == whole
 
 
-def test_only_files_of_the_time_the_project_and_the_kind_are_read(services: Services, ask: Ask, tmp_path: Path) -> None:
+def test_only_files_of_the_time_the_project_and_the_kind_are_read(
+    services: Services, ask: Ask, archiving: Archiving
+) -> None:
     services.journal.append(flight(random.Random(6), 300))
-    with services.store.read() as connection:
-        archive_until(services.store, tmp_path / "archive", head_id(connection))
-    assert ask(by="model").files == 2 * 4  # two projects, four dates
-    assert ask(by="model", project="shop").files == 4
-    assert ask(by="model", since=START + 40 * HOUR, project="shop").files < 4
+    archiving.archive()
+    answers = [file for file in archiving.files() if "llm_response" in file.type_counts]
+    assert ask(by="model").files == len(answers)
+    assert ask(by="model", project="shop").files == len([file for file in answers if file.project == "shop"])
+    first = START + 40 * HOUR
+    late = [file for file in answers if file.created_at_max >= first // (HOUR // 60) * (HOUR // 60)]
+    assert ask(by="model", since=first).files == len(late) < len(answers)
+    assert ask(by="model", q="run:r1").files <= len(answers)
+    assert ask(by="model", q="run:nosuchrun").files == 0
     assert ask(by="model", since=NOW).files == 0
+
+
+def test_the_same_question_is_not_counted_twice_and_a_merged_archive_gives_the_same_answer(
+    services: Services, ask: Ask, archiving: Archiving, kept: Kept, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services.journal.append(flight(random.Random(8), 300))
+    before = ask(of="tools", by="tool", bucket="day")
+    archiving.archive(250)
+    asked: list[Asked] = []
+    plain = Here.ask
+    monkeypatch.setattr(Here, "ask", lambda self, sql: (asked.append(sql), plain(self, sql))[1])
+    assert ask(of="tools", by="tool", bucket="day").groups == before.groups
+    some = len(asked)
+    assert ask(of="tools", by="tool", bucket="day").groups == before.groups
+    assert len(asked) == some > 0
+    files = len(archiving.files())
+    archiving.compact()
+    assert len(archiving.files()) < files
+    assert ask(of="tools", by="tool", bucket="day").groups == before.groups
+    assert len(asked) > some
+
+
+def test_a_file_that_is_missing_for_good_is_an_error_and_not_a_smaller_number(
+    services: Services, ask: Ask, archiving: Archiving
+) -> None:
+    services.journal.append(flight(random.Random(9), 100))
+    archiving.archive()
+    archiving.objects.delete(archiving.files()[0].path)
+    with pytest.raises(ArchiveFileMissing):
+        ask(of="events", by="type")
+
+
+def test_what_takes_too_long_is_stopped_and_the_next_question_is_answered() -> None:
+    child = Child(seconds_max=0.5)
+    with pytest.raises(StatsTooMuch, match=r"0\.5 seconds"):
+        child.ask(
+            Asked("SELECT count(*) FROM range(100000000000) a, range(1000) b WHERE a.range * b.range % 7 = 8", [])
+        )
+    child = Child()
+    try:
+        assert child.ask(Asked("SELECT 2 + ?", [2])) == [[4]]
+        with pytest.raises(StatsTooMuch, match="memory"):
+            child.ask(Asked("SELECT list(range) FROM range(1000000000)", []))
+        assert child.ask(Asked("SELECT ?", ["ö"])) == [["ö"]]
+    finally:
+        child.close()

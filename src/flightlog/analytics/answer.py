@@ -14,7 +14,7 @@ from flightlog.analytics.hot import hot_rows, summary_rows
 from flightlog.analytics.kept import Kept
 from flightlog.analytics.question import Question
 from flightlog.analytics.sql import DUCKDB, SQLITE, Asked, Chosen, conditions, spread, sums, top_keys
-from flightlog.archive.manifest import ArchivedFile, archived_until, files
+from flightlog.archive.manifest import ArchivedFile, archived_until, files, files_with
 from flightlog.errors import ArchiveFileMissing
 from flightlog.store.contract import Store
 
@@ -61,7 +61,7 @@ def _answer(store: Store, question: Question, archive: Kept, silent_since: int) 
         if question.subject.events:
             until = archived_until(connection)
             if until:
-                found = _files_of(question, files(connection, since=question.since, until=question.until))
+                found = _files_of(connection, question)
             rows = hot_rows(question, until)
         else:
             rows = summary_rows(connection, question, silent_since)
@@ -120,15 +120,18 @@ def _chosen(keys: Sequence[str | None]) -> Chosen:
     return Chosen(tuple(None if key is None else key[1:] for key in keys))
 
 
-def _files_of(question: Question, found: list[ArchivedFile]) -> list[ArchivedFile]:
-    """Those that can have any of the events that are counted."""
-    project = getattr(question.filter, "project", None)
-    wanted = {"models": "llm_response", "tools": "tool_result"}.get(question.of)
-    return [
-        file
-        for file in found
-        if (project is None or file.project == project) and (wanted is None or wanted in file.type_counts)
-    ]
+def _files_of(connection: Connection, question: Question) -> list[ArchivedFile]:
+    """Those that may have any of the events that are counted."""
+    wanted = question.filter
+    found = files(connection, project=wanted.project, since=question.since, until=question.until)
+    type_ = {"models": "llm_response", "tools": "tool_result"}.get(question.of)
+    if type_ is not None:
+        found = [file for file in found if type_ in file.type_counts]
+    for column in ("run_id", "trace_id", "task_id"):
+        if found and (key := getattr(wanted, column)) is not None:
+            held = files_with(connection, column, key)
+            found = [file for file in found if file.file_id in held]
+    return found
 
 
 def _archived_rows(question: Question, found: list[ArchivedFile]) -> Asked:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 from flightlog.analytics.engine import Engine
@@ -14,16 +16,17 @@ from flightlog.archive.manifest import ArchivedFile
 
 ROWS_KEPT_MAX = 100_000  # in all answers together
 
-Local = Callable[[Sequence[ArchivedFile]], Sequence[str]]
+Hold = Callable[[Sequence[ArchivedFile]], AbstractContextManager[Sequence[Path]]]
 Row = Sequence[Any]
 
 
 class Kept:
-    """Asks the engine about files, and remembers. `local` says where files of the archive can be opened, in their order."""
+    """Asks the engine about files, and remembers. `hold` has files of the archive on this machine for as long as they are
+    read."""
 
-    def __init__(self, engine: Engine, local: Local, *, rows_max: int = ROWS_KEPT_MAX) -> None:
+    def __init__(self, engine: Engine, hold: Hold, *, rows_max: int = ROWS_KEPT_MAX) -> None:
         self._engine = engine
-        self._local = local
+        self._hold = hold
         self._rows_max = rows_max
         self._lock = threading.Lock()
         self._held: OrderedDict[tuple[Any, ...], list[Any]] = OrderedDict()
@@ -36,10 +39,10 @@ class Kept:
             if key in self._held:
                 self._held.move_to_end(key)
                 return self._held[key]
-        paths = ", ".join(_quoted(path) for path in self._local(files))
-        table = f"read_parquet([{paths}], hive_partitioning = false)"
-        sql = f"WITH archived AS NOT MATERIALIZED (SELECT * FROM {table}) {asked.sql}"
-        found = self._engine.ask(Asked(sql, asked.parameters))
+        with self._hold(files) as paths:
+            table = f"read_parquet([{', '.join(map(_quoted, paths))}], hive_partitioning = false)"
+            sql = f"WITH archived AS NOT MATERIALIZED (SELECT * FROM {table}) {asked.sql}"
+            found = self._engine.ask(Asked(sql, asked.parameters))
         self._keep(key, found)
         return found
 
@@ -61,7 +64,7 @@ class Kept:
                 self._rows -= len(oldest) + 1
 
 
-def _quoted(path: str) -> str:
+def _quoted(path: Path) -> str:
     """The path as DuckDB reads it: a star in the name of a folder is a star."""
-    plain = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in path)
+    plain = "".join(f"[{letter}]" if letter in "*?[" else letter for letter in str(path))
     return "'" + plain.replace("'", "''") + "'"

@@ -1,23 +1,26 @@
-"""Where the files of a store's archive can be opened."""
+"""What a store's answers are made with."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from flightlog.analytics.engine import Child, Engine
 from flightlog.analytics.kept import Kept
 from flightlog.archive.manifest import ArchivedFile
+from flightlog.archive.reader import ArchiveHistory
+from flightlog.errors import ArchiveFileMissing
 from flightlog.store.contract import Store
-
-ARCHIVE_FOLDER = "archive"
 
 
 def open_kept(store: Store, engine: Engine | None = None) -> Kept:
-    """What answers are made with, for as long as a server or a verb runs; nothing is started before it is needed."""
-    folder = Path(getattr(store, "folder", ".")) / ARCHIVE_FOLDER
+    """For as long as a server or a verb runs. Nothing is started, fetched or imported before it is needed."""
 
-    def local(files: Sequence[ArchivedFile]) -> list[str]:
-        return [str(folder / file.path) for file in files]
+    def hold(files: Sequence[ArchivedFile]) -> AbstractContextManager[list[Path]]:
+        history = store.history
+        if not isinstance(history, ArchiveHistory):
+            raise ArchiveFileMissing(path=files[0].path)
+        return history.cache.hold(files)
 
-    return Kept(engine or Child(), local)
+    return Kept(engine or Child(), hold)
