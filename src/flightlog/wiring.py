@@ -6,7 +6,7 @@ import hashlib
 import importlib.util
 import os
 import threading
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,13 +25,14 @@ from flightlog.recorder.redact import Redactor
 from flightlog.recorder.sinks import Sink
 
 if TYPE_CHECKING:
+    from flightlog.archive.archiver import Archiver
+    from flightlog.archive.keeper import ArchiveKeeper
+    from flightlog.archive.work import Worker
     from flightlog.erasure.erase import Eraser
     from flightlog.ingest.batch import Intake
     from flightlog.journal.append import Journal
     from flightlog.journal.projector import Projector
     from flightlog.journal.tail import TailHub
-    from flightlog.retention.holds import Say as SayRetention
-    from flightlog.retention.keep import Retention
     from flightlog.runs.pricing import PriceBook
     from flightlog.seal.keeper import SealKeeper
     from flightlog.seal.keys import Keys
@@ -126,6 +127,11 @@ def state_folder(url: str) -> Path:
 def has_server_extra() -> bool:
     """Whether this process can keep a store."""
     return all(importlib.util.find_spec(name) is not None for name in ("sqlalchemy", "alembic"))
+
+
+def has_archive_extra() -> bool:
+    """Whether this process can write and read archive files."""
+    return all(importlib.util.find_spec(name) is not None for name in ("pyarrow", "obstore"))
 
 
 def make_intake(folder: Path, settings: Settings) -> Intake:
@@ -331,6 +337,47 @@ def keeper_seal(keeper: Keeper, clock: Clock | None = None) -> SealKeeper:
     )
 
 
+def keeper_archiver(keeper: Keeper, work: Worker, clock: Clock | None = None) -> Archiver:
+    """What moves a store's old events into its archive. `work` writes the files, here or in another process."""
+    from sqlalchemy import Connection, select
+
+    from flightlog.archive.archiver import Archiver
+    from flightlog.archive.objects import open_objects
+    from flightlog.archive.place import Place
+    from flightlog.archive.reader import ARCHIVE_FOLDER
+    from flightlog.clock import SystemClock
+    from flightlog.seal.table import seal_state
+    from flightlog.store.sqlite import DATABASE_FILE
+
+    settings = keeper.settings
+
+    def sealed_up_to(connection: Connection) -> int | None:
+        # What was never sealed can't be sealed from the archive.
+        return int(connection.execute(select(seal_state.c.size)).scalar() or 0) if settings.seal else None
+
+    place = Place(
+        keeper.store,
+        keeper.folder.absolute() / DATABASE_FILE,
+        open_objects(keeper.folder.absolute() / ARCHIVE_FOLDER, settings.archive_url, settings.archive_s3_endpoint),
+        clock or SystemClock(),
+        grace_seconds=settings.archive_grace_seconds,
+    )
+    return Archiver(place, settings, work, sealed_up_to=sealed_up_to)
+
+
+def keeper_archive(keeper: Keeper, clock: Clock | None = None) -> ArchiveKeeper | None:
+    """The archive of a process whose job is to keep the store; not started yet. None where there is to be none, or this
+    installation can't write its files.
+    """
+    from flightlog.archive.keeper import ArchiveKeeper
+    from flightlog.archive.work import ChildWorker
+
+    if not keeper.settings.archive or not has_archive_extra():
+        return None
+    work = ChildWorker()
+    return ArchiveKeeper(keeper.folder.absolute(), lambda: keeper_archiver(keeper, work, clock), keeper.settings, work)
+
+
 def keeper_eraser(keeper: Keeper) -> Eraser:
     """What erases payloads in this folder, in every room that holds something of them."""
     from flightlog.audit.erase import erase as in_audits
@@ -359,93 +406,3 @@ def say_erased(keeper: Keeper, actor: str) -> Callable[[Tx, dict[str, Any]], int
         return keeper.journal.append_in(tx, [event]).ids[0]
 
     return say
-
-
-def say_retained(keeper: Keeper, actor: str, clock: Clock | None = None) -> SayRetention:
-    """How retention says what it did: an audit event in its own transaction."""
-    from flightlog.audit.record import admin_event
-
-    care = make_intake(keeper.folder, keeper.settings)
-
-    def say(tx: Tx, operation: str, details: dict[str, Any]) -> int:
-        subject = "events" if operation == "retention.remove" else "hold"
-        event = admin_event(
-            operation,
-            actor=actor,
-            subject_type=subject,
-            subject_id=details.get("hold_id"),
-            details=details,
-            project=keeper.settings.project,
-            care=care,
-            clock=clock,
-        )
-        return keeper.journal.append_in(tx, [event]).ids[0]
-
-    return say
-
-
-def keeper_retention(keeper: Keeper, actor: str, clock: Clock | None = None) -> Retention:
-    """What removes from this folder what is due, in every room that holds something of it. `actor` is who has it done."""
-    from sqlalchemy import Connection, select
-
-    from flightlog.clock import SystemClock
-    from flightlog.journal.filter import EventFilter
-    from flightlog.journal.lookup import rows_of_page
-    from flightlog.journal.plan import Span
-    from flightlog.retention.keep import Retention
-    from flightlog.retention.rules import CAP, Mark, RunFact, load_rules
-    from flightlog.runs import retire
-    from flightlog.seal.erase import erase as in_seal
-    from flightlog.seal.table import seal_state
-
-    settings, clock = keeper.settings, clock or SystemClock()
-
-    def runs(connection: Connection, run_ids: Collection[str]) -> dict[str, RunFact]:
-        found = retire.standings(connection, run_ids).items()
-        return {
-            run_id: RunFact(one.status, one.last_event_at, [Mark(*mark) for mark in one.marks]) for run_id, one in found
-        }
-
-    def sealed(connection: Connection) -> int | None:
-        size = connection.execute(select(seal_state.c.size)).scalar()
-        return int(size or 0) if settings.seal else None
-
-    def warn(tx: Tx, run_id: str, events_max: int) -> None:
-        told = EventFilter(run_id=run_id, types=("degraded",), name=CAP)
-        if not rows_of_page(tx.sql, ("id",), told, Span(0, None, False), 1):
-            keeper.journal.append_in(tx, [_too_long(run_id, events_max, settings.project, clock)])
-
-    return Retention(
-        keeper.store,
-        lambda: load_rules(keeper.folder, settings),
-        say=say_retained(keeper, actor, clock),
-        runs=runs,
-        parts=[retire.forget_contents, in_seal],
-        clock=clock,
-        sealed=sealed,
-        too_many=retire.too_many,
-        warn=warn,
-        events_max=settings.run_events_max,
-        summaries=retire.RunSummaries(),
-    )
-
-
-def _too_long(run_id: str, events_max: int, project: str, clock: Clock) -> Event:
-    """What is said once, in the run itself, when it has more events than it should."""
-    from flightlog.events.payload import encode_payload
-    from flightlog.ids import SystemIds
-    from flightlog.retention.rules import CAP
-
-    now = clock.now_ns()
-    detail = f"the run has more than {events_max} events: its oldest debug events go first, then its oldest info events"
-    return Event(
-        event_id=SystemIds().event_id(now),
-        type="degraded",
-        created_at=now,
-        run_id=run_id,
-        project=project,
-        name=CAP,
-        level="warn",
-        source="flightlog",
-        payload=msgspec.Raw(encode_payload({"reason": CAP, "detail": detail}).data),
-    )

@@ -13,9 +13,10 @@ from flightlog.events.envelope import Event
 from flightlog.journal.filter import EVERYTHING
 from flightlog.journal.lookup import rows_of_page
 from flightlog.journal.plan import Span
+from flightlog.keeping import keeper_retention
 from flightlog.retention.plan import Done, Plan
 from flightlog.seal.verify import Report, verify_store
-from flightlog.wiring import SEAL_FOLDER, Keeper, keeper_retention, keeper_seal, seal_keys
+from flightlog.wiring import SEAL_FOLDER, Keeper, keeper_seal, seal_keys
 
 DAY = 24 * 3600.0
 

@@ -16,24 +16,24 @@ import msgspec
 from sqlalchemy import Connection
 
 from flightlog.clock import Clock, format_ns
-from flightlog.journal.condition import Condition
-from flightlog.journal.filter import EVERYTHING, EventFilter
+from flightlog.journal.filter import EVERYTHING
 from flightlog.journal.history import line_of
 from flightlog.journal.lookup import rows_of_page
 from flightlog.journal.plan import Span
 from flightlog.journal.read import head_id
-from flightlog.journal.removed import REMOVAL, digest_of, note_removal, ranges_of, remove_rows, removed_when
+from flightlog.journal.removed import REMOVAL, Ranges, digest_of, note_removal, ranges_of, remove_rows
+from flightlog.retention.found import Found
 from flightlog.retention.holds import COLUMNS, Held, Say, holds
-from flightlog.retention.parts import File, Files, OldRun, Part, Row, Summaries
+from flightlog.retention.old_runs import OldRuns
+from flightlog.retention.parts import File, Files, Part, Row, Summaries
 from flightlog.retention.plan import Done, Plan, Tally
-from flightlog.retention.rules import AUDIT_TYPES, Rules
+from flightlog.retention.rules import Rules
 from flightlog.retention.ruling import LOOK_AGAIN_NS, Cap, Look, Ruling, RunFacts, cap_of
 from flightlog.store.contract import Store, Tx
 
 PAGE_EVENTS = 2_000  # looked at together
 BATCH_EVENTS = 500  # removed in one transaction, so that appends are not kept waiting
 RANGES_SHOWN_MAX = 200  # stretches of ids that stand in the audit event itself
-RUNS_SHOWN_MAX = 200  # runs that are named in the audit event of their summaries' end
 WRITE_SECONDS = 60.0  # a removal waits for its turn; nobody is kept waiting by it
 
 _AT = {name: at for at, name in enumerate(COLUMNS)}
@@ -43,6 +43,10 @@ _ID, _EVENT_ID, _RUN, _CREATED, _BYTES, _DIGEST = (
 
 # Given the seconds that a step took: waits as long as it has to; False to stop.
 Pace = Callable[[float], bool]
+
+
+class Spared(Exception):
+    """Something may not be due any more: a hold was placed, or a run is judged otherwise."""
 
 
 def at_once(seconds: float) -> bool:
@@ -73,7 +77,8 @@ class Retention:
     ) -> None:
         self._store, self._rules, self._say, self._runs, self._parts = store, rules, say, runs, tuple(parts)
         self._clock, self._sealed, self._too_many, self._warn = clock, sealed, too_many, warn
-        self._events_max, self._summaries, self._files = events_max, summaries, files
+        self._events_max, self._files = events_max, files
+        self._old_runs = OldRuns(store, summaries, say)
         self._one_at_a_time = threading.Lock()
         # Stretches of the tables and files that were looked at, each with when something of it may be due.
         self._memo: dict[object, tuple[int, int | None]] = {}
@@ -98,7 +103,7 @@ class Retention:
                 self._count(plan, rules, held, caps, rows)
             if plan.tally.events > before:
                 plan.add_file(file, plan.tally.events - before)
-        plan.runs = self._count_runs(rules, now)
+        plan.runs = self._old_runs.count(rules, now)
         return plan
 
     def _count(self, plan: Plan, rules: Rules, held: Held, caps: dict[str, Cap], rows: Sequence[Row]) -> None:
@@ -112,14 +117,6 @@ class Retention:
                 plan.held += 1
             else:
                 plan.tally.add(row, label)
-
-    def _count_runs(self, rules: Rules, now: int) -> int:
-        if rules.summaries_ns is None:
-            return 0
-        count, before, after = 0, now - rules.summaries_ns, (-1, "")
-        while found := self._old(before, after):
-            count, after = count + len(self._over(found, before)), found[-1][:2]
-        return count
 
     # ── doing it ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -135,8 +132,8 @@ class Retention:
             self._begin_memo((rules.key, [hold.hold_id for hold in standing], caps))
             steps = (
                 self._tables(rules, now, caps, end, done),
-                self._archive(rules, now, caps, end, done),
-                self._old_runs(rules, now, done),
+                self._archive(rules, now, caps, done),
+                self._summaries_of_runs(rules, now, done),
             )
             for step in steps:
                 began = time.monotonic()
@@ -184,20 +181,18 @@ class Retention:
         if not going:
             return None
         ids = [row[_ID] for row in going]
-        removal_id = self._tell(tx, now, tally, ids, {"rows_digest": _digest_of_rows(going)})
-        for part in self._parts:
-            part(tx, ids)
+        removal_id = self._tell(tx, now, tally, ranges_of(ids), {"rows_digest": _digest_of_rows(going)})
+        self._forget(tx, ids)
         remove_rows(tx, ids)
         return removal_id, tally.events, tally.bytes
 
-    def _tell(self, tx: Tx, now: int, tally: Tally, ids: Sequence[int], more: dict[str, Any]) -> int:
+    def _tell(self, tx: Tx, now: int, tally: Tally, ranges: Ranges, more: dict[str, Any]) -> int:
         """The audit event of a removal, and which ids it is about."""
-        ranges = ranges_of(ids)
         details: dict[str, Any] = {
             "events": tally.events,
             "bytes": tally.bytes,
-            "first_id": ids[0],
-            "last_id": ids[-1],
+            "first_id": ranges[0][0],
+            "last_id": ranges[-1][1],
             "oldest_at": format_ns(tally.oldest_at or 0),
             "newest_at": format_ns(tally.newest_at or 0),
             "rules": {label: amount.events for label, amount in tally.rules.items()},
@@ -278,59 +273,77 @@ class Retention:
             return None
         return known[0]
 
+    def _summaries_of_runs(self, rules: Rules, now: int, done: Done) -> Iterator[None]:
+        """Looked for once a day."""
+        known = self._memo.get("runs")
+        if known is not None and known[0] + LOOK_AGAIN_NS > now:
+            return
+        for runs in self._old_runs.forget(rules, now):
+            done.runs += runs
+            yield
+        self._memo["runs"] = (now, None)
+
     # ── the archive ──────────────────────────────────────────────────────────────────────────────────────────────
 
     def _rows_of(self, file: File) -> Iterator[Sequence[Row]]:
         assert self._files is not None
-        return self._files.rows(file, COLUMNS)
+        return self._files.rows(file.file_id, COLUMNS)
 
-    def _archive(self, rules: Rules, now: int, caps: dict[str, Cap], end: int, done: Done) -> Iterator[None]:
-        yield from ()
-
-    # ── summaries ────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _old_runs(self, rules: Rules, now: int, done: Done) -> Iterator[None]:
-        """Summaries of runs whose events went long enough ago; looked for once a day."""
-        known = self._memo.get("runs")
-        if rules.summaries_ns is None or (known is not None and known[0] + LOOK_AGAIN_NS > now):
+    def _archive(self, rules: Rules, now: int, caps: dict[str, Cap], done: Done) -> Iterator[None]:
+        """The archive, file by file. All that is in it was sealed before it came there."""
+        if self._files is None:
             return
-        before, after = now - rules.summaries_ns, (-1, "")
-        while found := self._old(before, after):
-            after = found[-1][:2]
-            over = self._over(found, before)
-            if over:
-                done.runs += self._store.write(lambda tx, over=over: self._forget_runs(tx, over, before), WRITE_SECONDS)  # type: ignore[misc]
-            yield
-        while self._store.write(lambda tx: self._summaries.forget_runless(tx, before, BATCH_EVENTS), WRITE_SECONDS):
-            yield
-        self._memo["runs"] = (now, None)
-
-    def _old(self, before: int, after: tuple[int, str]) -> list[OldRun]:
         with self._store.read() as connection:
-            return self._summaries.old(connection, before, after, BATCH_EVENTS)
+            listed = self._files.listed(connection)
+        for file in listed:
+            known = self._memo.get(file.file_id)
+            if known is not None and (known[1] is None or known[1] > now):
+                continue
+            if not caps and (rules.shortest_ns is None or file.received_at_min + rules.shortest_ns > now):
+                continue
+            found = Found()
+            for rows in self._rows_of(file):
+                with self._store.read() as connection:
+                    facts = self._runs(connection, {row[_RUN] for row in rows if row[_RUN] is not None})
+                    standing = holds(connection)
+                found.take(rows, Ruling(rules, Held(standing), now, facts, caps), facts, standing)
+                yield
+            if found.ids:
+                yield from self._shrink(file, found, now, done)
+            elif found.seen:
+                self._memo[file.file_id] = (0, found.again_at)
 
-    def _over(self, found: Sequence[OldRun], before: int) -> list[OldRun]:
-        """Those of these runs of which nothing is left but what was said about them, for long enough, and which nobody holds."""
-        with self._store.read() as connection:
-            held = Held(holds(connection)).runs
-            return [run for run in found if run[1] not in held and self._is_over(connection, run, before)]
+    def _shrink(self, file: File, found: Found, now: int, done: Done) -> Iterator[None]:
+        """Take out of a file what is due: all of it, or the file is written anew without."""
+        assert self._files is not None
+        ids = sorted(found.ids)
+        for start in range(0, len(ids), BATCH_EVENTS):
+            # What was taken from the payloads goes first: should the rest not come to be, the next pass does both.
+            self._store.write(lambda tx, some=ids[start : start + BATCH_EVENTS]: self._forget(tx, some), WRITE_SECONDS)  # type: ignore[misc]
+            yield
+        ranges = ranges_of(ids)
+        more = {"file": file.path, "file_digest": file.digest.hex(), "file_events": file.events}
+        removal_ids: list[int] = []
 
-    def _is_over(self, connection: Connection, run: OldRun, before: int) -> bool:
-        _, run_id, last_event_at, last_event_id = run
-        left = EventFilter(run_id=run_id, also=(Condition(field="type", values=tuple(AUDIT_TYPES), negated=True),))
-        if rows_of_page(connection, ("id",), left, Span(0, None, False), 1):
-            return False
-        removed_at = removed_when(connection, last_event_id)
-        return (last_event_at if removed_at is None else removed_at) <= before
+        def also(tx: Tx) -> None:
+            if found.is_otherwise(holds(tx.sql), self._runs(tx.sql, found.runs.keys())):
+                raise Spared
+            removal_ids.append(self._tell(tx, now, found.tally, ranges, more))
 
-    def _forget_runs(self, tx: Tx, over: Sequence[OldRun], before: int) -> int:
-        held = Held(holds(tx.sql)).runs
-        run_ids = [run[1] for run in over if run[1] not in held and self._is_over(tx.sql, run, before)]
-        rows = self._summaries.forget(tx, run_ids)
-        if rows:
-            details = {"runs": len(run_ids), "summary_rows": rows, "run_ids": run_ids[:RUNS_SHOWN_MAX]}
-            self._say(tx, REMOVAL, details)
-        return len(run_ids)
+        whole = len(ids) == found.seen
+        try:
+            gone = self._files.drop(file.file_id, also) if whole else self._files.rewrite(file.file_id, found.ids, also)
+        except Spared:
+            return  # the next pass looks anew
+        if gone:
+            done.add(removal_ids[-1], found.tally.events, found.tally.bytes)
+            done.files_dropped += whole
+            done.files_rewritten += not whole
+        yield
+
+    def _forget(self, tx: Tx, ids: Sequence[int]) -> None:
+        for part in self._parts:
+            part(tx, ids)
 
 
 def _first_time(looks: Sequence[Look]) -> int | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
@@ -36,31 +37,36 @@ class Summaries(Protocol):
         """Delete at most so many generations and pieces of feedback from before then that belong to no run."""
 
 
-class File(NamedTuple):
-    """One file of the archive. `bytes` is the file's size, `digest` its SHA-256 in hex; times are nanoseconds since 1970."""
+class File(Protocol):
+    """One file of the archive. `bytes` is the file's size, `digest` its SHA-256; times are nanoseconds since 1970."""
 
-    file_id: int
-    path: str
-    project: str
-    first_id: int
-    last_id: int
-    events: int
-    bytes: int
-    digest: str
-    received_at_min: int
+    @property
+    def file_id(self) -> int: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def events(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def digest(self) -> builtins.bytes: ...
+    @property
+    def received_at_min(self) -> int: ...
 
 
 class Files(Protocol):
-    """The archive, file by file. What was compacted or rewritten meanwhile is not there any more: its ids are in another file."""
+    """The archive, file by file. What was compacted or rewritten meanwhile is not there any more: its events are in another file,
+    and are found by the next pass.
+    """
 
-    def listed(self, connection: Connection) -> list[File]:
+    def listed(self, connection: Connection) -> Sequence[File]:
         """Every file, in the order of their first ids."""
 
-    def rows(self, file: File, names: Sequence[str]) -> Iterator[Sequence[Row]]:
-        """The file's events with these columns, some thousands at a time."""
+    def rows(self, file_id: int, names: Sequence[str]) -> Iterator[Sequence[Row]]:
+        """The file's events with these columns, some thousands at a time; none where it is not there any more."""
 
-    def drop(self, file: File, also: Callable[[Tx], None]) -> bool:
+    def drop(self, file_id: int, also: Callable[[Tx], None]) -> bool:
         """Take the whole file out, in one transaction with `also`. False when it was not there any more."""
 
-    def rewrite(self, file: File, without: Collection[int], also: Callable[[Tx], None]) -> bool:
+    def rewrite(self, file_id: int, without: Collection[int], also: Callable[[Tx], None]) -> bool:
         """Put a file without these events in its place, in one transaction with `also`. False when it was not there any more."""
