@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from flightlog.analytics.rounding import PERCENTS, percentile, rounded
+from flightlog.analytics.rounding import PERCENTS, rounded
 from flightlog.events.envelope import Event
 from tests.api.serving import SECOND, START, event
 
@@ -109,8 +109,5 @@ def _numbers(rows: list[Row], of: str) -> Row:
 def _spread(values: Iterable[int | None]) -> Row:
     """Percentiles of the values as they are, then rounded."""
     known = sorted(value for value in values if value is not None)
-    counted = dict.fromkeys(known, 0)
-    for value in known:
-        counted[value] += 1
-    found = {f"p{percent}": percentile(counted, percent) for percent in PERCENTS}
+    found = {f"p{percent}": known[-(-len(known) * percent // 100) - 1] if known else None for percent in PERCENTS}
     return {"count": len(known), **{name: None if value is None else rounded(value) for name, value in found.items()}}

@@ -76,6 +76,11 @@ class Child:
         with self._lock:
             self._stop()
 
+    @property
+    def pid(self) -> int | None:
+        """The process, if there is one just now."""
+        return None if self._process is None else self._process.pid
+
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None or self._process.poll() is not None:
             self._stop()

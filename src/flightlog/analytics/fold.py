@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 
 from flightlog.analytics.question import Question
-from flightlog.analytics.rounding import PERCENTS, percentile
+from flightlog.analytics.rounding import percentiles
 from flightlog.analytics.sql import OTHERS, PART
 from flightlog.analytics.subjects import Number, Rate
 from flightlog.runs.fold import INT64_MAX, NANO
 
-Key = tuple[str | None, int]  # of a group, "=" and its value, and the number of the bucket
+Key = str | None  # of a group: "=" and its value
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,8 +53,8 @@ class Fold:
 
     def __init__(self, question: Question) -> None:
         self._question = question
-        self._sums: dict[Key, list[int]] = {}
-        self._spreads: dict[str, dict[Key, Counter[int]]] = {
+        self._sums: dict[Key, dict[int, list[int]]] = {}
+        self._spreads: dict[str, dict[Key, dict[int, Counter[int]]]] = {
             one.name: {} for one in question.numbers if one.kind == "spread"
         }
         self._plain = [one for one in question.numbers if one.kind != "spread"]
@@ -63,7 +63,7 @@ class Fold:
     def take_sums(self, rows: Iterable[Sequence[Any]]) -> None:
         """Rows of key, bucket and numbers."""
         for key, bucket, *parts in rows:
-            held = self._sums.setdefault((key, bucket), [0] * len(self._plain))
+            held = self._sums.setdefault(key, {}).setdefault(bucket, [0] * len(self._plain))
             at = 0
             for place, width in enumerate(self._widths):
                 given = parts[at] or 0
@@ -74,74 +74,58 @@ class Fold:
         """Rows of key, bucket, value and how many."""
         cells = self._spreads[number.name]
         for key, bucket, value, count in rows:
-            cell = cells.get((key, bucket))
-            if cell is None:
-                cell = cells[key, bucket] = Counter()
-            cell[value] += count
+            try:
+                cell = cells[key][bucket]
+            except KeyError:
+                cell = cells.setdefault(key, {}).setdefault(bucket, Counter())
+            cell[value] = cell.get(value, 0) + count
 
     def first_sums(self) -> list[tuple[Any, ...]]:
         """What was counted of the number that groups are sorted by, as rows that another fold takes."""
         wide = self._widths[0] == 2
-        return [
-            (key, 0, *divmod(held[0], PART)) if wide else (key, 0, held[0]) for (key, _), held in self._sums.items()
-        ]
+        every = ((key, held[0]) for key, buckets in self._sums.items() for held in buckets.values())
+        return [(key, 0, *divmod(first, PART)) if wide else (key, 0, first) for key, first in every]
 
-    def keys(self) -> list[str | None]:
+    def keys(self) -> list[Key]:
         """Those that were counted, those with the most of what is sorted by first."""
-        totals: dict[str | None, int] = {}
-        for (key, _), held in self._sums.items():
-            totals[key] = totals.get(key, 0) + held[0]
+        totals = {key: sum(held[0] for held in buckets.values()) for key, buckets in self._sums.items()}
         totals.pop(OTHERS, None)
         return sorted(totals, key=lambda key: (-totals[key], key is None, key or ""))
 
-    def put_together(self, chosen: Sequence[str | None], values: int) -> tuple[Part, list[Group], Others | None]:
+    def put_together(self, chosen: Sequence[Key], values: int) -> tuple[Part, list[Group], Others | None]:
         """All of it, the groups of these keys, and the others, of which there are `values` values in all."""
-        own = set(chosen)
-        total = self._part(None)
+        total = self._part([*self._sums, OTHERS])
         if self._question.by is None:
             return total, [], None
-        groups = [Group(None if key is None else key[1:], self._part({key})) for key in chosen]
-        rest = {key for key, _ in self._sums if key not in own}
+        groups = [Group(None if key is None else key[1:], self._part([key])) for key in chosen]
+        rest = self._sums.keys() - set(chosen)
         if not rest:
             return total, groups, None
         # Times of the others may have been counted as one already where the rest was not.
-        others = Others(max(values - len(chosen), len(rest - {OTHERS})), self._part(rest | {OTHERS}))
+        others = Others(max(values - len(chosen), len(rest - {OTHERS})), self._part([*rest, OTHERS]))
         return total, groups, others
 
-    def _part(self, keys: set[str | None] | None) -> Part:
-        """The numbers of these keys, or of all."""
-        places = self._places()
-        sums: dict[int, list[int]] = {place: [0] * len(self._plain) for place in places}
-        whole = [0] * len(self._plain)
-        for (key, bucket), held in self._sums.items():
-            if keys is None or key in keys:
-                _add(whole, held)
-                if bucket in sums:
-                    _add(sums[bucket], held)
-        spreads = {name: self._spread(cells, keys) for name, cells in self._spreads.items()}
-        numbers = self._numbers(whole, {name: both[0] for name, both in spreads.items()})
-        if self._question.width is None:
+    def _part(self, keys: Sequence[Key]) -> Part:
+        """The numbers of these keys together."""
+        sums: dict[int, list[int]] = {}
+        for key in dict.fromkeys(keys):
+            for bucket, held in self._sums.get(key, {}).items():
+                sums[bucket] = [a + b for a, b in zip(sums[bucket], held, strict=True)] if bucket in sums else held
+        whole = [sum(each) for each in zip(*sums.values(), strict=True)] or [0] * len(self._plain)
+        spreads = {name: _together(cells, keys) for name, cells in self._spreads.items()}
+        every = {name: _together({None: by_bucket}, [None], whole=True) for name, by_bucket in spreads.items()}
+        numbers = self._numbers(whole, {name: by_bucket.get(0, Counter()) for name, by_bucket in every.items()})
+        width = self._question.width
+        if width is None:
             return Part(numbers)
+        nothing = [0] * len(self._plain)
         each = [
-            self._numbers(sums[place], {name: both[1].get(place, Counter()) for name, both in spreads.items()})
-            for place in places
+            self._numbers(
+                sums.get(place, nothing), {name: found.get(place, Counter()) for name, found in spreads.items()}
+            )
+            for place in range(self._question.since // width, self._question.until // width)
         ]
         return Part(numbers, {name: [one[name] for one in each] for name in numbers})
-
-    def _places(self) -> range:
-        width = self._question.width
-        return range(1) if width is None else range(self._question.since // width, self._question.until // width)
-
-    def _spread(
-        self, cells: dict[Key, Counter[int]], keys: set[str | None] | None
-    ) -> tuple[Counter[int], dict[int, Counter[int]]]:
-        whole: Counter[int] = Counter()
-        by_bucket: dict[int, Counter[int]] = {}
-        for (key, bucket), cell in cells.items():
-            if keys is None or key in keys:
-                whole.update(cell)
-                by_bucket.setdefault(bucket, Counter()).update(cell)
-        return whole, by_bucket
 
     def _numbers(self, sums: list[int], spreads: dict[str, Counter[int]]) -> dict[str, Any]:
         held = {one.name: value for one, value in zip(self._plain, sums, strict=True)}
@@ -157,14 +141,28 @@ class Fold:
         return _shown(made)
 
 
-def _add(total: list[int], more: list[int]) -> None:
-    for place, value in enumerate(more):
-        total[place] += value
+def _together(
+    cells: dict[Key, dict[int, Counter[int]]], keys: Sequence[Key], *, whole: bool = False
+) -> dict[int, Counter[int]]:
+    """What was counted of these keys by bucket; as `whole` all in bucket 0. What is alone is not copied."""
+    found: dict[int, Counter[int]] = {}
+    own: set[int] = set()
+    for key in dict.fromkeys(keys):
+        for bucket, cell in cells.get(key, {}).items():
+            place = 0 if whole else bucket
+            if place not in found:
+                found[place] = cell
+                continue
+            if place not in own:
+                found[place] = Counter(found[place])
+                own.add(place)
+            found[place].update(cell)
+    return found
 
 
 def _spread_of(counted: Counter[int]) -> Spread:
-    values = {f"p{percent}": percentile(counted, percent) for percent in PERCENTS}
-    return Spread(count=sum(counted.values()), **values)
+    p50, p90, p95, p99 = percentiles(counted)
+    return Spread(count=sum(counted.values()), p50=p50, p90=p90, p95=p95, p99=p99)
 
 
 def _shown(numbers: dict[str, Any]) -> dict[str, Any]:

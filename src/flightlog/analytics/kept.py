@@ -49,6 +49,10 @@ class Kept:
     def close(self) -> None:
         """Let go of the engine and of what was kept."""
         self._engine.close()
+        self.forget()
+
+    def forget(self) -> None:
+        """Let go of what was kept."""
         with self._lock:
             self._held.clear()
             self._rows = 0

@@ -7,7 +7,7 @@ and what was counted in parts can be added.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 ERROR_MAX = 0.01
 _STEPS = ((100, 200, 2), (200, 400, 4), (400, 1000, 8))
@@ -50,15 +50,17 @@ def rounded_sql(column: str, divide: str) -> str:
     return f"CASE WHEN {column} <= 0 THEN 0 ELSE {within(0, len(_STRETCHES))} END"
 
 
-def percentile(counted: Mapping[int, int], percent: int) -> int | None:
-    """The least of the counted values that so many percent of them don't exceed; None of nothing.
+def percentiles(counted: Mapping[int, int], percents: Sequence[int] = PERCENTS) -> list[int | None]:
+    """Of each of these, in rising order: the least of the counted values that so many percent of them don't exceed.
 
-    >>> percentile({10: 1, 20: 1, 30: 2}, 50), percentile({10: 99, 70: 1}, 99), percentile({}, 50)
-    (20, 10, None)
+    >>> percentiles({10: 1, 20: 1, 30: 2}, [50, 99]), percentiles({10: 99, 70: 1}, [99]), percentiles({}, [50])
+    ([20, 30], [10], [None])
     """
-    left = -(-sum(counted.values()) * percent // 100)
+    total, passed = sum(counted.values()), 0
+    wanted = [-(-total * percent // 100) for percent in percents]
+    found: list[int | None] = []
     for value in sorted(counted):
-        left -= counted[value]
-        if left <= 0:
-            return value
-    return None
+        passed += counted[value]
+        while len(found) < len(wanted) and passed >= wanted[len(found)]:
+            found.append(value)
+    return found or [None] * len(wanted)
