@@ -63,6 +63,7 @@
     │   ├── TileBroken
     │   ├── ArchiveFileMissing        a file of the archive is not where it should be
     │   ├── ArchiveFileBroken
+    │   ├── BackupBroken              a backup, or what was to be backed up, is not what it was
     │   └── ErasureIncomplete         something of an erased payload is still in a file
     ├── SqlStopped                    a query that took more than it may
     ├── IndexUnsupported
@@ -354,6 +355,10 @@ class ErasureIncomplete(StoreBroken):
 
 class ArchiveFileMissing(StoreBroken):
     """The archive's file {path} is not there."""
+
+
+class BackupBroken(StoreBroken):
+    """The backup can't be relied on because of {path}: {reason}."""
 
 
 class ArchiveFileBroken(StoreBroken):

@@ -52,13 +52,22 @@ def searched(store: Store, text: str, **more: Any) -> list[int]:
         after = page.next_after_id
 
 
+WITH_INDEX = [name for name, backend in BACKENDS.items() if backend.has_text_index]
+
+
 @pytest.fixture
 def journal(store: Store) -> Journal:
     return Journal(store, [index.IndexProjector()])
 
 
-@pytest.mark.parametrize("name", sorted(BACKENDS))
-@pytest.mark.parametrize("indexed", ["not at all", "from the middle", "wholly"])
+@pytest.mark.parametrize(
+    ("name", "indexed"),
+    [
+        (name, indexed)
+        for name, backend in BACKENDS.items()
+        for indexed in ("not at all", *(("from the middle", "wholly") if backend.has_text_index else ()))
+    ],
+)
 @given(contents=st.lists(payloads, min_size=2, max_size=12), asked=texts)
 @settings(max_examples=15)
 @example(contents=["no space on disk", "space no", {"full": ["DISKS"]}], asked='"no space" dis')
@@ -87,6 +96,7 @@ def test_a_search_finds_exactly_the_events_that_hold_the_text(
             backend.close()
 
 
+@pytest.mark.parametrize("backend", WITH_INDEX, indirect=True)
 def test_a_search_combines_with_the_other_filters(store: Store, journal: Journal) -> None:
     journal.append([noted(n, "disk full", level="error" if n % 2 else "info") for n in range(1, 9)])
     for _ in range(2):
@@ -95,6 +105,7 @@ def test_a_search_combines_with_the_other_filters(store: Store, journal: Journal
         index.build(store)
 
 
+@pytest.mark.parametrize("backend", WITH_INDEX, indirect=True)
 def test_without_an_index_a_page_says_how_far_it_looked_and_where_to_go_on(store: Store, journal: Journal) -> None:
     journal.append([noted(n, "needle" if n in (2, 90) else "hay") for n in range(1, 101)])
     few = Settings(search_events_max=30)
@@ -114,6 +125,7 @@ def test_without_an_index_a_page_says_how_far_it_looked_and_where_to_go_on(store
     assert numbers(page.events) == [2, 90]
 
 
+@pytest.mark.parametrize("backend", WITH_INDEX, indirect=True)
 def test_the_index_grows_with_every_append_and_is_built_backwards(store: Store, journal: Journal) -> None:
     journal.append([noted(n, "old") for n in range(1, 6)])
     told: list[index.Held] = []
@@ -130,6 +142,7 @@ def test_the_index_grows_with_every_append_and_is_built_backwards(store: Store, 
     assert searched(store, "new") == [6, 7, 8, 9]
 
 
+@pytest.mark.parametrize("backend", WITH_INDEX, indirect=True)
 def test_a_batch_that_is_refused_leaves_nothing_in_the_index(store: Store, journal: Journal) -> None:
     index.build(store)
     journal.append([noted(1, "kept")])

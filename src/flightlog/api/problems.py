@@ -260,6 +260,12 @@ KINDS: dict[type[FlightlogError], Kind] = {
         "A file of the archive is missing",
         "Put it back from a copy; nothing else has it.",
     ),
+    errors.BackupBroken: Kind(
+        50019,
+        "backup-broken",
+        "A backup can't be relied on",
+        "Use another backup; if it was being made, look at the file that `detail` names.",
+    ),
     errors.ArchiveFileBroken: Kind(
         50015,
         "archive-file-broken",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, case, cast, func, null, select
-from sqlalchemy.types import BigInteger
+from sqlalchemy import ColumnElement, case, func, null, select
 
 from flightlog.clock import NS_PER_SECOND, format_ns
 from flightlog.errors import FilterInvalid
@@ -51,7 +50,7 @@ class Group(msgspec.Struct):
 BY: dict[str, ColumnElement[Any]] = {
     "name": feedback.c.name,
     "model": generations.c.model,
-    "day": cast(feedback.c.created_at / DAY_NS, BigInteger),
+    "day": feedback.c.created_at // DAY_NS,
 }
 
 

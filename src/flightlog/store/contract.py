@@ -62,12 +62,23 @@ class CommitSignal(Protocol):
         """Wake everyone who waits."""
 
 
+class Meter(Protocol):
+    """Whoever counts what the store does. Called from any thread, and never raises."""
+
+    def wrote(self, seconds: float) -> None:
+        """A write was committed or refused, after so long, its wait included."""
+
+    def read(self, seconds: float) -> None:
+        """A snapshot was let go of, after so long."""
+
+
 class Store(Protocol):
-    """One database: one writer, many readers."""
+    """One database: one writer, many readers. `meter` may be set at any time."""
 
     url: str
     dialect: Dialect
     writable: bool
+    meter: Meter | None
     # What answers for the older part of the journal (`journal.history.History`); None where all of it is in the tables.
     # Whoever opens the store sets it; every connection has it from then on.
     history: Any

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from flightlog.config import Settings
 from flightlog.errors import NotFound, StoreGone, StoreUnavailable
 from flightlog.store import sqlite_errors
-from flightlog.store.contract import HISTORY, Dialect, Tx
+from flightlog.store.contract import HISTORY, Dialect, Meter, Tx
 from flightlog.store.lock import WriterLock
 from flightlog.store.migrations.run import revision, upgrade
 from flightlog.store.signal import PolledSignal, Signal
@@ -48,6 +49,7 @@ class SqliteStore:
         self._pid = os.getpid()
         self._lock = WriterLock(folder)
         self._session = SqliteSession(self.path, self._lock, settings)
+        self.meter: Meter | None = None
         self._writer: Writer | None = None
         self._signal = Signal() if writable else PolledSignal(self._data_version, settings.tail_poll_seconds)
         self._watching = threading.Lock()
@@ -74,7 +76,12 @@ class SqliteStore:
         if self._writer is None:
             reason = "the store is closed" if self._closed else "it was opened for reading only"
             raise StoreUnavailable(reason=reason)
-        return self._writer.write(fn, self._settings.write_timeout_seconds if timeout is None else timeout)
+        began = time.perf_counter()
+        try:
+            return self._writer.write(fn, self._settings.write_timeout_seconds if timeout is None else timeout)
+        finally:
+            if self.meter is not None:
+                self.meter.wrote(time.perf_counter() - began)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -83,6 +90,7 @@ class SqliteStore:
         if self._closed or file is None or readers is None:
             raise StoreUnavailable(reason="the store is closed")
         file.check()
+        began = time.perf_counter()
         try:
             with readers.connect() as connection:
                 connection.exec_driver_sql("BEGIN")
@@ -97,6 +105,9 @@ class SqliteStore:
             if explained is error:
                 raise
             raise explained from error
+        finally:
+            if self.meter is not None:
+                self.meter.read(time.perf_counter() - began)
 
     def sync(self) -> None:
         # The log first: what a checkpoint moves from it into the database meanwhile is synced by SQLite itself.
