@@ -60,6 +60,7 @@ def test_the_verbs_are_these() -> None:
         "prices list",
         "prices recompute",
         "prices show",
+        "query",
         "remap",
         "report",
         "run compare",

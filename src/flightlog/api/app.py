@@ -27,6 +27,7 @@ from flightlog.api.routes import (
     feedback,
     generations,
     health,
+    metrics,
     otlp,
     otlp_unmapped,
     prices,
@@ -35,6 +36,7 @@ from flightlog.api.routes import (
     rollup,
     runs,
     seal,
+    sql,
     stats,
     stream,
     timeline,
@@ -47,6 +49,10 @@ from flightlog.console import routes as pages
 from flightlog.console.pages.problem import problem_page
 from flightlog.console.render import render
 from flightlog.errors import BadInput, FlightlogError
+from flightlog.metrics.exposition import measure
+from flightlog.metrics.http import Counted
+from flightlog.query.files import stored
+from flightlog.query.runner import Runner
 from flightlog.services import DrainHealth as DrainHealth
 from flightlog.services import Intake as Intake
 from flightlog.services import Services as Services
@@ -75,8 +81,12 @@ TAGS = [
         "name": "audit",
         "description": "Who did what, and who was allowed to: audit records and decisions on permissions.",
     },
-    {"name": "stats", "description": "Calls, errors, tokens, cost and time, in groups and over time, archived events too."},
+    {
+        "name": "stats",
+        "description": "Calls, errors, tokens, cost and time, in groups and over time, archived events too.",
+    },
     {"name": "events", "description": "The journal: pages, single events, appending, live streams."},
+    {"name": "sql", "description": "One SELECT over documented views, in a process of its own, within limits."},
     {"name": "views", "description": "Pages of the console under a name: how somebody filtered and sorted them."},
     {"name": "opentelemetry", "description": "OTLP/HTTP in protobuf and JSON, as OpenTelemetry's exporters send it."},
     {"name": "seal", "description": "How far the journal is sealed, whether that holds, and evidence to take away."},
@@ -124,7 +134,9 @@ def create_app(services: Services) -> FastAPI:
     app.state.stats = open_kept(services.store)
     app.state.otlp_waiting = otlp.Waiting(services.settings.otlp_requests_max)
     app.state.otlp_grpc = None  # where whoever serves the app takes OTLP/gRPC too
+    app.state.sql = Runner(lambda: stored(services.store), services.settings)
     app.state.streams = Streams(services.settings.sse_watchers_max)
+    app.state.metrics = measure(services, app.state.streams)
     # Streams first: the path of a single event or run would take theirs for an id.
     for router in (
         stream.router,
@@ -142,9 +154,11 @@ def create_app(services: Services) -> FastAPI:
         prices.router,
         catalogue.router,
         health.router,
+        metrics.router,
         problems.router,
         views.router,
         stats.router,
+        sql.router,
         otlp.router,
         otlp_unmapped.router,
     ):
@@ -172,6 +186,7 @@ def create_app(services: Services) -> FastAPI:
     # Inside the doorway. Streams of events pass through untouched, and so does what is packed already.
     app.add_middleware(GZipMiddleware, minimum_size=PACKED_BYTES_MIN, compresslevel=GZIP_LEVEL)
     app.add_middleware(Doorway, answer=answer, clock=services.clock, ids=services.ids)
+    app.add_middleware(Counted, meters=app.state.metrics.meters)
     return app
 
 

@@ -27,6 +27,7 @@ from flightlog.api.shapes_otlp import UnmappedListShape
 from flightlog.api.shapes_rollup import RollupShape
 from flightlog.api.shapes_seal import SealStateShape, VerifiedShape, VerifyGiven
 from flightlog.api.shapes_stats import StatsShape
+from flightlog.api.shapes_sql import SqlAnswerShape, SqlGiven, SqlViewsShape
 from flightlog.api.shapes_views import ViewGiven, ViewShape, ViewsShape
 from flightlog.api.sse import MEDIA_TYPE as SSE_TYPE
 from flightlog.events import wire
@@ -84,6 +85,14 @@ def report_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def text_answers() -> dict[int | str, dict[str, Any]]:
     """The `responses` of an endpoint that answers with a word."""
     return _responses({"text/plain": {"schema": {"type": "string"}}}, ())
+
+
+def sql_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of an endpoint that answers SQL."""
+    content: dict[str, Any] = {JSON_TYPE: {"schema": {"$ref": REF.format(name=SqlAnswerShape.__name__)}}}
+    for media_type in ("text/csv", "application/vnd.apache.parquet", "application/vnd.apache.arrow.stream"):
+        content[media_type] = {"schema": {"type": "string", "format": "binary"}}
+    return _responses(content, statuses)
 
 
 def file_answers(media_type: str, *statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -182,6 +191,9 @@ def make_openapi(app: FastAPI) -> dict[str, Any]:
         AuditPageShape,
         AuditShape,
         DecisionsShape,
+        SqlGiven,
+        SqlAnswerShape,
+        SqlViewsShape,
     ]
     _, components = msgspec.json.schema_components(shapes, ref_template=REF)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})

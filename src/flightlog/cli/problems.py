@@ -27,6 +27,7 @@ EXIT_CODES: tuple[tuple[type[FlightlogError], int], ...] = (
     (errors.ServerExtraMissing, USAGE),
     (errors.NotFound, 3),
     (errors.Refused, 4),
+    (errors.SqlStopped, 7),
     (errors.Unavailable, 5),
     (errors.StoreBroken, 6),
     (FlightlogError, FAILED),

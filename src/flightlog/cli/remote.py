@@ -196,6 +196,14 @@ class ServerSource:
         request.add_header("Content-Type", "application/json")
         return self._read(self._open(request), needs)
 
+    def answer_of(self, path: str, document: Doc, *, seconds: float) -> Any:
+        """Post a JSON document; the open answer to it, whatever it is, to be read and closed. Raises as `get` does."""
+        request = self._request(path)
+        request.method = "POST"
+        request.data = msgspec.json.encode(document)
+        request.add_header("Content-Type", "application/json")
+        return self._open(request, timeout=seconds)
+
     def append(self, events: Sequence[Event]) -> Posted:
         """Send events; they are stored when this returns. Those that were refused come back with the reason."""
         posted = Posted(0, 0, [])

@@ -6,6 +6,7 @@ line of JSON about how it went, and writes the answer itself into a file that it
 
 from __future__ import annotations
 
+import io
 import os
 import select
 import sqlite3
@@ -18,9 +19,10 @@ from typing import Any, BinaryIO
 import duckdb
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from flightlog.query import render, sandbox
-from flightlog.query.check import Fault, check, fault_of
+from flightlog.query.check import EXPLAIN, Fault, check, fault_of
 from flightlog.query.hot import Hot
 from flightlog.query.views import ALIASES, VIEWS, View, view_of
 
@@ -79,12 +81,16 @@ def main() -> None:
 
 
 def warm() -> None:
-    """Have the libraries load and set up what they do at the first use, so that a query need not wait for it."""
+    """Have the libraries load and set up what they do at the first use: no query waits for it, and later no file can be read."""
     connection = duckdb.connect(":memory:", config={"threads": "1", "async_threads": "1"})
     connection.execute("SELECT json_serialize_sql('SELECT 1')").fetchall()
     connection.sql("SELECT 1 AS a").to_arrow_reader(1).read_all()
     connection.close()
-    pa.array([1], pa.timestamp("us"))
+    batch = pa.record_batch([pa.array([1], pa.timestamp("us")), pa.array(["a"])], names=["a", "b"])
+    batch.filter((pc.field("b") == "a") & pc.field("a").is_valid())
+    for form in ("json", "csv", "parquet", "arrow"):
+        reader = pa.RecordBatchReader.from_batches(batch.schema, [batch])
+        render.write(reader, [("a", "TIMESTAMP"), ("b", "VARCHAR")], form, io.BytesIO(), rows_max=1, bytes_max=1000)
 
 
 def _read_line(seconds: float) -> bytes | None:
@@ -150,6 +156,8 @@ def _of_error(error: duckdb.Error, question: Question) -> Outcome:
         return Outcome(state="again", reason="a file of the archive is gone")
     if isinstance(error, duckdb.InternalException | duckdb.FatalException):
         return Outcome(state="failed", reason="DuckDB failed on it")
+    if "Python exception" in text:
+        return Outcome(state="failed", reason="the store could not be read")
     fault = fault_of(error, question.sql)
     return Outcome(state=fault.state, reason=fault.reason, at=fault.at, length=fault.length)
 
@@ -211,7 +219,7 @@ def _run(question: Question, store: _Store, out: BinaryIO) -> Outcome:
 
 def _placed(connection: Any, error: duckdb.Error, sql: str) -> Fault:
     """The same fault with its place in the query, which DuckDB says only where a statement is handed in as text."""
-    before = "EXPLAIN "
+    before = "" if EXPLAIN.match(sql) else "EXPLAIN "
     try:
         connection.execute(before + sql)
     except duckdb.Error as again:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from sqlalchemy import Connection, select, text
 
+from flightlog.archive.manifest import ArchivedFile
 from flightlog.archive.manifest import files as manifest_files
+from flightlog.archive.reader import ArchiveHistory
 from flightlog.archive.table import archive_state
 from flightlog.errors import SqlFailed
 from flightlog.store.contract import Store
 
 SCHEME = "sqlite:///"
-
-# From paths in the archive to files on this machine.
-Locate = Callable[[Sequence[str]], list[Path]]
 
 
 class Stored(NamedTuple):
@@ -31,16 +30,29 @@ class Stored(NamedTuple):
     version: int
 
 
-def stored(store: Store, locate: Locate) -> Stored:
-    """The store as it is now. Raises SqlFailed for one that is not in SQLite, and whatever `locate` raises."""
+@contextmanager
+def stored(store: Store) -> Iterator[Stored]:
+    """The store as it is now; what has to be fetched of it is here, and stays until the block ends.
+
+    Raises SqlFailed for a store that is not in SQLite; ArchiveFileMissing, ArchiveFileBroken, ArchiveUnavailable.
+    """
     if not store.url.startswith(SCHEME):
         raise SqlFailed(reason=f"SQL is asked of stores in SQLite, and this one is {store.dialect}")
+    database = store.url.removeprefix(SCHEME)
+    until, version, files = _manifest(store)
+    if not files:
+        yield Stored(database, [], until, version)
+        return
+    history = store.history
+    assert isinstance(history, ArchiveHistory), "a store with archived events has its archive attached"
+    with history.cache.hold(files) as paths:
+        yield Stored(database, [str(path) for path in paths], until, version)
+
+
+def _manifest(store: Store) -> tuple[int, int, list[ArchivedFile]]:
     with store.read() as connection:
         until, version = _state(connection)
-        paths = [file.path for file in manifest_files(connection)] if until else []
-    return Stored(
-        store.url.removeprefix(SCHEME), [str(path) for path in locate(paths)] if paths else [], until, version
-    )
+        return until, version, manifest_files(connection) if until else []
 
 
 def _state(connection: Connection) -> tuple[int, int]:

@@ -6,6 +6,7 @@ time the process takes, and gets back a line about how it went and a file with t
 
 from __future__ import annotations
 
+import atexit
 import importlib.util
 import os
 import select
@@ -16,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -26,6 +28,7 @@ import flightlog.query
 from flightlog.config import Settings
 from flightlog.errors import (
     ArchiveExtraMissing,
+    ArchiveFileMissing,
     FlightlogError,
     SqlBusy,
     SqlFailed,
@@ -90,6 +93,13 @@ class Answer:
     elapsed_ms: float
     guards: list[str]
 
+    @classmethod
+    def of(cls, file: IO[bytes], form: str, outcome: Outcome, rows_max: int, elapsed_ms: float) -> Answer:
+        """What the child wrote and said."""
+        size = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        return cls(form, file, size, outcome.columns, outcome.rows, rows_max, outcome.cut, elapsed_ms, outcome.guards)
+
     @property
     def media_type(self) -> str:
         """What the bytes are."""
@@ -104,7 +114,9 @@ class Answer:
 class Runner:
     """Runs queries over one store. From any thread; `close` ends those under way."""
 
-    def __init__(self, stored: Callable[[], Stored], settings: Settings, reserve: bool = True) -> None:
+    def __init__(
+        self, stored: Callable[[], AbstractContextManager[Stored]], settings: Settings, reserve: bool = True
+    ) -> None:
         self._stored, self._settings, self._reserves = stored, settings, reserve
         self._lock = threading.Lock()
         self._running: set[_Child] = set()
@@ -130,30 +142,34 @@ class Runner:
         most = settings.sql_export_rows_max
         rows = min(most, (settings.sql_rows_max if form in PAGED else most) if rows_max is None else rows_max)
         _require_extra()
+        try:
+            sql.encode()
+        except UnicodeEncodeError as error:
+            raise SqlInvalid(reason="it is not valid Unicode", at=error.start, length=1) from None
         began = time.monotonic()
         for _ in range(TRIES):
-            stored = self._stored()
-            child = self._take()
             try:
-                outcome = self._ask(child, stored, sql, form, rows, seconds - (time.monotonic() - began), canceled)
-                if outcome.state == "done":
-                    file = child.keep_answer()
-                    size = file.seek(0, os.SEEK_END)
-                    file.seek(0)
-                    took = (time.monotonic() - began) * 1e3
-                    return Answer(
-                        form, file, size, outcome.columns, outcome.rows, rows, outcome.cut, took, outcome.guards
-                    )
-            finally:
-                self._give_back(child)
+                with self._stored() as stored:
+                    child = self._take()
+                    try:
+                        left = seconds - (time.monotonic() - began)
+                        outcome = self._ask(child, stored, sql, form, rows, left, canceled)
+                        if outcome.state == "done":
+                            took = (time.monotonic() - began) * 1e3
+                            return Answer.of(child.keep_answer(), form, outcome, rows, took)
+                    finally:
+                        self._give_back(child)
+            except ArchiveFileMissing:
+                continue  # it was merged with others, or written anew, between the look at the manifest and the fetch
             if outcome.state != "again":
-                raise self._error(outcome, sql)
+                raise self._error(outcome)
         raise SqlFailed(reason=f"the archive changed {TRIES} times while it was read")
 
     def close(self) -> None:
         """End what runs and what waits. Safe to call twice."""
         with self._lock:
             self._closed = True
+            atexit.unregister(self.close)
             children = [*self._running, *([self._ready] if self._ready else [])]
             self._ready = None
         for child in children:
@@ -171,6 +187,7 @@ class Runner:
                 raise SqlBusy(limit=self._settings.sql_children_max)
             if not self._swept:
                 self._swept = True
+                atexit.register(self.close)
                 _sweep()
             child, self._ready = self._ready, None
             if child is not None and not child.alive:
@@ -230,7 +247,7 @@ class Runner:
                 return Outcome(state="again", reason="its process was gone")
             raise SqlFailed(reason=child.end_in_words()) from None
 
-    def _error(self, outcome: Outcome, sql: str) -> FlightlogError:
+    def _error(self, outcome: Outcome) -> FlightlogError:
         reason = outcome.reason.replace("{memory_bytes_max}", f"{self._settings.sql_memory_bytes_max:,}")
         place: dict[str, Any] = {} if outcome.at is None else {"at": outcome.at, "length": outcome.length}
         if outcome.state == "invalid":
