@@ -16,7 +16,7 @@ from typing import NamedTuple
 from sqlalchemy import insert, select, update
 
 from flightlog.clock import Clock
-from flightlog.errors import SealBroken, TileBroken, TileMissing
+from flightlog.errors import NoteInvalid, SealBroken, TileBroken, TileMissing
 from flightlog.journal.read import head_id
 from flightlog.journal.rows import ERASED_DIGEST
 from flightlog.seal.growth import Edge
@@ -121,7 +121,10 @@ class Sealer:
             return False
         self._sync()
         text = Checkpoint(self._keys.origin, size, self._edge.root()).text
-        note = sign(text, self._keys.signing(self._clock.now_ns()))
+        signers = self._keys.signing(self._clock.now_ns())
+        if not signers:  # as in a folder that was restored without its private keys
+            raise NoteInvalid(reason=f"there is no private key in {self._keys.folder / 'keys'} to sign with; put it back")
+        note = sign(text, signers)
         write_whole(self.folder / CHECKPOINT, note.encode())
         self.sealed = self.sealed._replace(signed=size)
         return True
