@@ -21,6 +21,7 @@ from flightlog.runs.pricing import PriceBook
 from flightlog.store.contract import Store
 
 if TYPE_CHECKING:
+    from flightlog.archive.keeper import ArchiveHealth
     from flightlog.seal.keeper import SealHealth  # with it comes cryptography
     from flightlog.seal.state import Log
 
@@ -46,8 +47,8 @@ class DrainHealth(msgspec.Struct, frozen=True, kw_only=True):
 class Services:
     """The rooms behind the doors, and the ground they stand on.
 
-    `drain` is None where nothing spools, `seal` where nothing seals; `seal_folder` is where the signed tree lies, if there can
-    be one.
+    `drain` is None where nothing spools, `seal` where nothing seals, `archive` where nothing archives; `seal_folder` is where the
+    signed tree lies, if there can be one.
     """
 
     store: Store
@@ -60,6 +61,7 @@ class Services:
     drain: Callable[[], DrainHealth] | None = None
     seal: Callable[[], SealHealth] | None = None
     seal_folder: Path | None = None
+    archive: Callable[[], ArchiveHealth] | None = None
     prices: PriceBook = field(default_factory=PriceBook)
 
     @cached_property

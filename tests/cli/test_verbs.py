@@ -33,6 +33,9 @@ COMMANDS = commands()
 
 def test_the_verbs_are_these() -> None:
     assert sorted(COMMANDS) == [
+        "archive compact",
+        "archive run",
+        "archive status",
         "audit add",
         "audit decisions",
         "audit list",

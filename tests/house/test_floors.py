@@ -24,7 +24,7 @@ FLOORS: dict[int, set[str]] = {
         "metrics",
         "pytest_plugin",
     },
-    5: {"wiring", "keeping", "testing", "services", "filters"},
+    5: {"wiring", "archiving", "keeping", "testing", "services", "filters"},
     4: {"archive", "erasure", "audit", "ingest", "runs", "seal", "views", "retention"},
     3: {"journal"},
     2: {"recorder", "store"},
@@ -38,6 +38,8 @@ FLOOR_OF = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 NEIGHBOURS: set[tuple[str, str]] = {
     ("config", "errors"),
     ("testing", "wiring"),
+    ("archiving", "wiring"),
+    ("keeping", "archiving"),
     ("keeping", "wiring"),
     ("cli", "api"),
     ("cli", "ops"),

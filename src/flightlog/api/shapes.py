@@ -130,6 +130,29 @@ class SealShape(msgspec.Struct):
     witness_error: str | None
 
 
+class ArchiveShape(msgspec.Struct):
+    """How far the archive is. `state` is idle, archiving, waiting, stopped or broken.
+
+    Events up to `archived_id` are in the archive's `files`, `archived_bytes` in all, and their rows are gone from the database up
+    to `dropped_id`; `hot_events` are in the database alone. `waits_for` says what keeps more from being archived. `lack` is disk
+    or quota where room is missing, `reserve` held, released or none.
+    """
+
+    state: str
+    archived_id: int
+    dropped_id: int
+    archived_at: str | None
+    hot_events: int
+    files: int
+    archived_bytes: int
+    data_bytes: int
+    free_bytes: int
+    lack: str | None
+    reserve: str
+    waits_for: str | None
+    error: str | None
+
+
 class StreamsShape(msgspec.Struct):
     """How many live streams are open, and how many may be."""
 
@@ -146,6 +169,7 @@ class HealthShape(msgspec.Struct):
     store: StoreShape
     drain: DrainShape | None
     seal: SealShape | None
+    archive: ArchiveShape | None
     streams: StreamsShape
     otlp_grpc: str | None
     versions: dict[str, str]

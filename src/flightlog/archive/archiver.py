@@ -69,19 +69,29 @@ def due(
     head = head_id(connection)
     if head <= after:
         return Due(after, after, None)
+    if no_room or everything:
+        wanted = Due(after, head, "space" if no_room else "age")
+    elif head - after > settings.hot_events_max:
+        # More than the one too many, so that not every event is a pass.
+        wanted = Due(after, max(after + 1, head - settings.hot_events_max * 3 // 4), "count")
+    else:
+        wanted = _by_age(connection, settings, now, after, head)
+    return _as_far_as_it_may(connection, wanted, sealed_up_to)
+
+
+def _as_far_as_it_may(connection: Connection, wanted: Due, sealed_up_to: SealedUpTo) -> Due:
+    """What nobody needs in the tables any more: projections are built from there, and leaves of the seal."""
+    if wanted.until_id <= wanted.after_id:
+        return wanted
     behind = select(projections.c.name).where(projections.c.position < projections.c.until_id).limit(1)
     if (name := connection.execute(behind).scalar()) is not None:
-        return Due(after, after, None, f"the projection {name} is being built")
+        return Due(wanted.after_id, wanted.after_id, None, f"the projection {name}, which is being built")
     sealed = sealed_up_to(connection)
-    end = head if sealed is None else min(head, sealed)
-    if end <= after:
-        return Due(after, after, None, "the seal")
-    if no_room or everything:
-        return Due(after, end, "space" if no_room else "age")
-    if head - after > settings.hot_events_max:
-        # More than the one too many, so that not every event is a pass.
-        return Due(after, min(end, max(after + 1, head - settings.hot_events_max * 3 // 4)), "count")
-    return _by_age(connection, settings, now, after, end)
+    if sealed is None or sealed >= wanted.until_id:
+        return wanted
+    if sealed <= wanted.after_id:
+        return Due(wanted.after_id, wanted.after_id, None, "the seal")
+    return wanted._replace(until_id=sealed)
 
 
 def _by_age(connection: Connection, settings: Settings, now: int, after: int, end: int) -> Due:

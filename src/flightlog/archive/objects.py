@@ -62,7 +62,7 @@ class Objects(Protocol):
 
 
 def open_objects(folder: Path, url: str | None = None, s3_endpoint: str | None = None) -> Objects:
-    """The archive of a data folder: `folder` unless `url` names another place (a path, or s3://bucket/prefix).
+    """The archive of a data folder: `folder` unless `url` names another place (a path, from the data folder on, or s3://bucket/prefix).
 
     Keys and region of S3 come from the usual AWS_… variables; `s3_endpoint` is where a store lies that is not Amazon's. Raises
     SettingInvalid and ArchiveExtraMissing.
@@ -70,7 +70,7 @@ def open_objects(folder: Path, url: str | None = None, s3_endpoint: str | None =
     if url is None or not url:
         return LocalObjects(folder)
     if "://" not in url:
-        return LocalObjects(Path(url))
+        return LocalObjects(folder.parent / url)
     parts = urlsplit(url)
     if parts.scheme != "s3" or not parts.netloc:
         raise SettingInvalid(name="archive_url", value=url, reason="it is a folder or s3://bucket/prefix")

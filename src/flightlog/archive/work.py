@@ -97,12 +97,15 @@ def do(job: Job, chance: Callable[[int], bytes] = os.urandom) -> Iterator[Done]:
 
 def _merge(job: Job, chance: Callable[[int], bytes]) -> list[Written]:
     import pyarrow
+    import pyarrow.compute as compute
 
     objects = open_objects(Path(job.folder), job.url, job.s3_endpoint)
     tables = [decode(source.path, objects.read(source.path), source.digest) for source in job.sources]
     with open_rows(Path(job.database)) as rows:
         table = with_typed(rows, pyarrow.concat_tables(tables))
     del tables
+    if len(compute.unique(table["id"])) != len(table):
+        raise ArchiveFileBroken(path=job.sources[0].path, reason="it has events that another file has too")
     return [put(objects, job.project, job.date, part, chance) for _, _, part in split(table)]
 
 
@@ -111,28 +114,51 @@ _ERRORS: dict[str, type[FlightlogError]] = {
 }
 
 
-def do_in_child(job: Job) -> Iterator[Done]:
-    """The same in a process of its own, which is ended when the caller stops asking. Raises what `do` does."""
-    command = [sys.executable, "-m", "flightlog.archive.work"]
-    environ = {**os.environ, "ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1"}
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ) as child:  # noqa: S603 (our own module)
+class ChildWorker:
+    """The same in a process of its own. Raises what `do` does."""
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End the process that works, from whatever thread; nothing is begun any more."""
+        self._stopped = True
+        child = self._child
+        if child is not None:
+            child.kill()
+
+    def __call__(self, job: Job) -> Iterator[Done]:
+        command = [sys.executable, "-m", "flightlog.archive.work"]
+        environ = {**os.environ, "ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1"}
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ) as child:  # noqa: S603 (our own module)
+            self._child = child
+            try:
+                if self._stopped:
+                    return
+                yield from self._answers(child, job)
+            finally:
+                self._child = None
+                child.kill()
+
+    def _answers(self, child: subprocess.Popen[bytes], job: Job) -> Iterator[Done]:
         assert child.stdin is not None
         assert child.stdout is not None
         try:
             # Its input stays open: when it ends, nobody waits for the child any more.
             child.stdin.write(_framed(job))
             child.stdin.flush()
-            while (size := child.stdout.read(4)) and (body := child.stdout.read(int.from_bytes(size))):
-                done = msgspec.msgpack.decode(body, type=Done)
-                if done.error is not None:
-                    raise _ERRORS.get(done.error, ArchiveUnavailable)(**done.facts)
-                yield done
-            child.stdin.close()
-            if child.wait() != 0:
-                reason = f"the process that writes files ended with {child.returncode}"
-                raise ArchiveUnavailable(place=job.url or job.folder, reason=reason)
-        finally:
-            child.kill()
+        except BrokenPipeError:
+            pass  # its exit code says more
+        while (size := child.stdout.read(4)) and (body := child.stdout.read(int.from_bytes(size))):
+            done = msgspec.msgpack.decode(body, type=Done)
+            if done.error is not None:
+                raise _ERRORS.get(done.error, ArchiveUnavailable)(**done.facts)
+            yield done
+        child.wait()
+        if child.returncode != 0 and not self._stopped:
+            reason = f"the process that writes files ended with {child.returncode}"
+            raise ArchiveUnavailable(place=job.url or job.folder, reason=reason)
 
 
 def _framed(message: msgspec.Struct) -> bytes:

@@ -15,12 +15,22 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from flightlog.archiving import keeper_archive
 from flightlog.config import Settings
 from flightlog.errors import FlightlogError, GrpcExtraMissing, ServerExtraMissing, Unavailable
-from flightlog.wiring import SEAL_FOLDER, SPOOL_FOLDER, Keeper, has_server_extra, keeper_drain, keeper_seal, make_intake
+from flightlog.wiring import (
+    SEAL_FOLDER,
+    SPOOL_FOLDER,
+    Keeper,
+    has_server_extra,
+    keeper_drain,
+    keeper_seal,
+    make_intake,
+)
 
 if TYPE_CHECKING:
     from flightlog.api.grpc_door import GrpcDoor
+    from flightlog.archive.keeper import ArchiveKeeper
     from flightlog.seal.keeper import SealKeeper
 
 LOOPBACK = "127.0.0.1"
@@ -31,6 +41,7 @@ DELIVERY_SECONDS_MAX = 10.0
 # A request makes thousands of objects that live until its commit, and Python would look through them, and through the whole
 # program, again and again: a tenth of the time that a span takes.
 GARBAGE_OBJECTS_MIN = 20_000
+ARCHIVE_SECONDS_MAX = 5.0  # what is not committed by then is written again after the next start
 SEAL_SECONDS_MAX = 5.0  # what is not sealed by then is sealed after the next start
 
 
@@ -94,15 +105,20 @@ def serve(
         raise GrpcExtraMissing(what="A port for OTLP/gRPC")
     keeper = Keeper(folder, settings, writable=True, take_lock=True)
     seal = keeper_seal(keeper) if settings.seal else None
+    archive = keeper_archive(keeper)
     try:
         drain = keeper_drain(keeper)
         drain.start()
         if seal is not None:
             seal.start()
+        if archive is not None:
+            archive.start()
         try:
-            server = _make_server(keeper, drain, seal, host, on_ready, on_grpc)
+            server = _make_server(keeper, drain, seal, archive, host, on_ready, on_grpc)
             server.run(sockets=[listener])
         finally:
+            if archive is not None:
+                archive.stop(timeout=ARCHIVE_SECONDS_MAX)
             drain.stop(timeout=DELIVERY_SECONDS_MAX)
         if server.force_exit:
             return drain.drained
@@ -135,6 +151,7 @@ def _make_server(
     keeper: Keeper,
     drain: Any,
     seal: SealKeeper | None,
+    archive: ArchiveKeeper | None,
     host: str,
     on_ready: Callable[[], None],
     on_grpc: Callable[[str], None],
@@ -188,6 +205,7 @@ def _make_server(
         drain=drain_health,
         seal=seal.health if seal is not None else None,
         seal_folder=keeper.folder / SEAL_FOLDER,
+        archive=archive.health if archive is not None else None,
         prices=keeper.prices,
     )
     app = create_app(services)

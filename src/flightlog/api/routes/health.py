@@ -10,7 +10,15 @@ from starlette.responses import PlainTextResponse, Response
 
 from flightlog.api.routes.deps import Here
 from flightlog.api.schemas import answers, text_answers
-from flightlog.api.shapes import DrainShape, HealthShape, SealShape, StoreShape, StreamsShape, json_response
+from flightlog.api.shapes import (
+    ArchiveShape,
+    DrainShape,
+    HealthShape,
+    SealShape,
+    StoreShape,
+    StreamsShape,
+    json_response,
+)
 from flightlog.clock import format_ns
 from flightlog.errors import FlightlogError
 from flightlog.events import wire
@@ -29,7 +37,7 @@ async def alive() -> Response:
 
 @router.get("/api/health", summary="How is it doing", responses=answers(HealthShape, 503))
 def health(request: Request, here: Here) -> Response:
-    """The store, the drain, the seal and the streams.
+    """The store, the drain, the seal, the archive and the streams.
 
     The status is 503 when the store can't be read, else 200, also when degraded.
     """
@@ -37,13 +45,15 @@ def health(request: Request, here: Here) -> Response:
     store, trouble = look_at_store(here)
     drain, drain_trouble = look_at_drain(here)
     seal, seal_trouble = look_at_seal(here)
-    reasons = trouble + drain_trouble + seal_trouble
+    archive, archive_trouble = look_at_archive(here)
+    reasons = trouble + drain_trouble + seal_trouble + archive_trouble
     shape = HealthShape(
         status="ok" if not reasons else "degraded",
         reasons=reasons,
         store=store,
         drain=drain,
         seal=seal,
+        archive=archive,
         streams=StreamsShape(streams.open, streams.limit),
         otlp_grpc=request.app.state.otlp_grpc,
         versions={
@@ -88,4 +98,35 @@ def look_at_seal(here: Services) -> tuple[SealShape | None, list[str]]:
     reasons = [f"the journal is not sealed: {found.error}"] if found.error else []
     if found.witness_error:
         reasons.append(f"a checkpoint is not at every witness: {found.witness_error}")
+    return shape, reasons
+
+
+def look_at_archive(here: Services) -> tuple[ArchiveShape | None, list[str]]:
+    """The archive of this process, if it keeps one, and what is wrong with it."""
+    if here.archive is None:
+        return None, []
+    try:
+        found = here.archive()
+    except FlightlogError as error:
+        return None, [f"the archive can't be looked at: {error.message}"]
+    shape = ArchiveShape(
+        state=found.state,
+        archived_id=found.archived_id,
+        dropped_id=found.dropped_id,
+        archived_at=format_ns(found.archived_at) if found.archived_at else None,
+        hot_events=found.hot_events,
+        files=found.files,
+        archived_bytes=found.archived_bytes,
+        data_bytes=found.data_bytes,
+        free_bytes=found.free_bytes,
+        lack=found.lack,
+        reserve=found.reserve,
+        waits_for=found.waits_for,
+        error=found.error,
+    )
+    reasons = [f"the archive stands still: {found.error}"] if found.error else []
+    if found.lack == "disk":
+        reasons.append("the disk is full: events are archived whatever their age, to make room")
+    elif found.lack == "quota":
+        reasons.append("the data folder takes more than data_bytes_max: events are archived whatever their age")
     return shape, reasons
