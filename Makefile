@@ -7,7 +7,7 @@ SERVE  ?= 1
 PORT   ?= 4747
 TESTS  ?= tests
 
-.PHONY: help setup demo test torture lint format types docs pictures bench lock clean
+.PHONY: help setup demo test torture lint format types docs pictures bench schema lock clean
 
 help:  ## This list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ pictures: setup  ## The pictures of the docs, taken anew from a real browser.
 
 bench: setup  ## Every bench, one table each (BENCH=emit: one of them).
 	@for file in $(if $(BENCH),bench/$(BENCH).py,$(wildcard bench/*.py)); do echo; echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+schema: setup  ## Write the schema of new stores anew, after a migration was added.
+	$(BIN)/python -m flightlog.store.migrations.schema
 
 lock: setup  ## Write requirements.lock anew from pyproject.toml (needs uv).
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev \

@@ -6,7 +6,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import create_engine, inspect, text
 
 import flightlog.archive.table
 import flightlog.audit.table
@@ -23,6 +23,8 @@ from flightlog.errors import StoreBroken, StoreTooNew
 from flightlog.journal.append import Journal
 from flightlog.store import migrations
 from flightlog.store.contract import Store, metadata
+from flightlog.store.migrations import schema
+from flightlog.store.migrations.run import run_alembic
 from tests.contract.backends import Backend
 from tests.contract.making import event
 
@@ -66,6 +68,14 @@ def test_the_migrations_make_what_the_tables_say(store: Store) -> None:
             assert indexes == {str(i.name): ([c.name for c in i.columns], bool(i.unique)) for i in table.indexes}
 
 
+def test_the_schema_in_one_piece_is_what_the_migrations_make() -> None:
+    with create_engine("sqlite://").begin() as made, create_engine("sqlite://").begin() as loaded:
+        run_alembic(made, migrations.HEAD)
+        assert schema.FILE.read_text("utf-8") == schema.dump(made), "write it anew with `make schema`"
+        assert schema.load(loaded)
+        assert schema.dump(loaded) == schema.dump(made)
+
+
 def test_opening_again_keeps_every_row(store: Store, backend: Backend) -> None:
     Journal(store).append([event(1)])
     store.close()
@@ -82,6 +92,7 @@ def test_a_failing_migration_leaves_the_store_as_it_was(backend: Backend, monkey
 
     with monkeypatch.context() as patch:
         patch.setattr("flightlog.store.migrations.run.run_alembic", half)
+        patch.setattr("flightlog.store.migrations.schema.load", lambda connection: half(connection, ""))
         with pytest.raises(RuntimeError, match="power cut"):
             store.migrate()
     assert store.revision() is None

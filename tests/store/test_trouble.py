@@ -149,7 +149,7 @@ def test_a_folder_without_a_store_has_nothing_to_read(tmp_path: Path) -> None:
 
 def test_a_url_is_not_a_folder() -> None:
     with pytest.raises(SettingInvalid):
-        open_store("postgresql://localhost/x", writable=True)
+        open_store("redis://localhost/x", writable=True)
 
 
 def test_a_file_that_is_no_database_needs_a_person(folder: Path) -> None:

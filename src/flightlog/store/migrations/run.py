@@ -6,7 +6,7 @@ import threading
 
 from sqlalchemy import Connection, inspect, text
 
-from flightlog.store.migrations import FOLDER, HEAD, KNOWN
+from flightlog.store.migrations import FOLDER, HEAD, KNOWN, schema
 
 VERSION_TABLE = "alembic_version"
 
@@ -26,7 +26,8 @@ def upgrade(connection: Connection, to: str = HEAD) -> list[str]:
     found = revision(connection)
     if found == to:
         return []
-    run_alembic(connection, to)
+    if found is not None or to != HEAD or not schema.load(connection):
+        run_alembic(connection, to)
     return list(KNOWN[KNOWN.index(found) + 1 if found else 0 : KNOWN.index(to) + 1])
 
 

@@ -1,0 +1,528 @@
+-- 0014
+CREATE TABLE alembic_version (
+	version_num VARCHAR(32) NOT NULL, 
+	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+)
+--
+CREATE TABLE run_events (
+	id INTEGER NOT NULL, 
+	event_id TEXT NOT NULL, 
+	type TEXT NOT NULL, 
+	created_at INTEGER NOT NULL, 
+	run_id TEXT, 
+	project TEXT NOT NULL, 
+	name TEXT, 
+	level TEXT NOT NULL, 
+	source TEXT, 
+	actor TEXT, 
+	trace_id TEXT, 
+	span_id TEXT, 
+	parent_span_id TEXT, 
+	task_id TEXT, 
+	correlation_id TEXT, 
+	status TEXT, 
+	duration_ns INTEGER, 
+	producer_id TEXT, 
+	seq INTEGER, 
+	flags INTEGER NOT NULL, 
+	received_at INTEGER NOT NULL, 
+	payload_bytes INTEGER NOT NULL, 
+	payload_digest BLOB NOT NULL, 
+	PRIMARY KEY (id)
+)
+ STRICT
+
+
+--
+CREATE TABLE event_payloads (
+	id INTEGER NOT NULL, 
+	payload TEXT NOT NULL, 
+	PRIMARY KEY (id)
+)
+ STRICT
+
+
+--
+CREATE TABLE journal_head (
+	one INTEGER NOT NULL, 
+	last_id INTEGER NOT NULL, 
+	PRIMARY KEY (one)
+)
+ STRICT
+
+
+--
+CREATE TABLE spool_positions (
+	segment TEXT NOT NULL, 
+	position INTEGER NOT NULL, 
+	updated_at INTEGER NOT NULL, 
+	PRIMARY KEY (segment)
+)
+ STRICT
+
+
+--
+CREATE TABLE runs (
+	run_id TEXT NOT NULL, 
+	project TEXT NOT NULL, 
+	name TEXT, 
+	status TEXT NOT NULL, 
+	actor TEXT, 
+	source TEXT, 
+	task_id TEXT, 
+	trace_id TEXT, 
+	started_at INTEGER NOT NULL, 
+	origin_rank INTEGER NOT NULL, 
+	origin_event_id TEXT NOT NULL, 
+	finished_at INTEGER, 
+	duration_ns INTEGER, 
+	finish_event_id TEXT, 
+	last_event_at INTEGER NOT NULL, 
+	last_event_id INTEGER NOT NULL, 
+	event_count INTEGER NOT NULL, 
+	error_count INTEGER NOT NULL, 
+	lost_count INTEGER NOT NULL, 
+	tokens_input INTEGER NOT NULL, 
+	tokens_output INTEGER NOT NULL, 
+	tokens_cached_input INTEGER NOT NULL, 
+	tokens_reasoning INTEGER NOT NULL, 
+	cost_nano_usd INTEGER NOT NULL, 
+	counts TEXT NOT NULL, 
+	models TEXT NOT NULL, finish_rank INTEGER DEFAULT '0' NOT NULL, 
+	PRIMARY KEY (run_id)
+)
+ STRICT
+
+
+--
+CREATE TABLE saved_views (
+	view_id TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	page TEXT NOT NULL, 
+	"query" TEXT NOT NULL, 
+	created_at INTEGER NOT NULL, 
+	PRIMARY KEY (view_id)
+)
+ STRICT
+
+
+--
+CREATE TABLE search_range (
+	one INTEGER NOT NULL, 
+	first_id INTEGER NOT NULL, 
+	last_id INTEGER NOT NULL, 
+	PRIMARY KEY (one)
+)
+ STRICT
+
+
+--
+CREATE TABLE generations (
+	id INTEGER NOT NULL, 
+	generation_id TEXT NOT NULL, 
+	answer_id INTEGER, 
+	request_id INTEGER, 
+	run_id TEXT, 
+	project TEXT NOT NULL, 
+	trace_id TEXT, 
+	span_id TEXT, 
+	parent_span_id TEXT, 
+	task_id TEXT, 
+	actor TEXT, 
+	source TEXT, 
+	name TEXT, 
+	started_at INTEGER NOT NULL, 
+	ended_at INTEGER, 
+	duration_ns INTEGER, 
+	time_to_first_chunk_ns INTEGER, 
+	provider TEXT, 
+	model TEXT, 
+	request_model TEXT, 
+	operation TEXT, 
+	status TEXT NOT NULL, 
+	error_kind TEXT, 
+	finish_reason TEXT, 
+	streamed INTEGER, 
+	tokens_input INTEGER, 
+	tokens_output INTEGER, 
+	tokens_cached_input INTEGER, 
+	tokens_cache_write INTEGER, 
+	tokens_reasoning INTEGER, 
+	cost_nano_usd INTEGER, 
+	cost_source TEXT, 
+	price_id TEXT, 
+	input_preview TEXT, 
+	output_preview TEXT, covered INTEGER, 
+	PRIMARY KEY (id)
+)
+ STRICT
+
+
+--
+CREATE TABLE projections (
+	name TEXT NOT NULL, 
+	position INTEGER NOT NULL, 
+	until_id INTEGER NOT NULL, 
+	PRIMARY KEY (name)
+)
+ STRICT
+
+
+--
+CREATE TABLE feedback (
+	feedback_id TEXT NOT NULL, 
+	event_id TEXT NOT NULL, 
+	id INTEGER NOT NULL, 
+	target_id TEXT NOT NULL, 
+	target_type TEXT, 
+	status TEXT NOT NULL, 
+	generation_id TEXT, 
+	run_id TEXT, 
+	span_id TEXT, 
+	project TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	name TEXT, 
+	value_number REAL, 
+	value_text TEXT, 
+	comment TEXT, 
+	given_by TEXT, 
+	actor TEXT, 
+	source TEXT, 
+	"key" TEXT, 
+	created_at INTEGER NOT NULL, 
+	PRIMARY KEY (feedback_id), 
+	FOREIGN KEY(generation_id) REFERENCES generations (generation_id) DEFERRABLE INITIALLY DEFERRED
+)
+ STRICT
+
+
+--
+CREATE TABLE feedback_events (
+	id INTEGER NOT NULL, 
+	feedback_id TEXT NOT NULL, 
+	PRIMARY KEY (id)
+)
+ STRICT
+
+
+--
+CREATE TABLE seal_state (
+	one INTEGER NOT NULL, 
+	size INTEGER NOT NULL, 
+	sealed_at INTEGER NOT NULL, 
+	PRIMARY KEY (one)
+)
+ STRICT
+
+
+--
+CREATE TABLE seal_salts (
+	id INTEGER NOT NULL, 
+	salt BLOB NOT NULL, 
+	PRIMARY KEY (id)
+)
+ STRICT
+
+
+--
+CREATE TABLE audits (
+	id INTEGER NOT NULL, 
+	event_id TEXT NOT NULL, 
+	created_at INTEGER NOT NULL, 
+	project TEXT NOT NULL, 
+	run_id TEXT, 
+	task_id TEXT, 
+	type TEXT NOT NULL, 
+	level TEXT NOT NULL, 
+	subject_type TEXT, 
+	subject_id TEXT, 
+	actor TEXT, 
+	source TEXT, 
+	operation TEXT, 
+	status TEXT, 
+	capability TEXT, 
+	decision TEXT, 
+	rule TEXT, 
+	approver TEXT, 
+	reason TEXT, 
+	expires_at INTEGER, 
+	action_digest TEXT, 
+	correlation_id TEXT, 
+	orphan TEXT NOT NULL, 
+	run_missing INTEGER NOT NULL, 
+	task_missing INTEGER NOT NULL, 
+	adopted_at INTEGER, 
+	adopted_by INTEGER, 
+	PRIMARY KEY (id)
+)
+ STRICT
+
+
+--
+CREATE TABLE unmapped_attributes (
+	scope TEXT NOT NULL, 
+	"key" TEXT NOT NULL, 
+	count INTEGER NOT NULL, 
+	first_at INTEGER NOT NULL, 
+	last_at INTEGER NOT NULL, 
+	event_id TEXT NOT NULL, 
+	PRIMARY KEY (scope, "key")
+)
+ STRICT
+
+
+--
+CREATE TABLE erased_payloads (
+	id INTEGER NOT NULL, 
+	erasure_id INTEGER NOT NULL, 
+	PRIMARY KEY (id)
+)
+ STRICT
+
+
+--
+CREATE TABLE span_places (
+	span_id TEXT NOT NULL, 
+	id INTEGER NOT NULL, 
+	PRIMARY KEY (span_id, id)
+)
+ WITHOUT ROWID,
+ STRICT
+
+
+--
+CREATE TABLE span_range (
+	one INTEGER NOT NULL, 
+	last_id INTEGER NOT NULL, 
+	PRIMARY KEY (one)
+)
+ STRICT
+
+
+--
+CREATE TABLE journal_changes (
+	one INTEGER NOT NULL, 
+	changes INTEGER NOT NULL, 
+	PRIMARY KEY (one)
+)
+ STRICT
+
+
+--
+CREATE TABLE archive_state (
+	one INTEGER NOT NULL, 
+	archived_until INTEGER NOT NULL, 
+	dropped_until INTEGER NOT NULL, 
+	created_at_max INTEGER NOT NULL, 
+	version INTEGER NOT NULL, 
+	last_file_id INTEGER NOT NULL, 
+	archived_at INTEGER NOT NULL, 
+	store_id TEXT NOT NULL, 
+	PRIMARY KEY (one)
+)
+ STRICT
+
+
+--
+CREATE TABLE archive_files (
+	file_id INTEGER NOT NULL, 
+	path TEXT NOT NULL, 
+	project TEXT NOT NULL, 
+	date TEXT NOT NULL, 
+	first_id INTEGER NOT NULL, 
+	last_id INTEGER NOT NULL, 
+	events INTEGER NOT NULL, 
+	bytes INTEGER NOT NULL, 
+	payload_bytes INTEGER NOT NULL, 
+	digest BLOB NOT NULL, 
+	schema_version INTEGER NOT NULL, 
+	created_at_min INTEGER NOT NULL, 
+	created_at_max INTEGER NOT NULL, 
+	received_at_min INTEGER NOT NULL, 
+	received_at_max INTEGER NOT NULL, 
+	run_count INTEGER NOT NULL, 
+	types TEXT NOT NULL, 
+	levels TEXT NOT NULL, 
+	key_parts TEXT NOT NULL, 
+	stale INTEGER NOT NULL, 
+	written_at INTEGER NOT NULL, 
+	PRIMARY KEY (file_id)
+)
+ STRICT
+
+
+--
+CREATE TABLE archive_keys (
+	file_id INTEGER NOT NULL, 
+	"column" TEXT NOT NULL, 
+	part INTEGER NOT NULL, 
+	bits BLOB NOT NULL, 
+	PRIMARY KEY (file_id, "column", part)
+)
+ WITHOUT ROWID,
+ STRICT
+
+
+--
+CREATE TABLE archive_gone (
+	path TEXT NOT NULL, 
+	since INTEGER NOT NULL, 
+	PRIMARY KEY (path)
+)
+ STRICT
+
+
+--
+CREATE TABLE removals (
+	removal_id INTEGER NOT NULL, 
+	removed_at INTEGER NOT NULL, 
+	first_id INTEGER NOT NULL, 
+	last_id INTEGER NOT NULL, 
+	events INTEGER NOT NULL, 
+	ranges BLOB NOT NULL, 
+	PRIMARY KEY (removal_id)
+)
+ STRICT
+
+
+--
+CREATE TABLE retention_holds (
+	hold_id TEXT NOT NULL, 
+	selection TEXT NOT NULL, 
+	filter TEXT NOT NULL, 
+	reason TEXT NOT NULL, 
+	actor TEXT NOT NULL, 
+	placed_at INTEGER NOT NULL, 
+	placed_id INTEGER NOT NULL, 
+	released_at INTEGER, 
+	released_by TEXT, 
+	release_reason TEXT, 
+	released_id INTEGER, 
+	PRIMARY KEY (hold_id)
+)
+ STRICT
+
+
+--
+INSERT INTO alembic_version VALUES ('0014')
+--
+INSERT INTO journal_head VALUES (1, 0)
+--
+INSERT INTO projections VALUES ('generations', 0, 0)
+--
+INSERT INTO projections VALUES ('feedback', 0, 0)
+--
+INSERT INTO projections VALUES ('audits', 0, 0)
+--
+INSERT INTO span_range VALUES (1, 0)
+--
+INSERT INTO journal_changes VALUES (1, 0)
+--
+INSERT INTO archive_state VALUES (1, 0, 0, 0, 0, 0, 0, '')
+--
+CREATE UNIQUE INDEX run_events_event_id ON run_events (event_id)
+--
+CREATE INDEX run_events_run ON run_events (run_id, id) WHERE run_id IS NOT NULL
+--
+CREATE INDEX run_events_run_type ON run_events (run_id, type, id) WHERE run_id IS NOT NULL
+--
+CREATE INDEX run_events_task ON run_events (task_id, id) WHERE task_id IS NOT NULL
+--
+CREATE INDEX run_events_correlation ON run_events (correlation_id, id) WHERE correlation_id IS NOT NULL
+--
+CREATE INDEX run_events_created_at ON run_events (created_at, id)
+--
+CREATE INDEX run_events_type ON run_events (type, id)
+--
+CREATE INDEX run_events_actor ON run_events (actor, id) WHERE actor IS NOT NULL
+--
+CREATE INDEX run_events_level ON run_events (level, id) WHERE level IN ('warn', 'error')
+--
+CREATE INDEX runs_started_at ON runs (started_at, run_id)
+--
+CREATE INDEX runs_project ON runs (project, started_at, run_id)
+--
+CREATE INDEX runs_status ON runs (status, started_at, run_id)
+--
+CREATE INDEX runs_actor ON runs (actor, started_at, run_id) WHERE actor IS NOT NULL
+--
+CREATE INDEX runs_task_id ON runs (task_id, started_at, run_id) WHERE task_id IS NOT NULL
+--
+CREATE INDEX runs_trace_id ON runs (trace_id, started_at, run_id) WHERE trace_id IS NOT NULL
+--
+CREATE UNIQUE INDEX saved_views_name ON saved_views (page, name)
+--
+CREATE UNIQUE INDEX generations_generation_id ON generations (generation_id)
+--
+CREATE INDEX generations_started_at ON generations (started_at, id)
+--
+CREATE INDEX generations_model ON generations (model, started_at, id)
+--
+CREATE INDEX generations_run ON generations (run_id, started_at, id) WHERE run_id IS NOT NULL
+--
+CREATE INDEX generations_trace ON generations (trace_id, started_at, id) WHERE trace_id <> coalesce(run_id, '')
+--
+CREATE INDEX generations_task ON generations (task_id, started_at, id) WHERE task_id IS NOT NULL
+--
+CREATE INDEX generations_not_ok ON generations (status, started_at, id) WHERE status <> 'ok'
+--
+CREATE INDEX feedback_created_at ON feedback (created_at, feedback_id)
+--
+CREATE INDEX feedback_target ON feedback (target_id)
+--
+CREATE INDEX feedback_generation_id ON feedback (generation_id) WHERE generation_id IS NOT NULL
+--
+CREATE INDEX feedback_run_id ON feedback (run_id) WHERE run_id IS NOT NULL
+--
+CREATE INDEX feedback_span_id ON feedback (span_id) WHERE span_id IS NOT NULL
+--
+CREATE INDEX feedback_pending ON feedback (target_id) WHERE status = 'pending'
+--
+CREATE INDEX feedback_events_feedback ON feedback_events (feedback_id, id)
+--
+CREATE VIEW trace_feedback AS
+SELECT generations.*, feedback.feedback_id, feedback.kind AS feedback_kind, feedback.name AS feedback_name,
+    feedback.value_number, feedback.value_text, feedback.comment, feedback.given_by,
+    feedback.actor AS feedback_actor, feedback.created_at AS feedback_created_at
+FROM generations LEFT JOIN feedback ON feedback.generation_id = generations.generation_id
+--
+CREATE INDEX audits_created_at ON audits (created_at, id)
+--
+CREATE INDEX audits_operation ON audits (operation, created_at, id)
+--
+CREATE INDEX audits_run_id ON audits (run_id, created_at, id) WHERE run_id IS NOT NULL
+--
+CREATE INDEX audits_task_id ON audits (task_id, created_at, id) WHERE task_id IS NOT NULL
+--
+CREATE INDEX audits_actor ON audits (actor, created_at, id) WHERE actor IS NOT NULL
+--
+CREATE INDEX audits_subject_id ON audits (subject_id, created_at, id) WHERE subject_id IS NOT NULL
+--
+CREATE INDEX audits_capability ON audits (capability, created_at, id) WHERE capability IS NOT NULL
+--
+CREATE INDEX audits_correlation_id ON audits (correlation_id, created_at, id) WHERE correlation_id IS NOT NULL
+--
+CREATE INDEX audits_run_missing ON audits (run_id) WHERE run_missing = 1
+--
+CREATE INDEX audits_task_missing ON audits (task_id) WHERE task_missing = 1
+--
+CREATE INDEX audits_orphaned ON audits (created_at, id) WHERE orphan = 'orphaned'
+--
+CREATE INDEX run_events_trace ON run_events (trace_id, id) WHERE trace_id <> coalesce(run_id, '')
+--
+CREATE UNIQUE INDEX archive_files_path ON archive_files (path)
+--
+CREATE INDEX archive_files_project ON archive_files (project, date)
+--
+CREATE INDEX archive_files_last_id ON archive_files (last_id)
+--
+CREATE INDEX generations_answer ON generations (answer_id) WHERE answer_id IS NOT NULL
+--
+CREATE INDEX removals_last_id ON removals (last_id)
+--
+CREATE INDEX retention_holds_standing ON retention_holds (placed_at) WHERE released_at IS NULL
+--
+CREATE VIEW generation_traces AS SELECT * FROM generations
+--
+CREATE INDEX generations_enclosing ON generations (span_id) WHERE request_id IS NOT NULL AND span_id IS NOT NULL
+--
