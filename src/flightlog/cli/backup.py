@@ -52,8 +52,10 @@ def create(
     folder: options.Folder = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Back up a folder into TARGET, also while `flightlog up` serves it. What has not changed since the last backup there is
-    linked, not copied. `backup TARGET` is the same."""
+    """Back up a folder into TARGET, also while `flightlog up` serves it.
+
+    What has not changed since the last backup there is linked, not copied. `backup TARGET` is the same.
+    """
     _needs_server("Backing up a folder")
     from flightlog.ops.backup import make_backup
 
@@ -89,7 +91,10 @@ def create(
 
 
 def verify(target: Target, as_json: options.AsJson = False) -> None:
-    """Read a whole backup, the newest of TARGET, and hold each file against its digest. The exit code is 1 when one differs."""
+    """Read a whole backup, the newest of TARGET, and hold each file against its digest.
+
+    The exit code is 1 when one differs.
+    """
     from flightlog.ops.backup_files import check, chosen_backup
 
     backup = chosen_backup(target)
@@ -109,9 +114,9 @@ def verify(target: Target, as_json: options.AsJson = False) -> None:
 
 
 def restore(target: Target, folder: options.Folder = None, as_json: options.AsJson = False) -> None:
-    """Restore a backup, the newest of TARGET, into a folder that is empty or not there, and check what came of it.
+    """Restore a backup into a new folder, and check it.
 
-    The exit code is 1 when the folder is not what the backup says.
+    It is the newest of TARGET; the folder is empty or not there. The exit code is 1 when the folder is not what the backup says.
     """
     _needs_server("Restoring a backup")
     from flightlog.ops.backup_restore import restore as restore_backup
@@ -145,7 +150,10 @@ def drill(
     folder: options.Folder = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Back up, restore, compare and verify in a temporary place, and clean up. The exit code is 1 on any difference."""
+    """Back up, restore, compare and verify in a temporary place, and clean up.
+
+    The exit code is 1 on any difference.
+    """
     _needs_server("A drill")
     from flightlog.ops.backup_restore import drill as run_drill
 

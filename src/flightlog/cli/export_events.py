@@ -56,8 +56,10 @@ def events(
     server: options.Server = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Write events to a file, in commit order: jsonl keeps all of them, parquet is for analysis, otlp for other tools, csv for a
-    spreadsheet. The file is there when it is whole."""
+    """Write events to a file, in commit order.
+
+    jsonl loses nothing, parquet is for analysis, otlp for other tools, csv for a spreadsheet. The file is there when it is whole.
+    """
     place = options.chosen_folder(folder, server)
     form = form or _by_name(out)
     if as_json and out == STREAM:

@@ -53,8 +53,9 @@ def import_(
     ] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Import events from files, with their own times: what Flightlog exported, what OpenTelemetry wrote, and what other agents
-    did. Importing a file again stores nothing twice.
+    """Import events from files, with their own times.
+
+    Files that Flightlog exported, OpenTelemetry wrote or other agents left. Importing a file again stores nothing twice.
 
     The exit code is 1 when a part could not be read or stored; all else is in the store then too.
     """

@@ -202,7 +202,12 @@ def _put_seal(writer: Writer, folder: Path, with_keys: bool) -> Checkpoint | Non
     except FileNotFoundError:
         return None
     writer.put(f"{SEAL_FOLDER}/checkpoint", note)
-    return Checkpoint.parse(note.decode().rpartition("\n\n")[0] + "\n")
+    return checkpoint_in(note)
+
+
+def checkpoint_in(note: bytes) -> Checkpoint:
+    """What a signed checkpoint says, whoever signed it. Raises NoteInvalid."""
+    return Checkpoint.parse(note.decode("utf-8", "replace").rpartition("\n\n")[0] + "\n")
 
 
 def _put_spool(writer: Writer, folder: Path) -> None:

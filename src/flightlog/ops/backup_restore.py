@@ -15,7 +15,7 @@ import msgspec
 
 from flightlog.config import Settings
 from flightlog.errors import ArchiveFileMissing, BackupBroken, BadInput, FlightlogError
-from flightlog.ops.backup import ARCHIVE, DATABASE, TABLES, make_backup
+from flightlog.ops.backup import ARCHIVE, DATABASE, TABLES, checkpoint_in, make_backup
 from flightlog.ops.backup_files import FACTS as FACTS_FILE
 from flightlog.ops.backup_files import SUMS, Checked, Facts, Progress, check, chosen_backup, read_sums
 from flightlog.ops.doctor import examine
@@ -162,7 +162,8 @@ def _verify(keeper: Keeper, restored: Restored) -> None:
     report = verify_store(keeper.store, folder, seal_keys(keeper.folder, keeper.settings))
     restored.verified = report.checked
     restored.differences += [f"{found.kind}: {found.detail}" for found in report.findings]
-    if seal is not None and (report.origin, report.sealed) != (seal.origin, seal.signed_id):
+    root = checkpoint_in((folder / "checkpoint").read_bytes()).root.hex()
+    if seal is not None and (report.origin, report.sealed, root) != (seal.origin, seal.signed_id, seal.root):
         restored.differences.append(
             f"the seal of {report.sealed} events of {report.origin} is not the one of the backup"
         )
