@@ -30,7 +30,9 @@ def register(app: typer.Typer) -> None:
 
 
 def mcp(folder: options.Folder = None, server: options.Server = None, as_json: options.AsJson = False) -> None:
-    """Serve what was recorded to an agent, over the Model Context Protocol on standard input and output.
+    """Let an agent read what was recorded, over MCP.
+
+    It speaks the Model Context Protocol on standard input and output.
 
     The agent can search, read and compare; it can change nothing. It goes on until its input ends. A folder may have a
     server at the same time, and need not be there yet.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 from sqlalchemy import delete, insert, select, update
@@ -42,6 +43,16 @@ class Appended(msgspec.Struct, frozen=True):
     rejected: list[tuple[int, FlightlogError]] = []
 
 
+class Meter(Protocol):
+    """Whoever counts what is appended. Called from any thread, and never raises."""
+
+    def appended(self, events: Sequence[Event], appended: Appended, seconds: float | None) -> None:
+        """A batch was stored, after so long; None where it is part of a transaction that somebody else has yet to commit."""
+
+    def append_failed(self, error: BaseException) -> None:
+        """A batch was not stored."""
+
+
 class Journal:
     """Appends events, exactly once each, with their projections in the same transaction."""
 
@@ -57,6 +68,7 @@ class Journal:
         self._timeout = settings.write_timeout_seconds if settings else None
         self._projectors = tuple(projectors)
         self._clock = clock
+        self.meter: Meter | None = None
 
     def append(
         self,
@@ -72,15 +84,27 @@ class Journal:
         (EventIdConflict, EventInvalid) refuses the whole batch, or, with `rejects="return"`, only itself.
         """
         batch = _prepare(events)
-        return self.store.write(
-            lambda tx: self._append(tx, batch, position, rejects), self._timeout if timeout is None else timeout
-        )
+        began = time.perf_counter()
+        try:
+            appended = self.store.write(
+                lambda tx: self._append(tx, batch, position, rejects), self._timeout if timeout is None else timeout
+            )
+        except BaseException as error:
+            if self.meter is not None:
+                self.meter.append_failed(error)
+            raise
+        if self.meter is not None:
+            self.meter.appended(events, appended, time.perf_counter() - began)
+        return appended
 
     def append_in(
         self, tx: Tx, events: Sequence[Event], *, position: SpoolPosition | None = None, rejects: Rejects = "raise"
     ) -> Appended:
         """The same inside a transaction that the caller has open, so that a state and its event commit together."""
-        return self._append(tx, _prepare(events), position, rejects)
+        appended = self._append(tx, _prepare(events), position, rejects)
+        if self.meter is not None:
+            self.meter.appended(events, appended, None)
+        return appended
 
     def position(self, segment: str) -> int:
         """How far this segment was taken in; 0 when it is not known."""
