@@ -120,6 +120,7 @@ def test_a_request_and_its_answer_are_one_generation(store: Store, journal: Jour
         price_id="openai/gpt-4o-mini",
         input_preview="Mend the login",
         output_preview="Done",
+        covered=False,
     )
     assert found == get_generation(store, "r1-c1")
 

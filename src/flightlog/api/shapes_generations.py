@@ -57,6 +57,7 @@ class GenerationShape(msgspec.Struct, kw_only=True):
     price_id: str | None
     input_preview: str | None
     output_preview: str | None
+    covered: bool
 
 
 class GenerationPageShape(msgspec.Struct, rename="camel", omit_defaults=True):

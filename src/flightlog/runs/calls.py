@@ -48,6 +48,7 @@ class Call(msgspec.Struct, kw_only=True, gc=False):
     price_id: str | None = None
     input_preview: str | None = None
     output_preview: str | None = None
+    covered: bool = False  # another call tells it again, as `coverage` found
 
 
 def read_call(event: StoredEvent) -> Call:

@@ -8,6 +8,7 @@ and several recorders at once end in the same row.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -110,12 +111,17 @@ class RunState(msgspec.Struct, kw_only=True):
         model = call.event.name or next(iter(call.models), None)
         if model is not None and model not in self.models:
             self.models = sorted([*self.models, model])[:MODELS_MAX]
-        if call.is_answer:
+        if call.is_answer and not call.covered:
             self.tokens_input = _add(self.tokens_input, call.tokens_input)
             self.tokens_output = _add(self.tokens_output, call.tokens_output)
             self.tokens_cached_input = _add(self.tokens_cached_input, call.tokens_cached_input)
             self.tokens_reasoning = _add(self.tokens_reasoning, call.tokens_reasoning)
             self.cost_nano_usd = _add(self.cost_nano_usd, call.cost_nano_usd)
+
+    def uncount(self, totals: Mapping[str, int]) -> None:
+        """Take out what calls said that turned out to be told again by others."""
+        for name, value in totals.items():
+            setattr(self, name, max(0, getattr(self, name) - value))
 
 
 def _root_rank(event: StoredEvent) -> int:

@@ -49,6 +49,7 @@ class GenerationState(msgspec.Struct, kw_only=True):
     price_id: str | None = None
     input_preview: str | None = None
     output_preview: str | None = None
+    covered: int | None = None
 
     def can_take(self, call: Call) -> bool:
         """Whether the place of this call in the pair is free. A second answer to one request is not a pair any more."""
@@ -96,6 +97,8 @@ class GenerationState(msgspec.Struct, kw_only=True):
         self.tokens_reasoning = call.tokens_reasoning
         self.cost_nano_usd, self.cost_source, self.price_id = call.cost_nano_usd, call.cost_source, call.price_id
         self.output_preview = call.output_preview
+        if call.covered:
+            self.covered = 1
 
 
 def _first(new: T | None, old: T | None) -> T | None:

@@ -80,7 +80,9 @@ def _rebuild(tx: Tx, state: GenerationState, calls: Iterable[Call], read: ReadCa
     held = [read(event) for event in _events_of(tx, state)]
     fresh = [call for call in calls if call.generation_id == state.generation_id]
     every = {call.event.event_id: call for call in (*held, *fresh) if call.generation_id == state.generation_id}
-    return rebuilt(state.id, list(every.values()))
+    made = rebuilt(state.id, list(every.values()))
+    made.covered = state.covered
+    return made
 
 
 def _events_of(tx: Tx, state: GenerationState) -> list[StoredEvent]:

@@ -49,9 +49,17 @@ generations = Table(
     Column("price_id", Text),
     Column("input_preview", Text),
     Column("output_preview", Text),
+    Column("covered", Int64),  # 1 where a call within it tells the same again: then it counts in no total
     sqlite_strict=True,
 )
 
+# A recorder's calls by the span that they were made in, for the spans of calls within them.
+Index(
+    "generations_enclosing",
+    generations.c.span_id,
+    sqlite_where=text("request_id IS NOT NULL AND span_id IS NOT NULL"),
+    postgresql_where=text("request_id IS NOT NULL AND span_id IS NOT NULL"),
+)
 Index("generations_generation_id", generations.c.generation_id, unique=True)
 Index("generations_started_at", generations.c.started_at, generations.c.id)
 Index("generations_model", generations.c.model, generations.c.started_at, generations.c.id)

@@ -38,7 +38,8 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     in the order in which calls became known. `model` is the one that answered, else the one asked for. Token counts are the
     provider's, None where it gave none; cached, cache-write and reasoning tokens are parts of input and output. The cost is
     in billionths of a dollar; `cost_source` says whether the sender `reported` it or it was `priced` by `price_id`.
-    Previews are the beginning of the last user message and of the answer.
+    Previews are the beginning of the last user message and of the answer. A call that is `covered` is told again by one within
+    it, and counts in no total.
     """
 
     generation_id: str
@@ -78,6 +79,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     price_id: str | None
     input_preview: str | None
     output_preview: str | None
+    covered: bool
 
     @property
     def cost_usd(self) -> float | None:
@@ -174,6 +176,7 @@ def _generation_of(row: dict[str, Any], events: Mapping[int, str]) -> Generation
     """A row of the table; `events` are the ids of events by their places."""
     if row["streamed"] is not None:
         row["streamed"] = bool(row["streamed"])
+    row["covered"] = bool(row["covered"])
     answer, request = events.get(row["answer_id"]), events.get(row["request_id"])
     return Generation(**row, event_id=answer or request, request_event_id=request)
 

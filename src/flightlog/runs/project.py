@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, select, update
 from flightlog.events.envelope import StoredEvent
 from flightlog.journal.catchup import catch_up
 from flightlog.runs.calls import CALL_TYPES, INT64_MAX, Call, read_call
+from flightlog.runs.coverage import Coverage, Totals
 from flightlog.runs.fold import RunState
 from flightlog.runs.generation_project import project_calls
 from flightlog.runs.pricing import PriceBook
@@ -44,9 +45,17 @@ class RunProjector:
     def apply(self, tx: Tx, events: Sequence[StoredEvent]) -> None:
         """Take these events into their runs' rows and their generations'; what is new gets one."""
         calls = {event.id: self.read(event) for event in events if event.type in CALL_TYPES}
-        self._apply_runs(tx, events, calls)
-        if calls:
-            project_calls(tx, list(calls.values()), self.read)
+        touched = {event.run_id: None for event in events if event.run_id is not None}
+        known = _load(tx, list(touched)) if touched else {}
+        told: dict[str, Totals] = {}
+        if calls or known:
+            coverage = Coverage(tx, events, list(calls.values()), known)
+            coverage.mark_new()
+            if calls:
+                project_calls(tx, list(calls.values()), self.read)
+            told = coverage.mark_stored()
+        if touched:
+            _apply_runs(tx, events, calls, list(touched), known, told)
 
     def take_earlier(self, tx: Tx, events: Sequence[StoredEvent]) -> None:
         """Take calls from before there were generations. Their runs have all but the costs that nobody reported."""
@@ -62,16 +71,22 @@ class RunProjector:
         """The call that an event tells of, with its cost."""
         return self._prices.current.price(read_call(event))
 
-    def _apply_runs(self, tx: Tx, events: Sequence[StoredEvent], calls: dict[int, Call]) -> None:
-        touched = {event.run_id: None for event in events if event.run_id is not None}
-        if not touched:
-            return
-        known = _load(tx, list(touched))
-        states = {run_id: known.get(run_id) or RunState(run_id=run_id) for run_id in touched}
-        for event in events:
-            if event.run_id is not None:
-                states[event.run_id].take(event, calls.get(event.id))
-        _save(tx, states, known)
+
+def _apply_runs(
+    tx: Tx,
+    events: Sequence[StoredEvent],
+    calls: Mapping[int, Call],
+    touched: Sequence[str],
+    known: dict[str, RunState],
+    told: Mapping[str, Totals],
+) -> None:
+    states = {run_id: known.get(run_id) or RunState(run_id=run_id) for run_id in touched}
+    for event in events:
+        if event.run_id is not None:
+            states[event.run_id].take(event, calls.get(event.id))
+    for run_id, totals in told.items():
+        states[run_id].uncount(totals)
+    _save(tx, states, known)
 
 
 def add_costs(tx: Tx, nano_usd: Mapping[str, int]) -> None:

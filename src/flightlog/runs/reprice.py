@@ -144,7 +144,7 @@ def _piece(
     )
     runs: dict[str, int] = {}
     for row in rows:
-        if row["run_id"] is not None:
+        if row["run_id"] is not None and not row["covered"]:
             runs[row["run_id"]] = runs.get(row["run_id"], 0) + row["change"]
     add_costs(tx, runs)
     details = {

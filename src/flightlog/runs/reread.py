@@ -53,6 +53,7 @@ def changes(connection: Connection, events: Sequence[StoredEvent], read: Callabl
         before = known.get(key)
         if before is not None:
             _keep_cost(before, state)
+            state.covered = before.covered
         if before is None:
             found.append(Change(None, state))
         elif before.answer_id == state.answer_id and before != state:
@@ -94,7 +95,11 @@ def _change_run(tx: Tx, run_id: str, some: Sequence[Change]) -> None:
     state = state_of(dict(row))
     values: dict[str, object] = {}
     for name in _TOTALS:
-        more = sum((getattr(one.after, name) or 0) - (getattr(one.before, name, None) or 0) for one in some)
+        more = sum(
+            (getattr(one.after, name) or 0) - (getattr(one.before, name, None) or 0)
+            for one in some
+            if not one.after.covered
+        )
         values[name] = min(max(0, getattr(state, name) + more), INT64_MAX)
     added = {one.after.request_model or one.after.model for one in some} - {None}
     gone = {one.before.request_model or one.before.model for one in some if one.before is not None} - added - {None}

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import msgspec
+from sqlalchemy import select
 
 from flightlog.config import Settings
 from flightlog.events.envelope import StoredEvent
@@ -16,6 +17,7 @@ from flightlog.journal.columns import read_columns
 from flightlog.journal.filter import INT64_MAX, EventFilter
 from flightlog.journal.read import read_events
 from flightlog.runs.fold import NANO
+from flightlog.runs.generation_table import generations
 from flightlog.runs.summary import DEFAULTS, RunSummary
 from flightlog.store.contract import Store
 
@@ -110,7 +112,10 @@ def rollup(store: Store, run: RunSummary, *, settings: Settings = DEFAULTS) -> R
             groups.setdefault(name or "", _Calls()).take(status, took)
     models: dict[str, _Calls] = {}
     tests, patches = _Counts(), _Patches()
+    told_again = _told_again(store, run)
     for event in _with_payloads(store, run, settings):
+        if event.id in told_again:
+            continue
         payload = _decode(event.payload)
         if event.type == "llm_response":
             name = event.name or _text(payload.model)
@@ -243,6 +248,13 @@ def _envelopes(store: Store, run: RunSummary) -> Iterator[Any]:
         if len(found) < ENVELOPES_CHUNK:
             return
         position = found[-1][0]
+
+
+def _told_again(store: Store, run: RunSummary) -> set[int]:
+    """The answers of calls that another call within them tells again."""
+    covered = select(generations.c.answer_id).where(generations.c.run_id == run.run_id, generations.c.covered == 1)
+    with store.read() as connection:
+        return set(connection.execute(covered).scalars())
 
 
 def _with_payloads(store: Store, run: RunSummary, settings: Settings) -> Iterator[StoredEvent]:

@@ -141,6 +141,7 @@ def _tiles(one: Generation, now_ns: int) -> list[Tile]:
         (one.tokens_reasoning, "of reasoning"),
     )  # fmt: skip
     said = ", ".join(f"{fmt.count(number)} {word}" for number, word in parts if number)
+    counts = "in no total: a call within it tells the same" if one.covered else cost_from(one)
     asked = f"asked for {one.request_model}" if one.request_model and one.request_model != one.model else ""
     return [
         Tile(word="Model", value=one.model or fmt.NOTHING, more=asked),
@@ -153,7 +154,7 @@ def _tiles(one: Generation, now_ns: int) -> list[Tile]:
             value=fmt.NOTHING if into is None and out is None else f"{fmt.count(into or 0)} / {fmt.count(out or 0)}",
             more=said,
         ),
-        Tile(word="Cost", value=fmt.NOTHING if one.cost_usd is None else fmt.money(one.cost_usd), more=cost_from(one)),
+        Tile(word="Cost", value=fmt.NOTHING if one.cost_usd is None else fmt.money(one.cost_usd), more=counts),
         Tile(
             word="Finish",
             value=one.error_kind or one.finish_reason or fmt.NOTHING,
