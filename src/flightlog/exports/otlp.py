@@ -64,8 +64,8 @@ class _Requests:
     def lines(self) -> bytes:
         lines = b""
         for records, outer, inner, kind in (
+            (self.logs, "resourceLogs", "scopeLogs", "logRecords"),  # first: what began is among them
             (self.spans, "resourceSpans", "scopeSpans", "spans"),
-            (self.logs, "resourceLogs", "scopeLogs", "logRecords"),
         ):
             if records:
                 groups = [

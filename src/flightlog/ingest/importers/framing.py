@@ -37,7 +37,7 @@ def _framed(data: bytes, length: Callable[[bytes, int], tuple[int, int]]) -> tup
     at = 0
     while at < len(data):
         size, first = length(data, at)
-        if size < 0 or first + size > len(data) or not _is_message(data, first, first + size):
+        if size < 1 or first + size > len(data) or not _is_message(data, first, first + size):
             break
         spans.append((first, first + size))
         at = first + size
