@@ -31,7 +31,7 @@ class Archiving:
         self.place = Place(store, folder / "flightlog.db", self.objects, SystemClock(), grace_seconds=0.0)
         self._archiver = Archiver(self.place, self.settings, do)
 
-    def archive(self, until_id: int | None = None, *, drop: bool = True) -> None:
+    def archive(self, until_id: int | None = None, *, drop: bool = True, compact: bool = False) -> None:
         """Move the events up to this one into files; without `drop` their rows stay behind for now."""
         with self.store.read() as connection:
             end = head_id(connection) if until_id is None else until_id
@@ -39,6 +39,8 @@ class Archiving:
             self._archiver.write(Due(after, end, "age"))
         while drop and drop_some(self.store):
             continue
+        if compact:
+            self.compact()
 
     @property
     def until(self) -> int:
