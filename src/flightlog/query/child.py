@@ -118,7 +118,7 @@ def answer(question: Question, out: BinaryIO) -> Outcome:
     """The outcome; the answer is in `out`."""
     guards: list[str] = []
     try:
-        store = _Store(question)
+        store = Snapshot(question)
         os.nice(NICE)
         guards = sandbox.give_up(question.files, question.folder)
         sandbox.limit(
@@ -127,7 +127,7 @@ def answer(question: Question, out: BinaryIO) -> Outcome:
             max(question.bytes_max * 2, question.spill_bytes_max),
             len(question.files),
         )
-        outcome = _run(question, store, out)
+        outcome = run_query(question, store, out)
     except Fault as fault:
         outcome = Outcome(state=fault.state, reason=fault.reason, at=fault.at, length=fault.length)
     except (duckdb.OutOfMemoryException, MemoryError):
@@ -170,7 +170,7 @@ def _of_file(error: Exception) -> Outcome:
     return _stopped(f"its answer can't be written: {getattr(error, 'strerror', None) or type(error).__name__}")
 
 
-class _Store:
+class Snapshot:
     """The SQLite side: one snapshot, taken before any right is given up."""
 
     def __init__(self, question: Question) -> None:
@@ -202,7 +202,8 @@ def _quoted(path: str) -> str:
     return path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
 
 
-def _run(question: Question, store: _Store, out: BinaryIO) -> Outcome:
+def run_query(question: Question, store: Snapshot, out: BinaryIO) -> Outcome:
+    """The outcome of a query that was answered. Raises Fault and what DuckDB and Arrow raise."""
     connection = connect(question)
     checked = check(connection, question.sql)
     for name in sorted(checked.views):
@@ -263,7 +264,7 @@ def connect(question: Question) -> Any:
     return connection
 
 
-def make_view(connection: Any, name: str, files: list[str], store: _Store) -> None:
+def make_view(connection: Any, name: str, files: list[str], store: Snapshot) -> None:
     """The view of this name or alias."""
     view = view_of(name)
     assert view is not None

@@ -177,6 +177,18 @@ class Runner:
         for child in children:
             child.clean()
 
+    @property
+    def children(self) -> list[int]:
+        """The processes of the queries that run."""
+        with self._lock:
+            return [child.process.pid for child in self._running]
+
+    @property
+    def reserve(self) -> int | None:
+        """The process that waits for the next query, if one does."""
+        with self._lock:
+            return None if self._ready is None else self._ready.process.pid
+
     # ── children ─────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _take(self) -> _Child:
