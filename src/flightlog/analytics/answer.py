@@ -20,6 +20,7 @@ from flightlog.store.contract import Store
 
 KEYS_MAX = 10_000  # as many groups are told apart in search of the largest
 CELLS_MAX = 20_000  # so many groups and buckets are taken at once
+VALUES_MAX = 200_000  # so many groups, buckets and values
 ATTEMPTS = 3
 
 
@@ -68,14 +69,8 @@ def _answer(store: Store, question: Question, archive: Kept, silent_since: int) 
         fold.take_sums(_run(connection, sums(question, rows, SQLITE)))
         for number in spreads:
             fold.take_spread(number, _run(connection, spread(question, number, rows, SQLITE)))
-    values = 0
-    chosen: Sequence[str | None] = ()
     if found:
-        rows, paths = _archived_rows(question, found), found
-        chosen, values = _take_archived(fold, question, rows, archive, paths)
-        for number in spreads:
-            asked = spread(question, number, rows, DUCKDB, _chosen(chosen))
-            fold.take_spread(number, archive.rows(asked, paths))
+        chosen, values = _take_archived(fold, question, _archived_rows(question, found), archive, found)
     else:
         keys = fold.keys()
         chosen, values = keys[: question.top], len(keys)
@@ -97,23 +92,45 @@ def _run(connection: Connection, asked: Asked) -> Sequence[Row[Any]]:
 
 
 def _take_archived(
-    fold: Fold, question: Question, rows: Asked, archive: Kept, paths: list[ArchivedFile]
+    fold: Fold, question: Question, rows: Asked, archive: Kept, found: list[ArchivedFile]
 ) -> tuple[Sequence[str | None], int]:
     """Add what is archived; the keys of the groups, and how many values there are."""
-    whole = archive.rows(sums(question, rows, DUCKDB, most=CELLS_MAX + 1), paths)
+    spreads = [one for one in question.numbers if one.kind == "spread"]
+    if len(spreads) == 1 and _is_plain_count(question):
+        # Counting the values counts the rows.
+        every = archive.rows(spread(question, spreads[0], rows, DUCKDB, known=False, most=VALUES_MAX + 1), found)
+        if len(every) <= VALUES_MAX:
+            fold.take_sums((key, bucket, count) for key, bucket, _, count in every)
+            fold.take_spread(spreads[0], (row for row in every if row[2] is not None))
+            keys = fold.keys()
+            return keys[: question.top], len(keys)
+    whole = archive.rows(sums(question, rows, DUCKDB, most=CELLS_MAX + 1), found)
     if len(whole) <= CELLS_MAX:
         fold.take_sums(whole)
         keys = fold.keys()
-        return keys[: question.top], len(keys)
-    # Too many to take them all: first which are the largest, then these alone.
+    else:
+        keys = _largest(fold, question, rows, archive, found)
+        fold.take_sums(archive.rows(sums(question, rows, DUCKDB, _chosen(keys[: question.top])), found))
+    chosen = keys[: question.top]
+    for number in spreads:
+        told_apart = None if len(keys) == len(chosen) else _chosen(chosen)
+        fold.take_spread(number, archive.rows(spread(question, number, rows, DUCKDB, told_apart), found))
+    return chosen, len(keys)
+
+
+def _is_plain_count(question: Question) -> bool:
+    return [one for one in question.numbers if one.kind != "spread"] == [question.numbers[0]] and not question.numbers[
+        0
+    ].sql
+
+
+def _largest(fold: Fold, question: Question, rows: Asked, archive: Kept, found: list[ArchivedFile]) -> list[str | None]:
+    """The keys in their order, where there are too many groups and buckets to take them all at once."""
     search = Fold(msgspec.structs.replace(question, measures=(), bucket=None))
-    plain = archive.rows(top_keys(question, rows, DUCKDB, KEYS_MAX), paths)
+    plain = archive.rows(top_keys(question, rows, DUCKDB, KEYS_MAX), found)
     search.take_sums([(None if key is None else f"={key}", 0, *parts) for key, *parts in plain])
     search.take_sums(fold.first_sums())
-    keys = search.keys()
-    chosen = keys[: question.top]
-    fold.take_sums(archive.rows(sums(question, rows, DUCKDB, _chosen(chosen)), paths))
-    return chosen, len(keys)
+    return search.keys()
 
 
 def _chosen(keys: Sequence[str | None]) -> Chosen:

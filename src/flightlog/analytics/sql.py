@@ -6,17 +6,16 @@ Rows have the columns of an archive file, whether they come from one or are put 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from flightlog.analytics.question import Question
-from flightlog.analytics.rounding import rounded_sql
+from flightlog.analytics.rounding import MIDDLE, shifts_duckdb, shifts_sqlite
 from flightlog.analytics.subjects import Number, Subject
 from flightlog.errors import FilterInvalid
 from flightlog.journal.asking import like_text
 from flightlog.journal.condition import Condition
 from flightlog.journal.filter import INT64_MAX, is_storable
-from flightlog.runs.fold import NANO
 
 # A sum is kept as whole billions and the rest, which 64 bits hold whatever was recorded.
 PART = 1_000_000_000
@@ -28,13 +27,24 @@ class Words(NamedTuple):
     divide: str
     # Letters in any case, of the Latin alphabet alone, as SQLite has it.
     like: str
+    # A sum in two parts: whole billions and the rest.
+    sum: tuple[str, str]
+    shifts: Callable[[str, str], str]
 
 
-SQLITE = Words("/", r"{column} LIKE {value} ESCAPE '\'")
+SQLITE = Words(
+    "/",
+    r"{column} LIKE {value} ESCAPE '\'",
+    (f"sum({{column}} / {PART})", f"sum({{column}} % {PART})"),
+    shifts_sqlite,
+)
+_LATIN = "'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz'"
+# Its sums have 128 bits.
 DUCKDB = Words(
     "//",
-    r"translate({column}, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz')"
-    r" LIKE translate({value}, 'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz') ESCAPE '\'",
+    rf"translate({{column}}, {_LATIN}) LIKE translate({{value}}, {_LATIN}) ESCAPE '\'",
+    ("0", "sum({column})"),
+    shifts_duckdb,
 )
 
 
@@ -57,13 +67,24 @@ OTHERS = "+"  # the key of all others; that of a value is "=" and the value
 def sums(question: Question, rows: Asked, words: Words, chosen: Chosen | None = None, most: int | None = None) -> Asked:
     """One row for each key and bucket: key, bucket, then the numbers, a sum in two parts."""
     columns = [part for one in question.numbers for part in _sum_parts(one, words)]
-    return _grouped(question, rows, words, chosen, columns, "1, 2", most)
+    return _grouped(question, rows, columns, [], words, chosen, most)
 
 
-def spread(question: Question, number: Number, rows: Asked, words: Words, chosen: Chosen | None = None) -> Asked:
-    """One row for each key, bucket and rounded value: those three, and how many."""
-    known = Asked(f"SELECT * FROM ({rows.sql}) WHERE {number.sql} IS NOT NULL", rows.parameters)
-    return _grouped(question, known, words, chosen, [rounded_sql(number.sql, words.divide), "count(*)"], "1, 2, 3")
+def spread(
+    question: Question,
+    number: Number,
+    rows: Asked,
+    words: Words,
+    chosen: Chosen | None = None,
+    *,
+    known: bool = True,
+    most: int | None = None,
+) -> Asked:
+    """One row for each key, bucket and rounded value: those three, and how many. Without `known` those that have no value too,
+    which is None then."""
+    where = f" WHERE {number.sql} IS NOT NULL" if known else ""
+    shifted = Asked(words.shifts(f"SELECT * FROM ({rows.sql}){where}", number.sql), rows.parameters)
+    return _grouped(question, shifted, ["count(*)"], ["shift", "kept"], words, chosen, most)
 
 
 def top_keys(question: Question, rows: Asked, words: Words, most: int) -> Asked:
@@ -77,15 +98,25 @@ def top_keys(question: Question, rows: Asked, words: Words, most: int) -> Asked:
 def _grouped(
     question: Question,
     rows: Asked,
+    columns: Sequence[str],
+    more: Sequence[str],
     words: Words,
     chosen: Chosen | None,
-    columns: Sequence[str],
-    group: str,
-    most: int | None = None,
+    most: int | None,
 ) -> Asked:
-    key, given = _chosen_key(question, chosen)
+    """Grouped by the keys as they are, which is quick; what is made of keys is made of the groups."""
     time = "0" if question.width is None else f"created_at {words.divide} {question.width}"
-    sql = f"SELECT {key}, {time}, {', '.join(columns)} FROM ({rows.sql}) GROUP BY {group}"
+    named = [f"{column} AS n{place}" for place, column in enumerate(columns)]
+    places = ", ".join(str(place) for place in range(1, 3 + len(more)))
+    inner = f"SELECT {', '.join([f'{_key(question)} AS k', f'{time} AS t', *more, *named])} FROM ({rows.sql}) GROUP BY {places}"
+    key, given = _shown_key(chosen)
+    parts = [key, "t", *([MIDDLE] if more else [])]
+    numbers = [f"n{place}" for place in range(len(columns))]
+    if chosen is not None:
+        numbers = [f"sum({number})" for number in numbers]
+    sql = f"SELECT {', '.join([*parts, *numbers])} FROM ({inner})"
+    if chosen is not None:
+        sql += f" GROUP BY {', '.join(str(place) for place in range(1, len(parts) + 1))}"
     return Asked(sql + (f" LIMIT {most}" if most is not None else ""), [*given, *rows.parameters])
 
 
@@ -93,13 +124,12 @@ def _key(question: Question) -> str:
     return "NULL" if question.by is None else question.subject.by[question.by]
 
 
-def _chosen_key(question: Question, chosen: Chosen | None) -> tuple[str, list[Any]]:
-    key = _key(question)
-    if chosen is None or question.by is None:
-        return f"CASE WHEN {key} IS NOT NULL THEN '=' || {key} END", []
+def _shown_key(chosen: Chosen | None) -> tuple[str, list[Any]]:
+    if chosen is None:
+        return "CASE WHEN k IS NOT NULL THEN '=' || k END", []
     given = [value for value in chosen.values if value is not None]
-    same = f"WHEN {key} IN ({', '.join('?' * len(given))}) THEN '=' || {key}" if given else ""
-    unknown = f"WHEN {key} IS NULL THEN {'NULL' if None in chosen.values else repr(OTHERS)}"
+    same = f"WHEN k IN ({', '.join('?' * len(given))}) THEN '=' || k" if given else ""
+    unknown = f"WHEN k IS NULL THEN {'NULL' if None in chosen.values else repr(OTHERS)}"
     return f"CASE {unknown} {same} ELSE '{OTHERS}' END", given
 
 
@@ -107,7 +137,7 @@ def _sum_parts(number: Number, words: Words) -> list[str]:
     if number.kind == "count":
         return [f"sum(CASE WHEN {number.sql} THEN 1 ELSE 0 END)" if number.sql else "count(*)"]
     if number.kind == "sum":
-        return [f"sum({number.sql} {words.divide} {PART})", f"sum({number.sql} % {PART})"]
+        return [part.format(column=number.sql) for part in words.sum]
     return []
 
 
@@ -170,6 +200,3 @@ def _condition(wanted: Condition, subject: Subject, words: Words) -> Asked:
         given += [max(-INT64_MAX, min(bound, INT64_MAX)) for _, bound in bounds]
     found = f"({' OR '.join(made) or '1 = 0'})"
     return Asked(f"(({column}) IS NULL OR NOT {found})" if wanted.negated else found, given)
-
-
-assert PART == NANO

@@ -18,6 +18,7 @@ from flightlog.console.pages import (
     reading,
     run,
     runs,
+    stats,
     trace,
     traces,
     trust,
@@ -84,6 +85,13 @@ def audit_(request: Request) -> Response:
 def audit_rows_(request: Request) -> Response:
     services, params = _asked(request, audit.PARAMETERS)
     return render(audit.audit_rows(services, params))
+
+
+@router.get("/stats")
+def stats_(request: Request) -> Response:
+    services, params = _asked(request, stats.PARAMETERS)
+    page = stats.stats_page(services, params, str(request.base_url).rstrip("/"), request.app.state.stats)
+    return _shown(request, page, 400 if page.query_error else 200)
 
 
 @router.get("/unmapped")

@@ -8,7 +8,7 @@ import msgspec
 
 from flightlog.errors import ViewInvalid
 
-PAGES = ("runs", "traces", "events", "audit")
+PAGES = ("runs", "traces", "events", "audit", "stats")
 VIEWS_MAX = 200
 NAME_CHARS_MAX = 80
 QUERY_CHARS_MAX = 4_000

@@ -19,7 +19,7 @@ from flightlog.services import Services
 from flightlog.views.listing import list_views
 from flightlog.views.view import PLACES, SavedView
 
-PATHS = {"runs": "/", "traces": "/traces", "events": "/events", "audit": "/audit"}
+PATHS = {"runs": "/", "traces": "/traces", "events": "/events", "audit": "/audit", "stats": "/stats"}
 
 F = TypeVar("F", bound=Fragment)
 

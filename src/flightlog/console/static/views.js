@@ -3,7 +3,7 @@
 import { fetchPage, swap } from "./live.js";
 import { closable, palette } from "./palette.js";
 
-const PATHS = { runs: "/", traces: "/traces", events: "/events", audit: "/audit" };
+const PATHS = { runs: "/", traces: "/traces", events: "/events", audit: "/audit", stats: "/stats" };
 const button = document.getElementById("views");
 
 function make(tag, props = {}, ...children) {
