@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -53,6 +53,15 @@ class Call(msgspec.Struct, kw_only=True, gc=False):
 
 def read_call(event: StoredEvent) -> Call:
     """The call that this llm_request or llm_response tells of. Never raises for anything in the payload."""
+    if event.type == "llm_response" and bytes(event.payload).rfind(b'"otlp"') >= 0:
+        try:
+            return _read_span(event, _spans.decode(event.payload))
+        except _ERRORS:
+            pass  # of another producer, or not as it should be
+    return _read_any(event)
+
+
+def _read_any(event: StoredEvent) -> Call:
     payload = _decode(event.payload)
     call = _request(event, payload) if event.type == "llm_request" else _answer(event, payload)
     if payload.otlp is not None:
@@ -61,6 +70,46 @@ def read_call(event: StoredEvent) -> Call:
         call.name = _name(usual_name(event.type, event.name, payload.operation) if said is None else said)
     call.generation_id = generation_id_of(event, call.own_span)
     return call
+
+
+def _read_span(event: StoredEvent, payload: _Span) -> Call:
+    """The commonest call, by the same rules as `_answer`: a finished span where every key holds what it should."""
+    request, usage, name, error, otlp = payload.request, payload.usage, event.name, payload.error, payload.otlp
+    asked = request.model or name
+    streamed = payload.streamed
+    if streamed is None and request.parameters is not None:
+        streamed = _streams(request.parameters)
+    message = payload.message
+    said = None if message is None else _content(message.content) or _calls(message.tool_calls)
+    if said is None and message is None:
+        said = _output_of_choices(payload.choices)
+    said_name = usual_name("llm_response", name, payload.operation) if otlp.name is None else otlp.name
+    key = event.span_id or event.correlation_id or event.event_id
+    return Call(
+        event=event,
+        is_answer=True,
+        generation_id=key if event.run_id is None else f"{event.run_id}-{key}",
+        own_span=True,
+        name=said_name[:_TEXT_CHARS_MAX] or None if said_name else None,
+        models=_different(payload.model, name, asked),
+        request_model=asked,
+        provider=payload.provider or None,
+        operation=payload.operation or None,
+        is_error=event.status == "error" or error is not None,
+        error_kind=None if error is None else error.kind or None,
+        finish_reason=payload.finish_reasons[0] or None if payload.finish_reasons else None,
+        streamed=streamed,
+        time_to_first_chunk_ns=payload.time_to_first_chunk_ns,
+        tokens_input=usage.input_tokens,
+        tokens_output=usage.output_tokens,
+        tokens_cached_input=usage.cached_input_tokens,
+        tokens_cache_write=usage.cache_write_tokens,
+        tokens_reasoning=usage.reasoning_tokens,
+        cost_nano_usd=(reported := None if payload.cost_usd is None else _nano(payload.cost_usd)),
+        cost_source=None if reported is None else "reported",
+        input_preview=_input(request.messages, request.input),
+        output_preview=said or (None if error is None else _preview(error.message)),
+    )
 
 
 def generation_id_of(event: StoredEvent, own_span: bool) -> str:
@@ -190,9 +239,63 @@ class _Part(msgspec.Struct):
     text: Any = None
 
 
+# The same with what each key should hold, so that nothing has to be looked at twice. What is otherwise is read as above.
+_Name = Annotated[str, msgspec.Meta(max_length=_TEXT_CHARS_MAX)]
+_Number = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
+
+
+class _SpanAsked(msgspec.Struct, frozen=True, gc=False):
+    model: _Name | None = None
+    messages: msgspec.Raw = _NOTHING
+    input: msgspec.Raw = _NOTHING
+    parameters: _Parameters | None = None
+
+
+class _SpanUsage(msgspec.Struct, frozen=True, gc=False):
+    input_tokens: _Number | None = None
+    output_tokens: _Number | None = None
+    cached_input_tokens: _Number | None = None
+    cache_write_tokens: _Number | None = None
+    reasoning_tokens: _Number | None = None
+
+
+class _SpanError(msgspec.Struct, gc=False):
+    kind: _Name | None = None
+    message: str | None = None
+
+
+class _SpanOtlp(msgspec.Struct, gc=False):
+    name: str | None = None
+
+
+class _SpanMessage(msgspec.Struct, gc=False):
+    content: msgspec.Raw = _NOTHING
+    tool_calls: msgspec.Raw = _NOTHING
+
+
+_SPAN_ASKED, _SPAN_USAGE = _SpanAsked(), _SpanUsage()
+
+
+class _Span(msgspec.Struct, gc=False):
+    otlp: _SpanOtlp
+    model: _Name | None = None
+    provider: _Name | None = None
+    operation: _Name | None = None
+    request: _SpanAsked = _SPAN_ASKED
+    message: _SpanMessage | None = None
+    choices: msgspec.Raw = _NOTHING
+    finish_reasons: list[_Name] | None = None
+    usage: _SpanUsage = _SPAN_USAGE
+    cost_usd: float | None = None
+    time_to_first_chunk_ns: _Number | None = None
+    streamed: bool | None = None
+    error: _SpanError | None = None
+
+
 _NO_REQUEST, _NO_USAGE, _NO_PAYLOAD = _Asked(), _Usage(), _Payload()
 _ERRORS = (msgspec.MsgspecError, RecursionError, ValueError)
 _payloads = msgspec.json.Decoder(_Payload)
+_spans = msgspec.json.Decoder(_Span)
 _anything = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _messages = msgspec.json.Decoder(list[_Message])
 _message = msgspec.json.Decoder(_Message)
@@ -249,6 +352,11 @@ def _output(payload: _Payload) -> str | None:
     return None if payload.error is None else _preview(payload.error.message)
 
 
+def _output_of_choices(choices: msgspec.Raw) -> str | None:
+    message = _read_message(_Payload(choices=choices)) if _begins(choices) == b"[" else None
+    return None if message is None else _content(message.content) or _calls(message.tool_calls)
+
+
 def _read_message(payload: _Payload) -> _Message | None:
     try:
         if _begins(payload.message) == b"{":
@@ -300,6 +408,9 @@ def _preview(text: object) -> str | None:
     """The first characters on one line; None where there are none."""
     if not isinstance(text, str):
         return None
+    head = text[:PREVIEW_CHARS_MAX]
+    if "  " not in head and head[:1] != " " and head.isprintable():
+        return head.rstrip() or None
     line = " ".join(text[: PREVIEW_CHARS_MAX + 40].split())
     return line[:PREVIEW_CHARS_MAX].rstrip() or None
 

@@ -84,19 +84,18 @@ def cost_of(price: Price, used: Tokens) -> int:
     >>> cost_of(price, Tokens(input=1_000, output=100, cached_input=800))
     150000
     """
-    long = price.long_above is not None and used.input > price.long_above
-    fresh = _first(price.long_input if long else None, price.input)
-    cached = _first(price.long_cached_input if long else None, price.cached_input, fresh)
-    written = _first(price.long_cache_write if long else None, price.cache_write, fresh)
-    output = _first(price.long_output if long else None, price.output)
+    fresh, output, cached, written = price.input, price.output, price.cached_input, price.cache_write
+    if price.long_above is not None and used.input > price.long_above:
+        fresh = fresh if price.long_input is None else price.long_input
+        output = output if price.long_output is None else price.long_output
+        cached = cached if price.long_cached_input is None else price.long_cached_input
+        written = written if price.long_cache_write is None else price.long_cache_write
+    cached = fresh if cached is None else cached
+    written = fresh if written is None else written
     read = min(used.cached_input, used.input)
     stored = min(used.cache_write, used.input - read)
     total = (used.input - read - stored) * fresh + read * cached + stored * written + used.output * output
     return min((total + TOKENS_PER_PRICE // 2) // TOKENS_PER_PRICE, INT64_MAX)
-
-
-def _first(*prices: int | None) -> int:
-    return next(price for price in prices if price is not None)
 
 
 class PriceList:
@@ -110,13 +109,16 @@ class PriceList:
     def find(self, models: Iterable[str], provider: str | None, at_ns: int) -> Price | None:
         """The price of the first of these names that has one at that time: exactly so named, else with a version behind
         the name, else by the longest beginning. None where nobody knows, as of a provider that is not in the list."""
-        key = (tuple(models), provider)
+        key = (models if type(models) is tuple else tuple(models), provider)
         found = self._found.get(key)
         if found is None:
             found = tuple(price for model in key[0] for price in self.candidates(model, provider))
             if len(self._found) < NAMES_KEPT_MAX:
                 self._found[key] = found
-        return next((price for price in found if price.is_valid_at(at_ns)), None)
+        for price in found:
+            if price.is_valid_at(at_ns):
+                return price
+        return None
 
     def price(self, call: Call) -> Call:
         """The same call, with its cost where the sender reported none and its price is known."""
