@@ -29,7 +29,17 @@ def test_the_package_offers_exactly_these_names() -> None:
 
 
 def test_the_test_helpers_are_public_too() -> None:
-    assert sorted(flightlog.testing.__all__) == ["FakeClock", "MemoryRecorder", "SequentialIds"]
+    assert sorted(flightlog.testing.__all__) == [
+        "FakeClock",
+        "MemoryRecorder",
+        "Node",
+        "Recorded",
+        "SequentialIds",
+        "find",
+        "one",
+        "snapshot",
+        "tree",
+    ]
 
 
 def test_public_things_say_what_they_promise() -> None:

@@ -1,18 +1,9 @@
-"""For your own tests: a recorder that keeps its events in memory, with time and ids that are the same in every run.
-
->>> from flightlog.testing import MemoryRecorder
->>> rec = MemoryRecorder()
->>> with rec.run("greet") as run:
-...     _ = run.emit("note", {"text": "hello"})
->>> [event.type for event in rec.events]
-['run_started', 'note', 'run_finished']
->>> rec.payloads("note")
-[{'text': 'hello'}]
-"""
+"""A recorder that keeps its events in memory."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +15,10 @@ from flightlog.events import wire
 from flightlog.events.envelope import Event
 from flightlog.ids import Ids, SequentialIds
 from flightlog.recorder.client import Recorder
-from flightlog.recorder.confirm import Seen
+from flightlog.recorder.confirm import Seen as Sighting
 from flightlog.recorder.health import OK, Tally
-
-__all__ = ["FakeClock", "MemoryRecorder", "SequentialIds"]
+from flightlog.testing import recorded, story
+from flightlog.testing.recorded import Recorded
 
 
 class MemorySpool:
@@ -69,8 +60,8 @@ class MemorySpool:
 class _MemoryWatch:
     """What is in memory is stored."""
 
-    def look(self) -> Seen | None:
-        return Seen(None, is_orphan=False)
+    def look(self) -> Sighting | None:
+        return Sighting(None, is_orphan=False)
 
     def is_served(self) -> bool:
         return True
@@ -115,3 +106,23 @@ class MemoryRecorder(Recorder):
     def payloads(self, type: str) -> list[Any]:  # noqa: A002 - the envelope's own word
         """The payloads of all events of one type, as plain objects."""
         return [msgspec.json.decode(event.payload) for event in self.events if event.type == type]
+
+    def find(self, type: str | None = None, /, payload: Any = None, **wanted: Any) -> list[Recorded]:  # noqa: A002
+        """The events of a type whose fields are as wanted and whose payload holds at least `payload`; see `testing.find`."""
+        return recorded.find(self.events, type, payload, **wanted)
+
+    def one(self, type: str | None = None, /, payload: Any = None, **wanted: Any) -> Recorded:  # noqa: A002
+        """The one event that `find` finds. Raises AssertionError, with what there was, where there is none or more than one."""
+        return recorded.one(self.events, type, payload, **wanted)
+
+    def tree(self) -> list[story.Node]:
+        """Runs with the spans and events in them; see `testing.tree`."""
+        return story.tree(self.events)
+
+    def snapshot(self, *, payloads: bool = True, ignore: Iterable[str] = ()) -> str:
+        """What was recorded as text that is the same in every run; see `testing.snapshot`."""
+        return story.snapshot(self.events, payloads=payloads, ignore=ignore)
+
+    def clear(self) -> None:
+        """Forget what was recorded so far; ids and the clock go on."""
+        self.memory.bodies.clear()
