@@ -1,19 +1,24 @@
-"""Where retention is introduced to the rooms that hold something of events."""
+"""Where retention and erasure are introduced to the rooms that hold something of events."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from flightlog.archiving import keeper_place
 from flightlog.clock import Clock
 from flightlog.events.envelope import Event
-from flightlog.wiring import Keeper, make_intake
+from flightlog.wiring import SPOOL_FOLDER, Keeper, make_intake
 
 if TYPE_CHECKING:
+    from flightlog.archive.cache import ArchiveCache
     from flightlog.archive.place import Place
+    from flightlog.erasure.erase import Eraser
     from flightlog.retention.holds import Say
+    from flightlog.retention.janitor import Janitor
     from flightlog.retention.keep import Retention
     from flightlog.store.contract import Tx
 
@@ -49,9 +54,6 @@ def keeper_retention(
     """
     from sqlalchemy import Connection, select
 
-    from flightlog.archive.objects import open_objects
-    from flightlog.archive.place import Place
-    from flightlog.archive.reader import ARCHIVE_FOLDER
     from flightlog.archive.retain import ArchiveFiles
     from flightlog.clock import SystemClock
     from flightlog.journal.filter import EventFilter
@@ -81,11 +83,6 @@ def keeper_retention(
         if not rows_of_page(tx.sql, ("id",), told, Span(0, None, False), 1):
             keeper.journal.append_in(tx, [_too_long(run_id, events_max, settings.project, clock)])
 
-    def own_place() -> Place:
-        objects = open_objects(keeper.folder / ARCHIVE_FOLDER, settings.archive_url, settings.archive_s3_endpoint)
-        database = keeper.folder / "flightlog.db"
-        return Place(keeper.store, database, objects, clock, grace_seconds=settings.archive_grace_seconds)
-
     return Retention(
         keeper.store,
         lambda: load_rules(keeper.folder, settings),
@@ -98,7 +95,21 @@ def keeper_retention(
         warn=warn,
         events_max=settings.run_events_max,
         summaries=retire.RunSummaries(),
-        files=ArchiveFiles(place or own_place),
+        files=ArchiveFiles(place or (lambda: keeper_place(keeper, clock))),
+    )
+
+
+def keeper_janitor(keeper: Keeper, clock: Clock | None = None) -> Janitor:
+    """Who comes by and removes what is due in a process whose job is to keep the store; not started yet."""
+    from flightlog.clock import SystemClock
+    from flightlog.retention.janitor import Janitor
+
+    settings = keeper.settings
+    return Janitor(
+        keeper_retention(keeper, "janitor", clock),
+        seconds=settings.retention_every_seconds,
+        share_max=settings.retention_share_max,
+        clock=clock or SystemClock(),
     )
 
 
@@ -121,3 +132,49 @@ def _too_long(run_id: str, events_max: int, project: str, clock: Clock) -> Event
         source="flightlog",
         payload=msgspec.Raw(encode_payload({"reason": CAP, "detail": detail}).data),
     )
+
+
+def keeper_eraser(keeper: Keeper) -> Eraser:
+    """What erases payloads in this folder, in every room that holds something of them."""
+    from flightlog.archive.erase import ArchiveErasure
+    from flightlog.archive.reader import ArchiveHistory
+    from flightlog.audit.erase import erase as in_audits
+    from flightlog.erasure.erase import Eraser
+    from flightlog.journal.removed import REMOVAL
+    from flightlog.retention.holds import HOLD, RELEASE, guard_of
+    from flightlog.runs.erase import erase as in_runs
+    from flightlog.seal.erase import erase as in_seal
+    from flightlog.seal.verify import ERASURE
+
+    folder = keeper.folder
+
+    def database_files() -> list[Path]:
+        return sorted(path for path in folder.glob("flightlog.db*") if path.is_file())
+
+    def archive() -> tuple[Place, ArchiveCache]:
+        assert isinstance(keeper.store.history, ArchiveHistory)
+        return keeper_place(keeper), keeper.store.history.cache
+
+    return Eraser(
+        keeper.store,
+        database_files,
+        folder / SPOOL_FOLDER,
+        [in_runs, in_audits, in_seal],
+        {ERASURE, REMOVAL, HOLD, RELEASE},
+        archive=ArchiveErasure(archive),
+        guard=guard_of,
+    )
+
+
+def say_erased(keeper: Keeper, actor: str) -> Callable[[Tx, dict[str, Any]], int]:
+    """How an erasure says what it did: an audit event in its own transaction."""
+    from flightlog.audit.record import admin_event
+    from flightlog.seal.verify import ERASURE
+
+    care = make_intake(keeper.folder, keeper.settings)
+
+    def say(tx: Tx, details: dict[str, Any]) -> int:
+        event = admin_event(ERASURE, actor=actor, subject_type="payloads", details=details, care=care)
+        return keeper.journal.append_in(tx, [event]).ids[0]
+
+    return say

@@ -6,7 +6,7 @@ import hashlib
 import importlib.util
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,10 +25,6 @@ from flightlog.recorder.redact import Redactor
 from flightlog.recorder.sinks import Sink
 
 if TYPE_CHECKING:
-    from flightlog.archive.archiver import Archiver
-    from flightlog.archive.keeper import ArchiveKeeper
-    from flightlog.archive.work import Worker
-    from flightlog.erasure.erase import Eraser
     from flightlog.ingest.batch import Intake
     from flightlog.journal.append import Journal
     from flightlog.journal.projector import Projector
@@ -36,7 +32,7 @@ if TYPE_CHECKING:
     from flightlog.runs.pricing import PriceBook
     from flightlog.seal.keeper import SealKeeper
     from flightlog.seal.keys import Keys
-    from flightlog.store.contract import Store, Tx
+    from flightlog.store.contract import Store
 
 SPOOL_FOLDER = "spool"
 SEAL_FOLDER = "seal"
@@ -127,11 +123,6 @@ def state_folder(url: str) -> Path:
 def has_server_extra() -> bool:
     """Whether this process can keep a store."""
     return all(importlib.util.find_spec(name) is not None for name in ("sqlalchemy", "alembic"))
-
-
-def has_archive_extra() -> bool:
-    """Whether this process can write and read archive files."""
-    return all(importlib.util.find_spec(name) is not None for name in ("pyarrow", "obstore"))
 
 
 def make_intake(folder: Path, settings: Settings) -> Intake:
@@ -335,74 +326,3 @@ def keeper_seal(keeper: Keeper, clock: Clock | None = None) -> SealKeeper:
         witnesses=[witness_of(place) for place in settings.seal_witnesses],
         witness_seconds=settings.seal_witness_seconds,
     )
-
-
-def keeper_archiver(keeper: Keeper, work: Worker, clock: Clock | None = None) -> Archiver:
-    """What moves a store's old events into its archive. `work` writes the files, here or in another process."""
-    from sqlalchemy import Connection, select
-
-    from flightlog.archive.archiver import Archiver
-    from flightlog.archive.objects import open_objects
-    from flightlog.archive.place import Place
-    from flightlog.archive.reader import ARCHIVE_FOLDER
-    from flightlog.clock import SystemClock
-    from flightlog.seal.table import seal_state
-    from flightlog.store.sqlite import DATABASE_FILE
-
-    settings = keeper.settings
-
-    def sealed_up_to(connection: Connection) -> int | None:
-        # What was never sealed can't be sealed from the archive.
-        return int(connection.execute(select(seal_state.c.size)).scalar() or 0) if settings.seal else None
-
-    place = Place(
-        keeper.store,
-        keeper.folder.absolute() / DATABASE_FILE,
-        open_objects(keeper.folder.absolute() / ARCHIVE_FOLDER, settings.archive_url, settings.archive_s3_endpoint),
-        clock or SystemClock(),
-        grace_seconds=settings.archive_grace_seconds,
-    )
-    return Archiver(place, settings, work, sealed_up_to=sealed_up_to)
-
-
-def keeper_archive(keeper: Keeper, clock: Clock | None = None) -> ArchiveKeeper | None:
-    """The archive of a process whose job is to keep the store; not started yet. None where there is to be none, or this
-    installation can't write its files.
-    """
-    from flightlog.archive.keeper import ArchiveKeeper
-    from flightlog.archive.work import ChildWorker
-
-    if not keeper.settings.archive or not has_archive_extra():
-        return None
-    work = ChildWorker()
-    return ArchiveKeeper(keeper.folder.absolute(), lambda: keeper_archiver(keeper, work, clock), keeper.settings, work)
-
-
-def keeper_eraser(keeper: Keeper) -> Eraser:
-    """What erases payloads in this folder, in every room that holds something of them."""
-    from flightlog.audit.erase import erase as in_audits
-    from flightlog.erasure.erase import Eraser
-    from flightlog.runs.erase import erase as in_runs
-    from flightlog.seal.erase import erase as in_seal
-    from flightlog.seal.verify import ERASURE
-
-    folder = keeper.folder
-
-    def database_files() -> list[Path]:
-        return sorted(path for path in folder.glob("flightlog.db*") if path.is_file())
-
-    return Eraser(keeper.store, database_files, folder / SPOOL_FOLDER, [in_runs, in_audits, in_seal], ERASURE)
-
-
-def say_erased(keeper: Keeper, actor: str) -> Callable[[Tx, dict[str, Any]], int]:
-    """How an erasure says what it did: an audit event in its own transaction."""
-    from flightlog.audit.record import admin_event
-    from flightlog.seal.verify import ERASURE
-
-    care = make_intake(keeper.folder, keeper.settings)
-
-    def say(tx: Tx, details: dict[str, Any]) -> int:
-        event = admin_event(ERASURE, actor=actor, subject_type="payloads", details=details, care=care)
-        return keeper.journal.append_in(tx, [event]).ids[0]
-
-    return say

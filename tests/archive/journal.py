@@ -9,7 +9,8 @@ import msgspec
 from flightlog.config import Settings
 from flightlog.events.envelope import Event
 from flightlog.journal.filter import EventFilter
-from flightlog.wiring import Keeper, keeper_eraser, keeper_seal, say_erased
+from flightlog.keeping import keeper_eraser, say_erased
+from flightlog.wiring import Keeper, keeper_seal
 from tests.contract.making import SECOND, START, event
 
 DAY = 86_400 * SECOND

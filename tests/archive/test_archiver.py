@@ -20,7 +20,7 @@ from flightlog.errors import ArchiveFileBroken, ArchiveUnavailable, SettingInval
 from flightlog.events.envelope import Event
 from flightlog.journal.filter import EventFilter
 from flightlog.journal.table import event_payloads, run_events, span_places
-from flightlog.wiring import keeper_eraser, say_erased
+from flightlog.keeping import keeper_eraser, say_erased
 from tests.archive.journal import DAY, everything
 from tests.archive.keeping import NAMES, Kept
 from tests.contract.making import SECOND, START, event

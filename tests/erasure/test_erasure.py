@@ -18,9 +18,10 @@ from flightlog.events.envelope import FLAG_ERASED
 from flightlog.journal import index
 from flightlog.journal.filter import EventFilter
 from flightlog.journal.read import get_event_at, read_events
+from flightlog.keeping import keeper_eraser, say_erased
 from flightlog.recorder.segment import read_chunk
 from flightlog.seal.verify import verify_store
-from flightlog.wiring import SEAL_FOLDER, Keeper, keeper_eraser, keeper_seal, say_erased, seal_keys
+from flightlog.wiring import SEAL_FOLDER, Keeper, keeper_seal, seal_keys
 from tests.cli.terminal import flightlog
 from tests.contract.making import event
 

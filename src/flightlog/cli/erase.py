@@ -11,7 +11,8 @@ from flightlog.cli.words import count, moment
 from flightlog.clock import SystemClock, format_ns
 from flightlog.config import Settings
 from flightlog.errors import BadInput, NotFound
-from flightlog.wiring import Keeper, keeper_drain, keeper_eraser, say_erased
+from flightlog.keeping import keeper_eraser, say_erased
+from flightlog.wiring import Keeper, keeper_drain
 
 
 def register(app: typer.Typer) -> None:

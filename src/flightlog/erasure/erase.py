@@ -6,17 +6,19 @@ was said is done, and doing it again does the rest. At the end the files are sea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
+from sqlalchemy import Connection
 
 from flightlog.erasure.prove import Samples, files_with
 from flightlog.erasure.spool import overwrite_in_spool
 from flightlog.errors import ErasureIncomplete, FilterInvalid
 from flightlog.journal.erase import erase_payloads
 from flightlog.journal.filter import EventFilter
+from flightlog.journal.history import line_of
 from flightlog.journal.index import tidy
 from flightlog.journal.lookup import rows_of_page
 from flightlog.journal.plan import Span
@@ -33,6 +35,23 @@ class Part(Protocol):
         """Forget what came from the payloads of these events."""
 
 
+class Archive(Protocol):
+    """Where payloads of older events lie, file by file."""
+
+    def erase(self, events: Sequence[tuple[int, str, int]], work: Callable[[Tx, Sequence[int]], None]) -> int:
+        """Erase these events (journal id, project, created_at) there; the number of files that were written anew. `work` is called
+        in the transaction of each, with the ids of its events.
+        """
+
+
+# In a snapshot: what raises EventsHeld where one of some events may not be erased; None where all may.
+Guard = Callable[[Connection], Callable[[Sequence[int]], None] | None]
+
+
+class _Moved(Exception):
+    """Some events were archived between the look at them and the transaction."""
+
+
 class _Row(NamedTuple):
     """What is read of an event that may be erased."""
 
@@ -40,6 +59,8 @@ class _Row(NamedTuple):
     event_id: str
     type: str
     name: str | None
+    project: str
+    created_at: int
     payload: str | None
 
 
@@ -59,15 +80,25 @@ class Erased(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Eraser:
-    """Erases in one store. `database_files` and what lies in `spool` are searched at the end; `said` is the operation of the
-    audit events that tell of erasures.
+    """Erases in one store. `database_files` and what lies in `spool` are searched at the end; `said` are the operations of the
+    audit events that tell of erasures and the like, which are never erased.
     """
 
     def __init__(
-        self, store: Store, database_files: Callable[[], list[Path]], spool: Path, parts: Sequence[Part], said: str
+        self,
+        store: Store,
+        database_files: Callable[[], list[Path]],
+        spool: Path,
+        parts: Sequence[Part],
+        said: Collection[str],
+        *,
+        archive: Archive | None = None,
+        guard: Guard = lambda connection: None,
     ) -> None:
         self._store = store
-        self._said = said
+        self._said = frozenset(said)
+        self._archive = archive
+        self._guard = guard
         self._database_files = database_files
         self._spool = spool
         self._parts = tuple(parts)
@@ -88,15 +119,37 @@ class Eraser:
         """Erase the payloads of all events that pass the filter.
 
         `selection` says in words what was chosen, for the audit event. Raises ErasureIncomplete where a piece of an erased payload
-        is found in a file at the end, after the database was written anew.
+        is found in a file at the end, after the database was written anew; EventsHeld, before anything is erased, where a legal
+        hold is on one of the events.
         """
         samples, event_ids, events, batches = Samples(), set[str](), 0, 0
-        for ids, rows in self._batches(wanted):
-            samples.add(row.payload for row in rows)
+        self._check_held(wanted)
+        archived: list[_Row] = []
+
+        def erase(tx: Tx, ids: Sequence[int]) -> None:
+            said = {**selection, "reason": reason, "events": len(ids), "ids": ranges_of(ids)}
+            self._erase(tx, ids, say, said)
+
+        def erase_archived(tx: Tx, ids: Sequence[int]) -> None:
+            for start in range(0, len(ids), BATCH_EVENTS):
+                erase(tx, ids[start : start + BATCH_EVENTS])
+
+        for _, rows in self._batches(wanted):
+            samples.add(row.payload or "" for row in rows)
             event_ids.update(row.event_id for row in rows)
-            details = {**selection, "reason": reason, "events": len(ids), "ids": ranges_of(ids)}
-            self._store.write(lambda tx, ids=ids, details=details: self._erase(tx, ids, say, details))  # type: ignore[misc]
-            events, batches = events + len(ids), batches + 1
+            older, newer = self._parted(rows)
+            ids = [row.id for row in newer]
+            try:
+                if ids:
+                    self._store.write(lambda tx, ids=ids: self._erase_here(tx, ids, erase))  # type: ignore[misc]
+            except _Moved:
+                older, ids = [*older, *newer], []
+            archived += older
+            events, batches = events + len(ids), batches + bool(ids)
+            progress(events, None)
+        if archived and self._archive is not None:
+            self._archive.erase([(row.id, row.project, row.created_at) for row in archived], erase_archived)
+            events, batches = events + len(archived), batches + 1
             progress(events, None)
         spooled = overwrite_in_spool(self._spool, event_ids) if event_ids else 0
         if events:
@@ -106,7 +159,7 @@ class Eraser:
             events=events, batches=batches, spooled=spooled, rewritten=rewritten, elsewhere=elsewhere, files=files
         )
 
-    def _batches(self, wanted: EventFilter) -> Iterator[tuple[list[int], Sequence[Any]]]:
+    def _batches(self, wanted: EventFilter) -> Iterator[tuple[list[int], Sequence[_Row]]]:
         wanted.check()
         if wanted.text is not None:
             raise FilterInvalid(reason="what is erased is chosen by fields, not by a text that is looked for")
@@ -119,14 +172,41 @@ class Eraser:
                 rows = rows_of_page(connection, _Row._fields, wanted, span, BATCH_EVENTS)
             found = [_Row(*row) for row in rows]
             # What an erasure said of itself stays: without it nobody could tell erased from lost.
-            left = [row for row in found if row.payload is not None and (row.type, row.name) != ("audit", self._said)]
+            left = [
+                row for row in found if row.payload is not None and not (row.type == "audit" and row.name in self._said)
+            ]
             if left:
                 yield [row.id for row in left], left
             if len(found) < BATCH_EVENTS:
                 return
             after = found[-1].id
 
+    def _check_held(self, wanted: EventFilter) -> None:
+        with self._store.read() as connection:
+            if self._guard(connection) is None:
+                return
+        for ids, _ in self._batches(wanted):
+            with self._store.read() as connection:
+                self._check(connection, ids)
+
+    def _check(self, connection: Connection, ids: Sequence[int]) -> None:
+        check = self._guard(connection)
+        if check is not None:
+            check(ids)
+
+    def _parted(self, rows: Sequence[_Row]) -> tuple[list[_Row], list[_Row]]:
+        """Those that are archived, and those that are in the tables alone."""
+        with self._store.read() as connection:
+            line = line_of(connection)
+        return [row for row in rows if row.id <= line], [row for row in rows if row.id > line]
+
+    def _erase_here(self, tx: Tx, ids: Sequence[int], erase: Callable[[Tx, Sequence[int]], None]) -> None:
+        if ids[0] <= line_of(tx.sql):
+            raise _Moved
+        erase(tx, ids)
+
     def _erase(self, tx: Tx, ids: Sequence[int], say: Say, details: dict[str, Any]) -> None:
+        self._check(tx.sql, ids)  # once more: a hold may have been placed since
         erasure_id = say(tx, details)
         for part in self._parts:
             part(tx, ids)

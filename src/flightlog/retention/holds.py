@@ -16,7 +16,7 @@ from sqlalchemy import Connection, insert, select, update
 from flightlog.errors import EventsHeld, FilterInvalid, HoldNotFound
 from flightlog.journal.condition import Condition
 from flightlog.journal.filter import EVERYTHING, EventFilter
-from flightlog.journal.lookup import chunks, rows_at
+from flightlog.journal.lookup import rows_at
 from flightlog.journal.table import EVENT_COLUMNS
 from flightlog.retention.table import retention_holds
 from flightlog.store.contract import Tx
@@ -143,19 +143,19 @@ class Held:
         return {hold.filter.run_id for hold in self.holds if hold.filter.run_id is not None}
 
 
-def check_not_held(connection: Connection, ids: Sequence[int]) -> None:
-    """Raise EventsHeld where one of these events is under a hold."""
+def guard_of(connection: Connection) -> Callable[[Sequence[int]], None] | None:
+    """What raises EventsHeld where one of some events is under a hold in this snapshot; None where nothing is held."""
     held = Held(holds(connection))
     if not held.holds:
-        return
-    found: dict[str, tuple[Hold, int]] = {}
-    for some in chunks(ids):
-        for row in rows_at(connection, COLUMNS, some):
-            hold = held.by(row)
-            if hold is not None:
-                found[hold.hold_id] = (hold, found.get(hold.hold_id, (hold, 0))[1] + 1)
-    for hold, count in found.values():
-        raise EventsHeld(count=count, hold=hold.hold_id, reason=hold.reason)
+        return None
+
+    def check(ids: Sequence[int]) -> None:
+        by = [hold for row in rows_at(connection, COLUMNS, ids) if (hold := held.by(row)) is not None]
+        if by:
+            count = sum(hold.hold_id == by[0].hold_id for hold in by)
+            raise EventsHeld(count=count, hold=by[0].hold_id, reason=by[0].reason)
+
+    return check
 
 
 # ── a filter, asked of a row in memory ───────────────────────────────────────────────────────────────────────────────

@@ -86,6 +86,10 @@ class Retention:
 
     # ── what would go ────────────────────────────────────────────────────────────────────────────────────────────
 
+    def rules(self) -> Rules:
+        """The rules in force. Raises RetentionInvalid."""
+        return self._rules()
+
     def plan(self) -> Plan:
         """What a pass would do now. Changes nothing. Raises RetentionInvalid."""
         rules, now = self._rules(), self._clock.now_ns()
