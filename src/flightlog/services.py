@@ -22,6 +22,7 @@ from flightlog.store.contract import Store
 
 if TYPE_CHECKING:
     from flightlog.archive.keeper import ArchiveHealth
+    from flightlog.retention.janitor import Janitor
     from flightlog.seal.keeper import SealHealth  # with it comes cryptography
     from flightlog.seal.state import Log
 
@@ -48,7 +49,7 @@ class Services:
     """The rooms behind the doors, and the ground they stand on.
 
     `drain` is None where nothing spools, `seal` where nothing seals, `archive` where nothing archives; `seal_folder` is where the
-    signed tree lies, if there can be one.
+    signed tree lies, if there can be one. `retention` is who removes what is due, where somebody does.
     """
 
     store: Store
@@ -63,6 +64,7 @@ class Services:
     seal_folder: Path | None = None
     archive: Callable[[], ArchiveHealth] | None = None
     prices: PriceBook = field(default_factory=PriceBook)
+    retention: Janitor | None = None
 
     @cached_property
     def log(self) -> Log | None:

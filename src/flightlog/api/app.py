@@ -33,6 +33,7 @@ from flightlog.api.routes import (
     prices,
     problems,
     report,
+    retention,
     rollup,
     runs,
     seal,
@@ -90,6 +91,7 @@ TAGS = [
     {"name": "views", "description": "Pages of the console under a name: how somebody filtered and sorted them."},
     {"name": "opentelemetry", "description": "OTLP/HTTP in protobuf and JSON, as OpenTelemetry's exporters send it."},
     {"name": "seal", "description": "How far the journal is sealed, whether that holds, and evidence to take away."},
+    {"name": "retention", "description": "How long what is kept: rules, legal holds, what would go, receipts of what went."},
     {"name": "catalogue", "description": "The built-in event types with their schemas and examples."},
     {"name": "system", "description": "How the server is doing, and what its problems mean."},
 ]
@@ -146,6 +148,7 @@ def create_app(services: Services) -> FastAPI:
         compare.router,
         rollup.router,
         report.router,
+        retention.router,
         seal.router,
         runs.router,
         generations.router,

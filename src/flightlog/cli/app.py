@@ -41,6 +41,7 @@ VERBS: dict[str, str] = {
     "backup": "backup",
     "restore": "backup",
     "erase": "erase",
+    "retention": "retention",
     "seal": "seal",
     "archive": "archive",
     "drain": "drain",

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from flightlog.archiving import keeper_archive
 from flightlog.config import Settings
 from flightlog.errors import FlightlogError, GrpcExtraMissing, ServerExtraMissing, Unavailable
+from flightlog.keeping import keeper_janitor
 from flightlog.wiring import (
     SEAL_FOLDER,
     SPOOL_FOLDER,
@@ -31,6 +32,7 @@ from flightlog.wiring import (
 if TYPE_CHECKING:
     from flightlog.api.grpc_door import GrpcDoor
     from flightlog.archive.keeper import ArchiveKeeper
+    from flightlog.retention.janitor import Janitor
     from flightlog.seal.keeper import SealKeeper
 
 LOOPBACK = "127.0.0.1"
@@ -41,6 +43,7 @@ DELIVERY_SECONDS_MAX = 10.0
 # A request makes thousands of objects that live until its commit, and Python would look through them, and through the whole
 # program, again and again: a tenth of the time that a span takes.
 GARBAGE_OBJECTS_MIN = 20_000
+JANITOR_SECONDS_MAX = 5.0  # a transaction of its own is short
 ARCHIVE_SECONDS_MAX = 5.0  # what is not committed by then is written again after the next start
 SEAL_SECONDS_MAX = 5.0  # what is not sealed by then is sealed after the next start
 
@@ -106,6 +109,7 @@ def serve(
     keeper = Keeper(folder, settings, writable=True, take_lock=True)
     seal = keeper_seal(keeper) if settings.seal else None
     archive = keeper_archive(keeper)
+    janitor = keeper_janitor(keeper)
     try:
         drain = keeper_drain(keeper)
         drain.start()
@@ -113,10 +117,13 @@ def serve(
             seal.start()
         if archive is not None:
             archive.start()
+        if settings.retention:
+            janitor.start()
         try:
-            server = _make_server(keeper, drain, seal, archive, host, on_ready, on_grpc)
+            server = _make_server(keeper, drain, seal, archive, janitor, host, on_ready, on_grpc)
             server.run(sockets=[listener])
         finally:
+            janitor.stop(timeout=JANITOR_SECONDS_MAX)
             if archive is not None:
                 archive.stop(timeout=ARCHIVE_SECONDS_MAX)
             drain.stop(timeout=DELIVERY_SECONDS_MAX)
@@ -152,6 +159,7 @@ def _make_server(
     drain: Any,
     seal: SealKeeper | None,
     archive: ArchiveKeeper | None,
+    janitor: Janitor,
     host: str,
     on_ready: Callable[[], None],
     on_grpc: Callable[[str], None],
@@ -206,6 +214,7 @@ def _make_server(
         seal=seal.health if seal is not None else None,
         seal_folder=keeper.folder / SEAL_FOLDER,
         archive=archive.health if archive is not None else None,
+        retention=janitor,
         prices=keeper.prices,
     )
     app = create_app(services)

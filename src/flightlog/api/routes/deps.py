@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
 from flightlog.api.filters import events_anywhere, events_of_run, generations_anywhere, runs_anywhere
 from flightlog.api.paging import Page, event_page
-from flightlog.audit.record import http_actor, record_admin
+from flightlog.audit.record import admin_event, http_actor, record_admin
 from flightlog.journal.read import EventFilter
 from flightlog.runs.filter import RunFilter
 from flightlog.runs.generation_filter import GenerationFilter
@@ -50,6 +51,26 @@ def tell(
         clock=here.clock,
         ids=here.ids,
     )
+
+
+def tell_retention(here: Services, actor: str) -> Callable[[Tx, str, dict[str, Any]], int]:
+    """The same for what retention does, which wants to know the journal id of the audit event."""
+
+    def say(tx: Tx, operation: str, details: dict[str, Any]) -> int:
+        event = admin_event(
+            operation,
+            actor=actor,
+            subject_type="hold",
+            subject_id=details.get("hold_id"),
+            details=details,
+            project=here.settings.project,
+            care=here.intake,
+            clock=here.clock,
+            ids=here.ids,
+        )
+        return here.journal.append_in(tx, [event]).ids[0]
+
+    return say
 
 
 Here = Annotated[Services, Depends(services_of)]
