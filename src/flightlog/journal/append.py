@@ -18,7 +18,7 @@ from flightlog.journal.projector import Projector
 from flightlog.journal.sift import Sifted, came_before, sift
 from flightlog.journal.spans import enter_spans
 from flightlog.journal.table import journal_head, spool_positions
-from flightlog.store.contract import DuplicateKey, RowRefused, Store, Tx
+from flightlog.store.contract import DuplicateKey, RowRefused, StartOver, Store, Tx
 
 SYSTEM_CLOCK = SystemClock()
 
@@ -86,9 +86,7 @@ class Journal:
         batch = _prepare(events)
         began = time.perf_counter()
         try:
-            appended = self.store.write(
-                lambda tx: self._append(tx, batch, position, rejects), self._timeout if timeout is None else timeout
-            )
+            appended = self._write(batch, position, rejects, self._timeout if timeout is None else timeout)
         except BaseException as error:
             if self.meter is not None:
                 self.meter.append_failed(error)
@@ -96,6 +94,25 @@ class Journal:
         if self.meter is not None:
             self.meter.appended(events, appended, time.perf_counter() - began)
         return appended
+
+    def _write(
+        self,
+        batch: list[rows.Ready | FlightlogError],
+        position: SpoolPosition | None,
+        rejects: Rejects,
+        timeout: float | None,
+    ) -> Appended:
+        def hopefully(tx: Tx) -> Appended:
+            tx.hopeful = True
+            try:
+                return self._append(tx, batch, position, rejects)
+            finally:
+                tx.hopeful = False
+
+        try:
+            return self.store.write(hopefully, timeout)
+        except StartOver:  # some of it is there already, or can't be stored
+            return self.store.write(lambda tx: self._append(tx, batch, position, rejects), timeout)
 
     def append_in(
         self, tx: Tx, events: Sequence[Event], *, position: SpoolPosition | None = None, rejects: Rejects = "raise"

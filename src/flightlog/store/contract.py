@@ -30,8 +30,19 @@ class RowRefused(Exception):
     """The database can't hold one of the rows (a value of the wrong kind or size). The attempt left nothing behind."""
 
 
+class StartOver(Exception):
+    """A row was refused in a transaction that was begun in the hope that all are taken: what it has done is undone as a whole,
+    and who began it begins again, with care."""
+
+
 class Tx(Protocol):
-    """One open write transaction. It belongs to the writer thread and ends with the function it was handed to."""
+    """One open write transaction. It belongs to the writer thread and ends with the function it was handed to.
+
+    While it is `hopeful`, `insert_many` may raise StartOver and leave some of the rows behind, where it else raises DuplicateKey
+    or RowRefused: to be able to undo these costs more than the rows. Only who lets StartOver end the transaction may set it.
+    """
+
+    hopeful: bool
 
     @property
     def sql(self) -> Connection:

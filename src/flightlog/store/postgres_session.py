@@ -42,6 +42,7 @@ class PostgresTx:
     def __init__(self, connection: Connection, driver: psycopg.Connection[Any]) -> None:
         self.sql = connection
         self.driver = driver
+        self.hopeful = False
 
     def insert_many(self, *parts: tuple[Table, Sequence[tuple[Any, ...]]]) -> None:
         try:

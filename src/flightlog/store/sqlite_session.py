@@ -16,7 +16,7 @@ from sqlalchemy import Connection, NullPool, Table, create_engine
 from flightlog.config import Settings
 from flightlog.errors import StoreGone, StoreUnavailable
 from flightlog.store import sqlite_errors
-from flightlog.store.contract import HISTORY, DuplicateKey, RowRefused, Tx
+from flightlog.store.contract import HISTORY, DuplicateKey, RowRefused, StartOver, Tx
 from flightlog.store.lock import WriterLock
 from flightlog.store.writer import BlockedByOther
 
@@ -81,8 +81,12 @@ class SqliteTx:
     def __init__(self, sql: Connection, driver: sqlite3.Connection) -> None:
         self.sql = sql
         self.driver = driver
+        self.hopeful = False
 
     def insert_many(self, *parts: tuple[Table, Sequence[tuple[Any, ...]]]) -> None:
+        if self.hopeful:
+            self._insert_hopefully(parts)
+            return
         self.driver.execute("SAVEPOINT insert_many")
         try:
             for table, rows in parts:
@@ -93,11 +97,20 @@ class SqliteTx:
             self.driver.execute("ROLLBACK TO insert_many")
             self.driver.execute("RELEASE insert_many")
             if sqlite_errors.is_duplicate(error):
-                raise DuplicateKey(str(error)) from error
+                raise StartOver(str(error)) from error
             if sqlite_errors.is_refused(error):
                 raise RowRefused(str(error)) from error
             raise
         self.driver.execute("RELEASE insert_many")
+
+    def _insert_hopefully(self, parts: Sequence[tuple[Table, Sequence[tuple[Any, ...]]]]) -> None:
+        try:
+            for table, rows in parts:
+                self._insert(table, rows)
+        except Exception as error:
+            if sqlite_errors.is_duplicate(error) or sqlite_errors.is_refused(error):
+                raise StartOver(str(error)) from error
+            raise
 
     def _insert(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
         """Many rows a statement: other threads run meanwhile, where each statement of one row would wait for them again.

@@ -169,7 +169,8 @@ class Writer:
         """One transaction. False when it was undone: nothing to keep, or a job was withdrawn and others go again."""
         tx = self._session.begin()
         try:
-            values = [(job, self._step(job, tx)) for job in jobs]
+            # A job alone needs no savepoint, which copies every page that it touches: when it fails, all of it is undone.
+            values = [(job, self._step(job, tx) if len(jobs) > 1 else (job.fn(tx),)) for job in jobs]
             kept = [(job, value[0]) for job, value in values if value is not None]
             if not kept or not self._seal([job for job, _ in kept]):
                 self._session.rollback()
