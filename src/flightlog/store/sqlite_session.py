@@ -97,7 +97,7 @@ class SqliteTx:
             self.driver.execute("ROLLBACK TO insert_many")
             self.driver.execute("RELEASE insert_many")
             if sqlite_errors.is_duplicate(error):
-                raise StartOver(str(error)) from error
+                raise DuplicateKey(str(error)) from error
             if sqlite_errors.is_refused(error):
                 raise RowRefused(str(error)) from error
             raise
