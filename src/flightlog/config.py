@@ -98,6 +98,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sql_children_max: int = 2
     sse_heartbeat_seconds: float = 15.0
     sse_watchers_max: int = 256
+    task_input_bytes_max: int = 256 * KIB
+    task_result_seconds: float = 7 * 24 * 3600.0
+    task_deaths_max: int = 3
+    idempotency_seconds: float = 24 * 3600.0
     mcp_answer_chars_max: int = 24_000
 
     @classmethod
@@ -217,5 +221,9 @@ HELP: dict[str, str] = {
     "sql_children_max": "Most SQL queries that run at once; one more is asked to come again.",
     "sse_heartbeat_seconds": "How often a silent event stream sends a comment, so that proxies keep it open.",
     "sse_watchers_max": "Most event streams open at once.",
+    "task_input_bytes_max": "Largest input of a task, as JSON.",
+    "task_result_seconds": "How long the result of a task is kept.",
+    "task_deaths_max": "How many workers may die over a task before it is taken for the cause and fails.",
+    "idempotency_seconds": "How long an Idempotency-Key is remembered with its answer.",
     "mcp_answer_chars_max": "Longest answer of `flightlog mcp` to an agent, in characters; longer ones say how to go on. At least 2,000.",
 }

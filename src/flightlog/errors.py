@@ -23,6 +23,12 @@
     │   ├── SqlInvalid                SQL that can't be run
     │   ├── PricesInvalid             a price list
     │   ├── RetentionInvalid          rules of retention
+    │   ├── PipelineInvalid
+    │   ├── TaskInputTooLarge
+    │   ├── KeyInvalid                an Idempotency-Key
+    │   ├── KeyMisused                the same key for something else
+    │   ├── MoveIllegal               a task can't go there from where it is
+    │   ├── VersionConflict           somebody else changed it meanwhile
     │   └── SettingInvalid
     ├── NotFound
     │   ├── RunNotFound
@@ -33,11 +39,14 @@
     │   ├── AuditNotFound
     │   ├── ViewNotFound
     │   ├── HoldNotFound
+    │   ├── TaskNotFound
+    │   ├── PipelineNotFound
     │   └── EvidenceMissing
     ├── Refused                       understood, and not allowed
     │   ├── BindRefused
     │   ├── HostRefused
     │   ├── OriginRefused
+    │   ├── QuotaExceeded             more than a user may use
     │   ├── EventsHeld                by a legal hold
     │   ├── SqlRefused                SQL that is more than one SELECT over the views
     │   └── PermissionDenied          by a policy that a caller asked
@@ -56,6 +65,7 @@
     │   ├── SqlFailed                 the process of a query ended without an answer
     │   └── ReceiverBusy
     ├── StoreBroken                   the store needs a person
+    │   ├── LedgerBroken              the ledger of usage has not what a move of a task needs
     │   ├── StoreTooNew
     │   ├── StoreGone
     │   ├── SealBroken                the seal and the journal contradict each other
@@ -138,6 +148,30 @@ class QueryInvalid(FilterInvalid):
     """The query can't be read at character {at}: {reason}."""
 
 
+class PipelineInvalid(BadInput):
+    """The pipeline {name!r} can't be declared: {reason}."""
+
+
+class TaskInputTooLarge(BadInput):
+    """The input of the task has {bytes} bytes; at most {bytes_max} are taken. Put large things elsewhere and hand in where."""
+
+
+class KeyInvalid(BadInput):
+    """The Idempotency-Key can't be used; it is 1 to {chars_max} visible ASCII characters."""
+
+
+class KeyMisused(BadInput):
+    """The Idempotency-Key {key!r} was given with another request before; a new request needs a key of its own."""
+
+
+class MoveIllegal(BadInput):
+    """Task {task_id!r} can't go from {before} to {after}."""
+
+
+class VersionConflict(BadInput):
+    """Task {task_id!r} was changed by somebody else since version {version} was read; read it again."""
+
+
 class LimitInvalid(FilterInvalid):
     """The limit {limit!r} is outside 1 to {limit_max}; ask for fewer and follow the cursor."""
 
@@ -202,6 +236,14 @@ class NotFound(FlightlogError):
     """There is no {what} {id!r}."""
 
 
+class TaskNotFound(NotFound):
+    """There is no task {task_id!r}."""
+
+
+class PipelineNotFound(NotFound):
+    """There is no pipeline {name!r} here; there are: {known}."""
+
+
 class RunNotFound(NotFound):
     """There is no run {run_id!r} in this store."""
 
@@ -255,6 +297,10 @@ class HostRefused(Refused):
 
 class OriginRefused(Refused):
     """The Origin {origin!r} is not this server's; pages of other sites can't call it."""
+
+
+class QuotaExceeded(Refused):
+    """The quota of {user_id!r} is used up: {used} of {units_max} units are used or held."""
 
 
 class EventsHeld(Refused):
@@ -327,6 +373,10 @@ class WitnessFailed(Unavailable):
 
 class StoreBroken(FlightlogError):
     """The store needs attention: {reason}."""
+
+
+class LedgerBroken(StoreBroken):
+    """The ledger of task {task_id!r} does not add up for {source!r}: {reason}."""
 
 
 class StoreTooNew(StoreBroken):

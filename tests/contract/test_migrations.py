@@ -13,11 +13,14 @@ import flightlog.audit.table
 import flightlog.ingest.otlp.unmapped_table
 import flightlog.journal.removed
 import flightlog.journal.table
+import flightlog.outbox.table
 import flightlog.retention.table
 import flightlog.runs.feedback_table
 import flightlog.runs.generation_table
 import flightlog.runs.table
 import flightlog.seal.table
+import flightlog.tasks.table
+import flightlog.usage.table
 import flightlog.views.table  # noqa: F401 (importing is what fills the metadata)
 from flightlog.errors import StoreBroken, StoreTooNew
 from flightlog.journal.append import Journal

@@ -73,6 +73,46 @@ KINDS: dict[type[FlightlogError], Kind] = {
         "The SQL can't be run",
         "Mend the stretch that begins at character `facts.at`; `DESCRIBE events` shows the columns of a view.",
     ),
+    errors.PipelineInvalid: Kind(
+        40021, "pipeline-invalid", "The pipeline can't be declared", "Mend what `detail` names in its declaration."
+    ),
+    errors.KeyInvalid: Kind(
+        40022, "key-invalid", "The Idempotency-Key can't be used", "Use something such as a UUID, new for each request."
+    ),
+    errors.TaskInputTooLarge: Kind(
+        41302,
+        "task-input-too-large",
+        "The input of the task is too large",
+        "Put large things elsewhere and hand in where, or raise task_input_bytes_max.",
+    ),
+    errors.KeyMisused: Kind(
+        40901, "key-misused", "The Idempotency-Key belongs to another request", "Use a key of its own for each request."
+    ),
+    errors.VersionConflict: Kind(
+        40903,
+        "version-conflict",
+        "Somebody else changed it meanwhile",
+        "Read it again, and see whether it is still to be done.",
+    ),
+    errors.MoveIllegal: Kind(
+        42201,
+        "move-illegal",
+        "The task can't go there from where it is",
+        "Read the task; `facts.before` is the state that it is in.",
+    ),
+    errors.TaskNotFound: Kind(40411, "task-not-found", "There is no such task", "Check the id."),
+    errors.PipelineNotFound: Kind(
+        40412,
+        "pipeline-not-found",
+        "There is no such pipeline",
+        "Declare it where the server and its workers load pipelines from.",
+    ),
+    errors.QuotaExceeded: Kind(
+        40302, "quota-exceeded", "The quota is used up", "Wait until a task under way ends, or have the quota raised."
+    ),
+    errors.LedgerBroken: Kind(
+        50023, "ledger-broken", "The ledger of usage does not add up", "Run `flightlog doctor` on the folder."
+    ),
     errors.LimitInvalid: Kind(
         40005,
         "limit-invalid",
@@ -246,7 +286,10 @@ KINDS: dict[type[FlightlogError], Kind] = {
         50013, "grpc-extra-missing", "The grpc extra is missing", "Install it: pip install 'flightlog[grpc]'."
     ),
     errors.PostgresExtraMissing: Kind(
-        50022, "postgres-extra-missing", "The postgres extra is missing", "Install it: pip install 'flightlog[postgres]'."
+        50022,
+        "postgres-extra-missing",
+        "The postgres extra is missing",
+        "Install it: pip install 'flightlog[postgres]'.",
     ),
     errors.McpExtraMissing: Kind(
         50021, "mcp-extra-missing", "The mcp extra is missing", "Install it: pip install 'flightlog[mcp]'."

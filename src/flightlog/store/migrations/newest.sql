@@ -1,4 +1,4 @@
--- 0014
+-- 0015
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -404,7 +404,112 @@ CREATE TABLE retention_holds (
 
 
 --
-INSERT INTO alembic_version VALUES ('0014')
+CREATE TABLE tasks (
+	task_id TEXT NOT NULL, 
+	pipeline TEXT NOT NULL, 
+	queue TEXT NOT NULL, 
+	project TEXT NOT NULL, 
+	user_id TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	version INTEGER NOT NULL, 
+	attempt_no INTEGER NOT NULL, 
+	tries INTEGER NOT NULL, 
+	deaths INTEGER NOT NULL, 
+	round_no INTEGER NOT NULL, 
+	priority INTEGER NOT NULL, 
+	units INTEGER NOT NULL, 
+	input TEXT NOT NULL, 
+	results TEXT NOT NULL, 
+	progress INTEGER NOT NULL, 
+	result TEXT, 
+	result_until INTEGER, 
+	error TEXT, 
+	reason TEXT, 
+	deadline_at INTEGER, 
+	replay_of TEXT, 
+	created_at INTEGER NOT NULL, 
+	updated_at INTEGER NOT NULL, 
+	finished_at INTEGER, 
+	PRIMARY KEY (task_id)
+)
+ STRICT
+
+
+--
+CREATE TABLE idempotency_keys (
+	user_id TEXT NOT NULL, 
+	"key" TEXT NOT NULL, 
+	route TEXT NOT NULL, 
+	body_digest TEXT NOT NULL, 
+	answer TEXT NOT NULL, 
+	created_at INTEGER NOT NULL, 
+	expires_at INTEGER NOT NULL, 
+	PRIMARY KEY (user_id, "key")
+)
+ STRICT
+
+
+--
+CREATE TABLE task_action_idempotency (
+	user_id TEXT NOT NULL, 
+	"key" TEXT NOT NULL, 
+	task_id TEXT NOT NULL, 
+	action TEXT NOT NULL, 
+	answer TEXT NOT NULL, 
+	created_at INTEGER NOT NULL, 
+	expires_at INTEGER NOT NULL, 
+	PRIMARY KEY (user_id, "key")
+)
+ STRICT
+
+
+--
+CREATE TABLE outbox_events (
+	id INTEGER NOT NULL, 
+	event_id TEXT NOT NULL, 
+	topic TEXT NOT NULL, 
+	task_id TEXT NOT NULL, 
+	payload TEXT NOT NULL, 
+	status TEXT NOT NULL, 
+	attempts INTEGER NOT NULL, 
+	available_at INTEGER NOT NULL, 
+	created_at INTEGER NOT NULL, 
+	published_at INTEGER, 
+	error TEXT, 
+	PRIMARY KEY (id)
+)
+ STRICT
+
+
+--
+CREATE TABLE usage_ledger (
+	id INTEGER NOT NULL, 
+	user_id TEXT NOT NULL, 
+	task_id TEXT NOT NULL, 
+	status TEXT NOT NULL, 
+	source TEXT NOT NULL, 
+	units INTEGER NOT NULL, 
+	created_at INTEGER NOT NULL, 
+	PRIMARY KEY (id)
+)
+ STRICT
+
+
+--
+CREATE TABLE usage_accounts (
+	user_id TEXT NOT NULL, 
+	units_max INTEGER, 
+	held INTEGER NOT NULL, 
+	committed INTEGER NOT NULL, 
+	PRIMARY KEY (user_id), 
+	CONSTRAINT usage_accounts_no_debt CHECK (held >= 0 AND committed >= 0), 
+	CONSTRAINT usage_accounts_in_bounds CHECK (units_max IS NULL OR held + committed <= units_max)
+)
+ STRICT
+
+
+--
+INSERT INTO alembic_version VALUES ('0015')
 --
 INSERT INTO journal_head VALUES (1, 0)
 --
@@ -525,4 +630,26 @@ CREATE INDEX retention_holds_standing ON retention_holds (placed_at) WHERE relea
 CREATE VIEW generation_traces AS SELECT * FROM generations
 --
 CREATE INDEX generations_enclosing ON generations (span_id) WHERE request_id IS NOT NULL AND span_id IS NOT NULL
+--
+CREATE INDEX tasks_created_at ON tasks (created_at, task_id)
+--
+CREATE INDEX tasks_user ON tasks (user_id, created_at, task_id)
+--
+CREATE INDEX tasks_state ON tasks (state, created_at, task_id)
+--
+CREATE INDEX tasks_deadline ON tasks (deadline_at) WHERE state NOT IN ('SUCCEEDED', 'FAILED', 'CANCELED')
+--
+CREATE INDEX idempotency_keys_expires_at ON idempotency_keys (expires_at)
+--
+CREATE INDEX task_action_idempotency_expires_at ON task_action_idempotency (expires_at)
+--
+CREATE UNIQUE INDEX outbox_events_event_id ON outbox_events (event_id)
+--
+CREATE INDEX outbox_events_pending ON outbox_events (available_at, id) WHERE status = 'PENDING'
+--
+CREATE INDEX outbox_events_task ON outbox_events (task_id, id)
+--
+CREATE UNIQUE INDEX usage_ledger_once ON usage_ledger (user_id, task_id, status, source)
+--
+CREATE INDEX usage_ledger_task ON usage_ledger (task_id, id)
 --

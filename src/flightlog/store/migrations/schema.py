@@ -18,7 +18,9 @@ _HEAD = "-- "
 def dump(connection: Connection) -> str:
     """All that a database holds, as statements."""
     made = connection.execute(
-        text("SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY rowid")
+        text(
+            "SELECT type, name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
+        )
     ).all()
     statements = [row.sql for row in made if row.type == "table"]
     for row in made:

@@ -1,0 +1,1 @@
+"""Tasks: accepted once, run to the end, through states that a pipeline declares."""

@@ -1,0 +1,84 @@
+"""Keys that make a request one, however often it is sent: the same key and the same request get the same answer again."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import Table, delete, insert, select
+
+from flightlog.errors import KeyInvalid, KeyMisused
+from flightlog.store.contract import Tx
+from flightlog.tasks.table import idempotency_keys, task_action_idempotency
+
+KEY_CHARS_MAX = 255
+
+
+def check_key(key: str) -> str:
+    """The key, if it can be one: visible ASCII, as in a header. Raises KeyInvalid."""
+    if not key or len(key) > KEY_CHARS_MAX or not key.isascii() or not key.isprintable():
+        raise KeyInvalid(chars_max=KEY_CHARS_MAX)
+    return key
+
+
+def digest_of(body: bytes) -> str:
+    """What two requests have in common that are one."""
+    return sha256(body).hexdigest()
+
+
+def known_answer(tx: Tx, user_id: str, key: str, route: str, digest: str, now_ns: int) -> str | None:
+    """What this request was answered when it came before; None where it is new. Raises KeyMisused where the key was another's."""
+    row = _find(tx, idempotency_keys, user_id, key, now_ns)
+    if row is None:
+        return None
+    if (row.route, row.body_digest) != (route, digest):
+        raise KeyMisused(key=key)
+    return str(row.answer)
+
+
+def keep_answer(
+    tx: Tx, user_id: str, key: str, route: str, digest: str, answer: str, now_ns: int, kept_ns: int
+) -> None:
+    """Keep the answer in the transaction of what was asked for."""
+    tx.sql.execute(
+        insert(idempotency_keys).values(
+            user_id=user_id, key=key, route=route, body_digest=digest, answer=answer, created_at=now_ns,
+            expires_at=now_ns + kept_ns,
+        )
+    )  # fmt: skip
+
+
+def known_action(tx: Tx, user_id: str, key: str, task_id: str, action: str, now_ns: int) -> str | None:
+    """The same for what is done to a task: a key is for one action on one task."""
+    row = _find(tx, task_action_idempotency, user_id, key, now_ns)
+    if row is None:
+        return None
+    if (row.task_id, row.action) != (task_id, action):
+        raise KeyMisused(key=key)
+    return str(row.answer)
+
+
+def keep_action(
+    tx: Tx, user_id: str, key: str, task_id: str, action: str, answer: str, now_ns: int, kept_ns: int
+) -> None:
+    """Keep the answer in the transaction of the action."""
+    tx.sql.execute(
+        insert(task_action_idempotency).values(
+            user_id=user_id, key=key, task_id=task_id, action=action, answer=answer, created_at=now_ns,
+            expires_at=now_ns + kept_ns,
+        )
+    )  # fmt: skip
+
+
+def forget_keys(tx: Tx, now_ns: int) -> int:
+    """Drop the keys whose time is over; how many there were."""
+    return sum(
+        tx.sql.execute(delete(table).where(table.c.expires_at <= now_ns)).rowcount
+        for table in (idempotency_keys, task_action_idempotency)
+    )
+
+
+def _find(tx: Tx, table: Table, user_id: str, key: str, now_ns: int) -> Any:
+    mine = table.c.user_id == user_id, table.c.key == key
+    tx.sql.execute(delete(table).where(*mine, table.c.expires_at <= now_ns))
+    return tx.sql.execute(select(table).where(*mine)).first()

@@ -1,0 +1,80 @@
+"""A task as it stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, select
+
+from flightlog.errors import TaskNotFound
+from flightlog.tasks.pipeline import ENDS
+from flightlog.tasks.table import tasks
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """A task as it stands. Times are nanoseconds since 1970; `progress` is in thousandths and never falls within a round.
+
+    `attempt_no` counts who had it to work on; `tries` the failed ones of this round; `round_no` how often somebody asked for it.
+    `version` goes up by one with each move, and whoever writes has to name the one that was read.
+    """
+
+    task_id: str
+    pipeline: str
+    queue: str
+    project: str
+    user_id: str
+    state: str
+    version: int
+    attempt_no: int
+    tries: int
+    deaths: int
+    round_no: int
+    priority: int
+    units: int
+    input: Any
+    results: dict[str, Any]
+    progress: int
+    result: Any
+    result_until: int | None
+    error: dict[str, Any] | None
+    reason: str | None
+    deadline_at: int | None
+    replay_of: str | None
+    created_at: int
+    updated_at: int
+    finished_at: int | None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it ended, one way or another."""
+        return self.state in ENDS
+
+    @property
+    def run_id(self) -> str:
+        """The run that tells its story."""
+        return self.task_id
+
+    @property
+    def source(self) -> str:
+        """What the ledger calls this round."""
+        return f"round-{self.round_no}"
+
+
+_JSON = frozenset({"input", "results", "result", "error"})
+
+
+def task_of(row: Row[Any]) -> Task:
+    """The task in a row of its table."""
+    said = dict(row._mapping)
+    for name in _JSON:
+        said[name] = None if said[name] is None else msgspec.json.decode(said[name])
+    return Task(**said)
+
+
+def read_task(connection: Connection, task_id: str) -> Task:
+    """Raises TaskNotFound."""
+    row = connection.execute(select(tasks).where(tasks.c.task_id == task_id)).first()
+    if row is None:
+        raise TaskNotFound(task_id=task_id)
+    return task_of(row)

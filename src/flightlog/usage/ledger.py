@@ -1,0 +1,126 @@
+"""Holding, committing and releasing units: append-only entries, each once, and the account that they add up to.
+
+All of it inside a transaction of the caller, who moves a task in the same one.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import func, insert, or_, select, true, update
+
+from flightlog.errors import LedgerBroken, QuotaExceeded
+from flightlog.store.contract import Tx
+from flightlog.usage.table import usage_accounts, usage_ledger
+
+HELD, COMMITTED, RELEASED = "HELD", "COMMITTED", "RELEASED"
+
+
+class Entry(NamedTuple):
+    """For whom and what something is held."""
+
+    user_id: str
+    task_id: str
+    source: str
+    units: int = 1
+
+
+def hold(tx: Tx, entry: Entry, now_ns: int) -> None:
+    """Set units aside. Raises QuotaExceeded where that would be more than the account has room for."""
+    account = usage_accounts.c
+    _ensure_account(tx, entry.user_id)
+    room = or_(account.units_max.is_(None), account.held + account.committed + entry.units <= account.units_max)
+    taken = tx.sql.execute(
+        update(usage_accounts).where(account.user_id == entry.user_id, room).values(held=account.held + entry.units)
+    ).rowcount
+    if not taken:
+        found = tx.sql.execute(select(usage_accounts).where(account.user_id == entry.user_id)).one()
+        raise QuotaExceeded(user_id=entry.user_id, units_max=found.units_max, used=found.held + found.committed)
+    _enter(tx, entry, HELD, now_ns)
+
+
+def commit(tx: Tx, entry: Entry, now_ns: int) -> None:
+    """What was held was used. Raises LedgerBroken where nothing is held under this source."""
+    _end(tx, entry, COMMITTED, now_ns)
+    account = usage_accounts.c
+    tx.sql.execute(
+        update(usage_accounts)
+        .where(account.user_id == entry.user_id)
+        .values(held=account.held - entry.units, committed=account.committed + entry.units)
+    )
+
+
+def release(tx: Tx, entry: Entry, now_ns: int) -> None:
+    """What was held was not used. Raises LedgerBroken where nothing is held under this source."""
+    _end(tx, entry, RELEASED, now_ns)
+    account = usage_accounts.c
+    tx.sql.execute(
+        update(usage_accounts).where(account.user_id == entry.user_id).values(held=account.held - entry.units)
+    )
+
+
+def set_units_max(tx: Tx, user_id: str, units_max: int | None) -> None:
+    """How much a user may hold and have used in all; None is no limit. Raises QuotaExceeded where it is more already."""
+    _ensure_account(tx, user_id)
+    account = usage_accounts.c
+    fits = true() if units_max is None else account.held + account.committed <= units_max
+    if not tx.sql.execute(
+        update(usage_accounts).where(account.user_id == user_id, fits).values(units_max=units_max)
+    ).rowcount:
+        found = tx.sql.execute(select(usage_accounts).where(account.user_id == user_id)).one()
+        raise QuotaExceeded(user_id=user_id, units_max=units_max, used=found.held + found.committed)
+
+
+def _ensure_account(tx: Tx, user_id: str) -> None:
+    known = select(usage_accounts.c.user_id).where(usage_accounts.c.user_id == user_id)
+    if tx.sql.execute(known).first() is None:
+        tx.sql.execute(insert(usage_accounts).values(user_id=user_id, units_max=None, held=0, committed=0))
+
+
+def _end(tx: Tx, entry: Entry, status: str, now_ns: int) -> None:
+    """Enter how it ended: once, and only what is held."""
+    ledger = usage_ledger.c
+    found = {
+        row.status: row.units
+        for row in tx.sql.execute(
+            select(ledger.status, ledger.units).where(
+                ledger.user_id == entry.user_id, ledger.task_id == entry.task_id, ledger.source == entry.source
+            )
+        )
+    }
+    if found != {HELD: entry.units}:
+        raise LedgerBroken(task_id=entry.task_id, source=entry.source, reason=f"it has {found or 'nothing'}")
+    _enter(tx, entry, status, now_ns)
+
+
+def _enter(tx: Tx, entry: Entry, status: str, now_ns: int) -> None:
+    tx.sql.execute(
+        insert(usage_ledger).values(
+            user_id=entry.user_id, task_id=entry.task_id, status=status, source=entry.source, units=entry.units,
+            created_at=now_ns,
+        )
+    )  # fmt: skip
+
+
+def net_units(tx: Tx, task_id: str) -> int:
+    """What a task has used: what was committed, else what is still held."""
+    ledger = usage_ledger.c
+    asked = select(ledger.status, func.sum(ledger.units)).where(ledger.task_id == task_id).group_by(ledger.status)
+    units = {status: int(total) for status, total in tx.sql.execute(asked)}
+    return units.get(COMMITTED) or max(units.get(HELD, 0) - units.get(RELEASED, 0), 0)
+
+
+class UsageLedger:
+    """The ledger as those see it who move tasks."""
+
+    def hold(self, tx: Tx, user_id: str, task_id: str, source: str, units: int, now_ns: int) -> None:
+        """See `hold`."""
+        hold(tx, Entry(user_id, task_id, source, units), now_ns)
+
+    def commit(self, tx: Tx, user_id: str, task_id: str, source: str, units: int, now_ns: int) -> None:
+        """See `commit`."""
+        commit(tx, Entry(user_id, task_id, source, units), now_ns)
+
+    def release(self, tx: Tx, user_id: str, task_id: str, source: str, units: int, now_ns: int) -> None:
+        """See `release`."""
+        release(tx, Entry(user_id, task_id, source, units), now_ns)
