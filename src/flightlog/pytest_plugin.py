@@ -10,7 +10,6 @@ import functools
 import hashlib
 import os
 import platform
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,12 +23,11 @@ from flightlog.recorder.context import Scope, current_scope, enter, leave
 from flightlog.recorder.helpers.testruns import level_of
 from flightlog.recorder.run import Run, Span
 from flightlog.testing.outcomes import FRAMEWORK, PHASES, RETRIED, Report, kept, message_of, outcome_of, retry_of
+from flightlog.testing.surroundings import git_of, shown
 
 NAME = "flightlog-session"
 WORKER_KEY = "flightlog"
-GIT_SECONDS_MAX = 3.0
 CLOSE_SECONDS, WORKERS_SECONDS, LOOK_SECONDS = 10.0, 10.0, 0.02
-PARAM_CHARS_MAX = 200
 STATUSES = {0: "succeeded", 2: "canceled", 5: "succeeded"}  # of pytest's exit codes; the others are failures
 
 Hook = TypeVar("Hook", bound=Callable[..., Any])
@@ -378,28 +376,3 @@ class Session(Recording):
         if self.run is not None:
             self.run.finish("failed")
         self.recorder.close(timeout=0)
-
-
-def shown(value: object) -> str:
-    """A parameter as text, not too long of it. Never raises: it may be anybody's object."""
-    try:
-        text = value if isinstance(value, str) else repr(value)
-    except Exception:
-        return f"[unprintable {type(value).__name__}]"
-    return text if len(text) <= PARAM_CHARS_MAX else text[: PARAM_CHARS_MAX - 1] + "…"
-
-
-def git_of(folder: Path) -> dict[str, object]:
-    """The commit that the tests are of, and whether files differ from it; nothing where git does not say."""
-
-    def git(*words: str) -> str:
-        command = ["git", "-C", str(folder), *words]  # whatever git the tests' own tools would find
-        done = subprocess.run(command, capture_output=True, text=True, timeout=GIT_SECONDS_MAX, check=True)  # noqa: S603
-        return done.stdout.strip()
-
-    try:
-        commit = git("rev-parse", "HEAD")
-        return {"git_commit": commit, "git_branch": git("rev-parse", "--abbrev-ref", "HEAD"),
-                "git_dirty": bool(git("status", "--porcelain", "--untracked-files=no"))}  # fmt: skip
-    except (OSError, subprocess.SubprocessError):
-        return {}
