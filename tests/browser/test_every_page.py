@@ -79,6 +79,14 @@ SCREENS: dict[str, Screen] = {
     "analytics": Screen("/stats?since=3650d&until=0h&bucket=day", "main .uplot", "analytics"),
     "analytics, filtered": Screen("/stats?q=model:nosuchmodel", "main >> text=Nothing to count"),
     "analytics, none yet": Screen("/stats", "main >> text=Nothing to count yet", empty=True),
+    "sql": Screen(
+        "/sql?query=SELECT+type,+count(*)+AS+n+FROM+events+GROUP+BY+ALL+ORDER+BY+n+DESC",
+        "#result >> text=tool_call",
+        "sql",
+    ),
+    "sql, empty": Screen("/sql", "#schema >> text=run_events"),
+    "sql, a fault": Screen("/sql?query=SELECT+nosuch+FROM+events", "#result mark", problem=True),
+    "sql, a fault": Screen("/sql?query=SELECT+nosuch+FROM+events", "#result mark", problem=True),
     "compare, form": Screen("/compare", "main h1"),
     "compare": Screen("/compare?left={agent}&right={week}", "main h1", "compare"),
     "problem": Screen("/runs/nosuchrun", "main >> text=40401", problem=True),
@@ -111,7 +119,7 @@ def test_a_page_is_sound(name: str, width: int, theme: Theme, request: pytest.Fi
     if not screen.empty:
         path = path.format(**places(visits, request.getfixturevalue("flown")))
     if screen.problem:
-        visits.expect("status of 404")
+        visits.expect("status of 40[04]")
     page = visits.open(path, width=width)
     page.locator(screen.shows).first.wait_for()
     if screen.loaded:

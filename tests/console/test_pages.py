@@ -33,6 +33,18 @@ from flightlog.console.pages.run import KindChoice, RunPage, Tab, Tile, Timeline
 from flightlog.console.pages.run_events import EventList, EventRow
 from flightlog.console.pages.runs import Part, RunsPage
 from flightlog.console.pages.runs_rows import RunRow, RunRows
+from flightlog.console.pages.sql import (
+    SqlCell,
+    SqlColumn,
+    SqlDownload,
+    SqlExample,
+    SqlFault,
+    SqlHead,
+    SqlPage,
+    SqlResult,
+    SqlResultFragment,
+    SqlTable,
+)
 from flightlog.console.pages.stats import BucketChoice, StatsPage, StatsTile
 from flightlog.console.pages.stats_charts import StatsChart, StatsMoment, StatsPoint
 from flightlog.console.pages.stats_tables import StatsCell, StatsRow, StatsTable
@@ -63,6 +75,8 @@ PAGES += [AuditListPage, AuditRows, TrustFragment]
 PARTS += [Count, CapabilityRow, Matrix, Choice, AuditRow, Trust]
 PAGES += [StatsPage]
 PARTS += [StatsTile, BucketChoice, StatsChart, StatsMoment, StatsPoint, StatsTable, StatsRow, StatsCell]
+PAGES += [SqlPage, SqlResultFragment]
+PARTS += [SqlCell, SqlColumn, SqlDownload, SqlExample, SqlFault, SqlHead, SqlResult, SqlTable]
 PARTS += [Totals, TotalsTable, TotalsRow, TotalsFact, TotalsError]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from anyio import to_thread
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 from starlette.staticfiles import StaticFiles
@@ -18,6 +19,7 @@ from flightlog.console.pages import (
     reading,
     run,
     runs,
+    sql,
     stats,
     trace,
     traces,
@@ -26,6 +28,7 @@ from flightlog.console.pages import (
 )
 from flightlog.console.pages.frame import framed
 from flightlog.console.render import STATIC, render
+from flightlog.errors import OriginRefused
 from flightlog.filters.params import check_known
 from flightlog.services import Services
 
@@ -41,6 +44,11 @@ def _asked(request: Request, known: frozenset[str]) -> tuple[Services, dict[str,
 def _shown(request: Request, page: Fragment, status: int = 200) -> Response:
     """The page inside its frame."""
     return render(framed(request.app.state.services, page, request.query_params), status)
+
+
+def _is_from_here(request: Request) -> bool:
+    """Whether a page of ours asks, or the person themselves."""
+    return request.headers.get("sec-fetch-site", "none") in ("same-origin", "none")
 
 
 @router.get("/")
@@ -98,6 +106,22 @@ def stats_(request: Request) -> Response:
 def unmapped_(request: Request) -> Response:
     services, params = _asked(request, unmapped.PARAMETERS)
     return _shown(request, unmapped.unmapped_page(services, params))
+
+
+@router.get("/sql")
+async def sql_(request: Request) -> Response:
+    _, params = _asked(request, sql.PARAMETERS)
+    # A link on a page of another site shows the query; whoever followed it decides whether it is run.
+    page = await sql.sql_page(request.app.state.sql, params, request.is_disconnected, runs=_is_from_here(request))
+    return await to_thread.run_sync(_shown, request, page, 400 if page.result and page.result.fault else 200)
+
+
+@router.get("/sql/result")
+async def sql_result_(request: Request) -> Response:
+    _, params = _asked(request, sql.PARAMETERS)
+    if not _is_from_here(request):
+        raise OriginRefused(origin=f"{request.headers['sec-fetch-site']} (Sec-Fetch-Site)")
+    return render(await sql.sql_result(request.app.state.sql, params, request.is_disconnected))
 
 
 # After the rows, which would be taken for an id.

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Iterator
 from typing import Annotated
 
 import msgspec
-from anyio import to_thread
 from fastapi import APIRouter, Query, Request
 from starlette.background import BackgroundTask
 from starlette.responses import Response, StreamingResponse
@@ -21,13 +18,13 @@ from flightlog.api.security import check_origin
 from flightlog.api.shapes import json_response
 from flightlog.api.shapes_sql import SqlGiven, SqlViewsShape, sql_views_shape
 from flightlog.errors import BadInput, BodyInvalid, MediaTypeUnsupported
+from flightlog.query.asking import run_while_wanted
 from flightlog.query.runner import FORMS, Answer, Runner
 
 router = APIRouter(prefix="/api/sql", tags=["sql"])
 
 BODY_BYTES_MAX = 1024 * 1024
 CHUNK_BYTES = 256 * 1024
-GONE_LOOK_SECONDS = 0.1  # how often it is looked whether somebody still waits
 
 
 @router.get("", summary="Ask with SQL", responses=sql_answers(400, 403, 422, 503))
@@ -71,31 +68,11 @@ def views(here: Here) -> Response:
     return json_response(sql_views_shape())
 
 
-async def run_while_wanted(
-    request: Request, sql: str, form: str, rows: int | None = None, seconds: float | None = None
-) -> Answer:
-    """The answer; a query whose asker is gone is ended."""
-    runner: Runner = request.app.state.sql
-    canceled = threading.Event()
-
-    async def look() -> None:
-        while not await request.is_disconnected():
-            await asyncio.sleep(GONE_LOOK_SECONDS)
-        canceled.set()
-
-    looking = asyncio.create_task(look())
-    try:
-        return await to_thread.run_sync(
-            lambda: runner.run(sql, form, rows_max=rows, seconds_max=seconds, canceled=canceled)
-        )
-    finally:
-        looking.cancel()
-
-
 async def _answer(request: Request, sql: str, form: str, rows: int | None, seconds: float | None) -> Response:
     if form not in FORMS:
         raise BadInput(reason=f"there is no format {form!r}; there are {', '.join(FORMS)}")
-    answer = await run_while_wanted(request, sql, form, rows, seconds)
+    runner: Runner = request.app.state.sql
+    answer = await run_while_wanted(runner, request.is_disconnected, sql, form, rows, seconds)
     headers = {"flightlog-rows": str(answer.rows), "flightlog-elapsed-ms": f"{answer.elapsed_ms:.0f}"}
     if answer.cut is not None:
         headers["flightlog-cut"] = answer.cut
