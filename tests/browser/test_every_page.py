@@ -86,7 +86,6 @@ SCREENS: dict[str, Screen] = {
     ),
     "sql, empty": Screen("/sql", "#schema >> text=run_events"),
     "sql, a fault": Screen("/sql?query=SELECT+nosuch+FROM+events", "#result mark", problem=True),
-    "sql, a fault": Screen("/sql?query=SELECT+nosuch+FROM+events", "#result mark", problem=True),
     "compare, form": Screen("/compare", "main h1"),
     "compare": Screen("/compare?left={agent}&right={week}", "main h1", "compare"),
     "problem": Screen("/runs/nosuchrun", "main >> text=40401", problem=True),
