@@ -18,20 +18,24 @@ from flightlog.api.app import Services
 from flightlog.archive import files
 from flightlog.audit.listing import find_audit
 from flightlog.clock import Clock
+from flightlog.config import Settings
 from flightlog.journal.condition import Condition
 from flightlog.journal.filter import EventFilter
 from flightlog.journal.lookup import count_of_run, ids_of
 from flightlog.journal.read import EVERYTHING, get_event, get_event_at, get_events_at, read_events
 from flightlog.journal.spans import events_of_spans
 from flightlog.journal.tail import Tail
+from flightlog.ops.archivecheck import look_at_archive
 from flightlog.ops.remap import Remap, Wanted
 from flightlog.runs.feedback import get_feedback, history_of
 from flightlog.seal.keys import Keys
 from flightlog.seal.verify import verify_store
 from flightlog.seal.verify_part import verify_event, verify_run
+from flightlog.wiring import SEAL_FOLDER, Keeper, seal_keys
 from tests.api.serving import Client, changed, client_of, open_services
 from tests.archive.journal import fill
 from tests.archive.reading import Archiving
+from tests.archive.seaweed import BUCKET, Seaweed
 from tests.contract.making import SECOND, START
 
 PAGE = 37
@@ -266,13 +270,42 @@ def test_whether_a_row_is_hot_or_archived_shows_in_no_answer(
         archiving = Archiving(services.store, tmp_path / "flight")
         STATES[state](archiving, recorded[1])
         assert len(archiving.files()) > 1
-        differ = [name for name, call in CALLS.items() if told(call(services)) != told(expected[name])]
-    assert differ == []
+        assert differing(services, expected) == []
 
 
-def told(answer: Any) -> Any:
-    """How far a search had looked is not the same thing where an index helps; what it found is."""
-    return answer
+def test_nor_does_it_show_that_the_files_are_in_s3(
+    recorded: tuple[Path, int], expected: dict[str, Any], seaweed: Seaweed, tmp_path: Path
+) -> None:
+    where: dict[str, Any] = {"archive_url": f"s3://{BUCKET}/exam", "archive_s3_endpoint": seaweed.endpoint}
+    shutil.copytree(recorded[0], tmp_path / "flight")
+    with opened(tmp_path / "flight", **where) as services:
+        archiving = Archiving(services.store, tmp_path / "flight", Settings(**where, archive_file_events_max=200))
+        archiving.archive(recorded[1] - 10)
+        assert archiving.objects.folder is None
+        assert differing(services, expected) == []
+
+
+def differing(services: Services, expected: dict[str, Any]) -> list[str]:
+    """The calls that answer otherwise."""
+    return [name for name, call in CALLS.items() if call(services) != expected[name]]
+
+
+def test_a_file_that_is_lost_is_named_by_verifying_and_by_the_doctor(
+    recorded: tuple[Path, int], tmp_path: Path
+) -> None:
+    folder = tmp_path / "flight"
+    shutil.copytree(recorded[0], folder)
+    keeper = Keeper(folder, Settings(), writable=True)
+    archiving = Archiving(keeper.store, folder)
+    archiving.archive(recorded[1] // 2)
+    assert look_at_archive(keeper).state == "ok"
+    lost = archiving.files()[0].path
+    (folder / "archive" / lost).unlink()
+    found = look_at_archive(keeper)
+    assert (found.state, found.facts["lost"]) == ("problem", [f"{folder / 'archive'}/{lost}"])
+    report = verify_store(keeper.store, folder / SEAL_FOLDER, seal_keys(folder, keeper.settings))
+    assert [(one.kind, lost in one.detail) for one in report.findings] == [("broken_archive", True)]
+    keeper.close()
 
 
 def test_the_exam_is_not_of_nothing(expected: dict[str, Any]) -> None:

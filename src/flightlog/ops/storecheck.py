@@ -14,6 +14,7 @@ import msgspec
 from flightlog.clock import NS_PER_SECOND, format_ns
 from flightlog.config import Settings
 from flightlog.errors import FlightlogError, NotFound, ServerExtraMissing, StoreTooNew
+from flightlog.ops.archivecheck import look_at_archive
 from flightlog.ops.findings import Finding, ok, problem, unknown, warn
 from flightlog.wiring import SEAL_FOLDER, Keeper, seal_keys
 
@@ -52,6 +53,7 @@ def look_at_store(keeper: Keeper | None, integrity_seconds_max: float | None) ->
         yield _orphans(keeper)
         yield _unmapped(keeper)
         yield _seal(keeper)
+        yield look_at_archive(keeper)
     except FlightlogError as error:
         yield problem("store", error.message, "Restore the folder from a backup; its spool is not affected.")
 

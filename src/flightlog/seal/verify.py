@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import func, or_, select
 
-from flightlog.errors import NoteInvalid, TileBroken, TileMissing
+from flightlog.errors import ArchiveFileBroken, ArchiveFileMissing, NoteInvalid, TileBroken, TileMissing
 from flightlog.journal.erase import erasures_of
 from flightlog.journal.filter import EVERYTHING
 from flightlog.journal.history import line_of
@@ -45,6 +45,7 @@ KINDS: dict[str, str] = {
     "reordered_rows": "Events have changed places.",
     "forked_tree": "The tree is not the one that was signed.",
     "missing_tile": "A piece of the tree is gone.",
+    "broken_archive": "A file of the archive is gone or damaged; what is in it could not be checked.",
     "wrong_key": "The checkpoint was not signed by a key that is trusted.",
 }
 
@@ -270,11 +271,17 @@ def check_rows(
 ) -> None:
     """Hold the rows of these ids against their leaves. What belongs elsewhere is put into `moved`, for `name_moves`."""
     found: dict[int, Sequence[Any]] = {}
-    with store.read() as connection:
-        for row in whole_rows(connection, list(leaves)):
-            if row[0] in found:
-                report.add("inserted_row", f"event {row[1]} stands in an archived file a second time", row[0])
-            found[row[0]] = row
+    try:
+        with store.read() as connection:
+            rows = whole_rows(connection, list(leaves))
+    except (ArchiveFileMissing, ArchiveFileBroken) as error:
+        if all(one.detail != error.message for one in report.findings):
+            report.add("broken_archive", error.message)
+        return
+    for row in rows:
+        if row[0] in found:
+            report.add("inserted_row", f"event {row[1]} stands in an archived file a second time", row[0])
+        found[row[0]] = row
     removed = claims.of([row_id for row_id in leaves if row_id not in found])
     report.removed += len(removed)
     for row_id, leaf in leaves.items():
