@@ -11,6 +11,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import pairwise
 
 import msgspec
 
@@ -33,7 +34,7 @@ def _chain() -> tuple[dict[str, list[str]], list[str]]:
 
     words = re.findall(r"[A-Za-z][A-Za-z'-]*[.,;:]?", " ".join(topics.values()))
     after: dict[str, list[str]] = defaultdict(list)
-    for word, following in zip(words, words[1:], strict=False):
+    for word, following in pairwise(words):
         after[word].append(following)
     return after, [word for word in words if word[0].isupper() and word.isalpha()]
 
@@ -161,5 +162,8 @@ class Conversations:
             }
         path = f"src/{self._text(8).strip().lower()}/{chance.randrange(400)}.py"
         if kind == "tool_call":
-            return {"tool": "read", "arguments": {"path": path, "query": self._text(880), "line": chance.randrange(900)}}
+            return {
+                "tool": "read",
+                "arguments": {"path": path, "query": self._text(880), "line": chance.randrange(900)},
+            }
         return {"output": self._text(900), "exit_code": chance.choice((0, 0, 0, 1)), "path": path}

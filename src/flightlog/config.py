@@ -84,7 +84,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     archive_seconds: float = 10.0
     archive_share_max: float = 0.15
     archive_file_events_max: int = 250_000
-    archive_file_bytes_max: int = 128 * MIB
+    archive_file_bytes_max: int = 64 * MIB
     archive_grace_seconds: float = 60.0
     archive_cache_bytes_max: int = 4 * GIB
     reserve_bytes: int = 64 * MIB

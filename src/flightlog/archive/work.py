@@ -73,11 +73,8 @@ def do(job: Job, chance: Callable[[int], bytes] = os.urandom) -> Iterator[Done]:
         return
     objects = open_objects(Path(job.folder), job.url, job.s3_endpoint)
 
-    def write(table: Any, until: int) -> Done:
-        return Done(
-            until_id=until,
-            written=[put(objects, project, date, part, chance) for project, date, part in split(table)],
-        )
+    def write(parts: list[tuple[str, str, Any]], until: int) -> Done:
+        return Done(until_id=until, written=[put(objects, *part, chance) for part in parts])
 
     # The next rows are read while the last are packed: that is done without Python's lock.
     with open_rows(Path(job.database)) as rows, ThreadPoolExecutor(1) as beside:
@@ -86,10 +83,11 @@ def do(job: Job, chance: Callable[[int], bytes] = os.urandom) -> Iterator[Done]:
             if after >= job.until_id:
                 break
             table, reached = read_range(rows, after, job.until_id, job.events_max, job.bytes_max)
+            parts = list(split(table))
+            del table
             if waiting:
                 yield waiting.pop().result()
-            waiting.append(beside.submit(write, table, reached))
-            del table
+            waiting.append(beside.submit(write, parts, reached))
             after = reached
         if waiting:
             yield waiting.pop().result()
@@ -114,6 +112,10 @@ _ERRORS: dict[str, type[FlightlogError]] = {
 }
 
 
+# One pool of memory instead of one for each thread, which together kept twice as much.
+_LEAN = {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1", "OMP_NUM_THREADS": "1"}
+
+
 class ChildWorker:
     """The same in a process of its own. Raises what `do` does."""
 
@@ -130,7 +132,7 @@ class ChildWorker:
 
     def __call__(self, job: Job) -> Iterator[Done]:
         command = [sys.executable, "-m", "flightlog.archive.work"]
-        environ = {**os.environ, "ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1"}
+        environ = {**os.environ, **_LEAN}
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ) as child:  # noqa: S603 (our own module)
             self._child = child
             try:
