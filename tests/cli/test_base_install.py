@@ -46,6 +46,9 @@ def without_extra(*args: str | Path, **env: str) -> Said:
         ["tail"],
         ["events"],
         ["import", "swe-agent", "x.traj"],
+        ["export", "events", "-o", "x.jsonl"],
+        ["backup", "target"],
+        ["restore", "target"],
         ["migrate"],
         ["drain"],
     ],
@@ -76,6 +79,12 @@ def test_a_server_is_read_recorded_to_and_imported_to(server: Recorded, tmp_path
     assert without_extra("events", *server.where, "--limit", "1", "--json").code == 0
     assert without_extra("tail", server.runs[0], *server.where, "--until-finished").code == 0
     assert without_extra("doctor", *server.where).code == 0
+    for form in ("jsonl", "otlp"):
+        out = tmp_path / f"e.{form}"
+        assert without_extra("export", "events", *server.where, "--format", form, "-o", out).code == 0
+        again = without_extra("import", out, *server.where, "--json").json["files"][0]
+        assert (again["format"], again["stored"], again["problems"]) == (form, 0, [])
+        assert again["duplicates"] > 10
     with Server(tmp_path / "flight") as own:
         env = {"XDG_STATE_HOME": str(tmp_path / "state")}
         said = without_extra("exec", "--server", own.url, "--json", "--", "true", **env)

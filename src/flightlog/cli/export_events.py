@@ -15,8 +15,8 @@ from flightlog.cli import options, output, problems
 from flightlog.cli.query import EventQuery
 from flightlog.cli.words import moment, size
 from flightlog.config import Settings
-from flightlog.errors import BadInput
-from flightlog.wiring import Keeper, record_by_spool
+from flightlog.errors import BadInput, ServerExtraMissing
+from flightlog.wiring import Keeper, has_server_extra, record_by_spool
 
 STREAM = "-"
 
@@ -97,6 +97,8 @@ def _by_name(out: str) -> Format:
 
 @contextmanager
 def _from_folder(place: Path, query: EventQuery, form: Format, told: Any) -> Iterator[Iterator[bytes]]:
+    if not has_server_extra():
+        raise ServerExtraMissing(what="Exporting from a folder (--server URL works without it)")
     from flightlog.cli.local import event_filter_of
     from flightlog.exports.reading import Wanted
     from flightlog.exports.stream import export_events
