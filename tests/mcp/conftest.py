@@ -13,7 +13,6 @@ from mcp.server.mcpserver import MCPServer
 
 from flightlog import wiring
 from flightlog.cli.mcp import SourceRecords
-from flightlog.cli.source import open_source
 from flightlog.mcp.server import make_server
 from mcp import Client, StdioServerParameters
 from tests.cli.terminal import Server, environment
@@ -110,4 +109,4 @@ def stdio(*args: str | Path) -> Agent:
 
 def inside(folder: Path, chars_max: int = 24_000) -> Agent:
     """A client of the same server in this process."""
-    return Agent(make_server(SourceRecords(lambda: open_source(folder, None)), chars_max))
+    return Agent(make_server(SourceRecords(folder, None), chars_max))

@@ -115,6 +115,7 @@ def test_runs_go_on_page_by_page(flown: Flown) -> None:
         ("read_run", {"run_id": "."}, "no run"),
         ("get_event", {"event_id": "#999999"}, "#999999"),
         ("query_stats", {"by": "moon"}, "by is one of"),
+        ("query_stats", {"of": "moons"}, "of is one of"),
         ("query_stats", {"since": "soon"}, "RFC 3339"),
     ],
 )

@@ -42,9 +42,10 @@ def test_an_agent_finds_a_failure_and_what_led_to_it(place: str, flown: Flown, s
         assert "- tool read_page left #" in both
 
         sums = said(await client.call_tool("query_stats", {"by": "model"}))
-        assert "- small-model · 1 calls · 10 → 4 tokens" in sums
-        sums = said(await client.call_tool("query_stats", {"by": "tool", "since": "1h"}))
-        assert "- read_page · 1 calls" in sums
+        assert "- small-model: calls 1 · tokens input 10 · tokens output 4" in sums
+        sums = said(await client.call_tool("query_stats", {"of": "tools", "since": "1h", "bucket": "hour"}))
+        assert "- read_page: calls 1" in sums
+        assert "total by hour:" in sums
 
         event = said(await client.call_tool("get_event", {"event_id": "#1"}))
         assert "type=run_started" in event

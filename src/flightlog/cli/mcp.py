@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib.util
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
 from flightlog.cli import lines, options
-from flightlog.cli.query import Doc, EventQuery, GenerationQuery, RunQuery, Source
+from flightlog.cli.query import Doc, EventQuery, RunQuery, Source
 from flightlog.cli.source import open_source
+from flightlog.cli.stats import from_folder, from_server
 from flightlog.cli.words import moment
 from flightlog.clock import SystemClock
 from flightlog.config import Settings
@@ -43,7 +45,7 @@ def mcp(folder: options.Folder = None, server: options.Server = None, as_json: o
 
     place = options.chosen_folder(folder, server)
     settings = Settings.load(place if server is None else None)
-    records = SourceRecords(lambda: open_source(None if server else place, server))
+    records = SourceRecords(None if server else place, server)
     try:
         make_server(records, settings.mcp_answer_chars_max).run("stdio")
     finally:
@@ -53,11 +55,11 @@ def mcp(folder: options.Folder = None, server: options.Server = None, as_json: o
 class SourceRecords:
     """The records of a folder or a server. It is opened at the first question, and again after it had gone away."""
 
-    def __init__(self, open_: Callable[[], Source]) -> None:
-        self._open = open_
+    def __init__(self, folder: Path | None, server: str | None) -> None:
+        self._folder = folder
+        self._server = server
         self._source: Source | None = None
         self._opening = threading.Lock()
-        self._clock = SystemClock()
 
     def runs(self, query: str | None, sort: str | None, limit: int, cursor: str | None) -> Doc:
         return self._ask(lambda source: source.runs(RunQuery(q=query, sort=sort), limit, cursor))
@@ -100,17 +102,18 @@ class SourceRecords:
         made: Doc = msgspec.json.decode(self._ask(lambda source: source.report(run_id, "json", None)))
         return made
 
-    def generations(self, query: str | None, since: str | None, limit: int, cursor: str | None) -> Doc:
-        wanted = GenerationQuery(q=query, since=moment("since", since, self.now_ns()))
-        return self._ask(lambda source: source.generations(wanted, limit, cursor))
+    def stats(self, asked: Doc) -> Doc:
+        now = SystemClock().now_ns()
+        times = {name: moment(name, asked[name], now) for name in ("since", "until")}
+        whole = {"measure": [], "project": None, "sort": None, **asked, **times}
+        if self._server is not None:
+            return from_server(self._server, whole)
+        return from_folder(options.chosen_folder(self._folder), whole)
 
     def tell(self, event: Doc) -> Told:
         from flightlog.mcp.records import Told
 
         return Told(lines.summary(event), [text for text, _ in lines.body(event)])
-
-    def now_ns(self) -> int:
-        return self._clock.now_ns()
 
     def close(self) -> None:
         """Let go of the source. Safe to call twice."""
@@ -121,7 +124,7 @@ class SourceRecords:
     def _ask(self, question: Callable[[Source], T]) -> T:
         with self._opening:
             if self._source is None:
-                self._source = self._open()
+                self._source = open_source(self._folder, self._server)
             source = self._source
         try:
             return question(source)

@@ -64,7 +64,7 @@ def stats(
     if bucket is None and not as_json:
         asked["bucket"] = _width(first, last)
     with problems.pointing_at(where):
-        found = _from_server(server, asked) if server is not None else _from_folder(chosen_folder(folder), asked)
+        found = from_server(server, asked) if server is not None else from_folder(chosen_folder(folder), asked)
     if as_json:
         output.print_json(found)
         return
@@ -88,7 +88,7 @@ def _width(since: int | None, until: int | None) -> str:
     return "hour" if since is not None and last - since <= HOURS_NS_MAX else "day"
 
 
-def _from_server(server: str, asked: Asked) -> Doc:
+def from_server(server: str, asked: Asked) -> Doc:
     from flightlog.cli.remote import ServerSource
 
     parameters = [(name, ",".join(value) if isinstance(value, list) else value) for name, value in asked.items()]
@@ -97,7 +97,7 @@ def _from_server(server: str, asked: Asked) -> Doc:
     )
 
 
-def _from_folder(folder: Path, asked: Asked) -> Doc:
+def from_folder(folder: Path, asked: Asked) -> Doc:
     keeper = Keeper(folder, Settings.load(folder), writable=False)
     from flightlog.analytics.answer import answer
     from flightlog.analytics.engine import Here

@@ -44,11 +44,9 @@ class Records(Protocol):
     def report(self, run_id: str) -> Doc:
         """The report of a run as data. Raises RunNotFound."""
 
-    def generations(self, query: str | None, since: str | None, limit: int, cursor: str | None) -> Doc:
-        """`{generations, nextCursor}`, newest first."""
+    def stats(self, asked: Doc) -> Doc:
+        """Numbers in groups: `{of, by, bucket, since, until, times, total, groups, others}`, as `GET /api/stats` answers the
+        parameters that `asked` has."""
 
     def tell(self, event: Doc) -> Told:
         """An event in the words that the command line has for it."""
-
-    def now_ns(self) -> int:
-        """Now, in nanoseconds since 1970."""

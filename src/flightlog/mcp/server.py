@@ -85,17 +85,26 @@ def make_server(records: Records, chars_max: int) -> MCPServer:
 
     @tool(title="Query statistics", annotations=READS, structured_output=False)
     def query_stats(
-        by: Annotated[str, Field(description=f"What to group by: {', '.join(stats.WHATS)}.")] = "model",
-        query: Annotated[
+        of: Annotated[str, Field(description=f"What is counted: {', '.join(stats.WHATS)}.")] = "models",
+        by: Annotated[
             str,
             Field(
-                description="Which calls, in the filter language: model, provider, status, project, actor, run, cost, until …"
+                description="Groups: of models by model, provider, actor, project, error, finish …; of tools by tool, actor, "
+                "status …; of events by type, level …; of runs by status, name, actor …; empty for the usual one."
             ),
         ] = "",
-        since: Annotated[str, Field(description="From this time on: RFC 3339, or an age such as 24h or 7d.")] = "",
+        bucket: Annotated[str, Field(description="hour or day: the total over time as well. Empty for none.")] = "",
+        query: Annotated[
+            str, Field(description="Which of them, in the filter language, as in 'model:gpt* status:error'.")
+        ] = "",
+        since: Annotated[
+            str, Field(description="From this time on: RFC 3339, or an age such as 24h or 30d. Seven days if empty.")
+        ] = "",
+        until: Annotated[str, Field(description="Before this time; now if empty.")] = "",
     ) -> str:
-        """Add up calls: how many, errors, tokens, cost, latency percentiles. By tool it adds up tool calls, else model calls."""
-        return _answered(lambda: stats.query_stats(records, by, query, since, chars_max))
+        """Add up model calls, tool calls, events, decisions, runs or feedback: how many, errors, tokens, cost, latency
+        percentiles, over all that is kept, archived events too."""
+        return _answered(lambda: stats.query_stats(records, of, by, bucket, query, since, until, chars_max))
 
     @tool(title="Get an event", annotations=READS, structured_output=False)
     def get_event(
