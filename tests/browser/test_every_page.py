@@ -76,7 +76,7 @@ SCREENS: dict[str, Screen] = {
     ),
     "audit, no match": Screen("/audit?q=actor:nosuchactor", "main >> text=No audit record matches"),
     "audit, none yet": Screen("/audit?q=", "main >> text=recorder.audit", empty=True),
-    "analytics": Screen("/stats?since=3650d&until=0h&bucket=day", "main .uplot", "analytics"),
+    "analytics": Screen("/stats", "main .uplot", "analytics"),
     "analytics, filtered": Screen("/stats?q=model:nosuchmodel", "main >> text=Nothing to count"),
     "analytics, none yet": Screen("/stats", "main >> text=Nothing to count yet", empty=True),
     "sql": Screen(

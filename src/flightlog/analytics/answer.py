@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from flightlog.analytics.fold import Fold, Group, Others, Part
 from flightlog.analytics.hot import hot_rows, summary_rows
 from flightlog.analytics.kept import Kept
 from flightlog.analytics.question import Question
-from flightlog.analytics.sql import DUCKDB, SQLITE, Asked, Chosen, conditions, spread, sums, top_keys
+from flightlog.analytics.sql import DUCKDB, SQLITE, Asked, Chosen, conditions, spread, sums, top_keys, values
 from flightlog.archive.manifest import ArchivedFile, archived_until, files, files_with
 from flightlog.errors import ArchiveFileMissing
 from flightlog.store.contract import Store
@@ -68,13 +68,13 @@ def _answer(store: Store, question: Question, archive: Kept, silent_since: int) 
             rows = summary_rows(connection, question, silent_since)
         fold.take_sums(_run(connection, sums(question, rows, SQLITE)))
         for number in spreads:
-            fold.take_spread(number, _run(connection, spread(question, number, rows, SQLITE)))
+            fold.take_values(number, _run(connection, values(question, number, rows, SQLITE)))
     if found:
-        chosen, values = _take_archived(fold, question, _archived_rows(question, found), archive, found)
+        chosen, every = _take_archived(fold, question, _archived_rows(question, found), archive, found)
     else:
         keys = fold.keys()
-        chosen, values = keys[: question.top], len(keys)
-    total, groups, others = fold.put_together(chosen, values)
+        chosen, every = keys[: question.top], len(keys)
+    total, groups, others = fold.put_together(chosen, every)
     width = question.width
     return Answer(
         question=question,
@@ -87,8 +87,8 @@ def _answer(store: Store, question: Question, archive: Kept, silent_since: int) 
     )
 
 
-def _run(connection: Connection, asked: Asked) -> Sequence[Row[Any]]:
-    return connection.exec_driver_sql(asked.sql, tuple(asked.parameters)).fetchall()
+def _run(connection: Connection, asked: Asked) -> Iterable[Row[Any]]:
+    return connection.exec_driver_sql(asked.sql, tuple(asked.parameters))
 
 
 def _take_archived(
@@ -98,7 +98,7 @@ def _take_archived(
     spreads = [one for one in question.numbers if one.kind == "spread"]
     if len(spreads) == 1 and _is_plain_count(question):
         # Counting the values counts the rows.
-        every = archive.rows(spread(question, spreads[0], rows, DUCKDB, known=False, most=VALUES_MAX + 1), found)
+        every = archive.rows(spread(question, spreads[0], rows, known=False, most=VALUES_MAX + 1), found)
         if len(every) <= VALUES_MAX:
             fold.take_sums((key, bucket, count) for key, bucket, _, count in every)
             fold.take_spread(spreads[0], (row for row in every if row[2] is not None))
@@ -114,7 +114,7 @@ def _take_archived(
     chosen = keys[: question.top]
     for number in spreads:
         told_apart = None if len(keys) == len(chosen) else _chosen(chosen)
-        fold.take_spread(number, archive.rows(spread(question, number, rows, DUCKDB, told_apart), found))
+        fold.take_spread(number, archive.rows(spread(question, number, rows, told_apart), found))
     return chosen, len(keys)
 
 

@@ -2,8 +2,8 @@
 """Durations rounded so that they can be counted: percentiles of what is rounded are those of what was, at most 0.8 % off.
 
 A number below 128 is kept. Above, each power of two has 64 stretches of the same width, and a number is taken for the middle of its
-stretch. Only whole numbers are calculated with, so SQLite, DuckDB and Python agree to the last digit, and what was counted in parts
-can be added.
+stretch. Only whole numbers are calculated with, so DuckDB and Python agree to the last digit, and what was counted in parts can be
+added.
 """
 
 from __future__ import annotations
@@ -28,25 +28,12 @@ def rounded(number: int) -> int:
     return (number >> shift << shift) + (1 << shift >> 1)
 
 
-# ── the same as SQL: which stretch (`shift` and `kept`), to be grouped by, and its middle ─────────────────────────────────
+# ── the same as DuckDB's SQL: which stretch (`shift` and `kept`), to be grouped by, and its middle ────────────────────────
 
 MIDDLE = "(kept << shift) + (1 << shift >> 1)"
 
 
-def shifts_sqlite(rows: str, column: str) -> str:
-    """The rows with `shift` and `kept`."""
-
-    def within(first: int, last: int) -> str:
-        if last - first == 1:
-            return str(first)
-        middle = (first + last) // 2
-        return f"CASE WHEN number < {2 ** (middle + _BITS - 1)} THEN {within(first, middle)} ELSE {within(middle, last)} END"
-
-    numbers = f"SELECT *, max(0, min({column}, {NUMBER_MAX})) AS number FROM ({rows})"
-    return f"SELECT *, number >> shift AS kept FROM (SELECT *, {within(0, 62 - _BITS + 1)} AS shift FROM ({numbers}))"
-
-
-def shifts_duckdb(rows: str, column: str) -> str:
+def shifts(rows: str, column: str) -> str:
     """The rows with `shift` and `kept`. A logarithm that was rounded up is mended."""
     known = f"greatest(0, least({column}, {NUMBER_MAX}))"  # of nothing it would make a number
     numbers = f"SELECT *, CASE WHEN {column} IS NOT NULL THEN {known} END AS number FROM ({rows})"

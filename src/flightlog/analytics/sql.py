@@ -6,11 +6,11 @@ Rows have the columns of an archive file, whether they come from one or are put 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from flightlog.analytics.question import Question
-from flightlog.analytics.rounding import MIDDLE, shifts_duckdb, shifts_sqlite
+from flightlog.analytics.rounding import MIDDLE, shifts
 from flightlog.analytics.subjects import Number, Subject
 from flightlog.errors import FilterInvalid
 from flightlog.journal.asking import like_text
@@ -29,22 +29,15 @@ class Words(NamedTuple):
     like: str
     # A sum in two parts: whole billions and the rest.
     sum: tuple[str, str]
-    shifts: Callable[[str, str], str]
 
 
-SQLITE = Words(
-    "/",
-    r"{column} LIKE {value} ESCAPE '\'",
-    (f"sum({{column}} / {PART})", f"sum({{column}} % {PART})"),
-    shifts_sqlite,
-)
+SQLITE = Words("/", r"{column} LIKE {value} ESCAPE '\'", (f"sum({{column}} / {PART})", f"sum({{column}} % {PART})"))
 _LATIN = "'ABCDEFGHIJKLMNOPQRSTUVWXYZ', 'abcdefghijklmnopqrstuvwxyz'"
 # Its sums have 128 bits.
 DUCKDB = Words(
     "//",
     rf"translate({{column}}, {_LATIN}) LIKE translate({{value}}, {_LATIN}) ESCAPE '\'",
     ("0", "sum({column})"),
-    shifts_duckdb,
 )
 
 
@@ -70,21 +63,27 @@ def sums(question: Question, rows: Asked, words: Words, chosen: Chosen | None = 
     return _grouped(question, rows, columns, [], words, chosen, most)
 
 
+def values(question: Question, number: Number, rows: Asked, words: Words) -> Asked:
+    """One row for each value that is known: key, bucket, value."""
+    key = f"CASE WHEN {_key(question)} IS NOT NULL THEN '=' || {_key(question)} END"
+    sql = f"SELECT {key}, {_time(question, words)}, {number.sql} FROM ({rows.sql}) WHERE {number.sql} IS NOT NULL"
+    return Asked(sql, rows.parameters)
+
+
 def spread(
     question: Question,
     number: Number,
     rows: Asked,
-    words: Words,
     chosen: Chosen | None = None,
     *,
     known: bool = True,
     most: int | None = None,
 ) -> Asked:
-    """One row for each key, bucket and rounded value: those three, and how many. Without `known` those that have no value too,
-    which is None then."""
+    """For DuckDB: one row for each key, bucket and rounded value: those three, and how many. Without `known` those that have no
+    value too, which is None then."""
     where = f" WHERE {number.sql} IS NOT NULL" if known else ""
-    shifted = Asked(words.shifts(f"SELECT * FROM ({rows.sql}){where}", number.sql), rows.parameters)
-    return _grouped(question, shifted, ["count(*)"], ["shift", "kept"], words, chosen, most)
+    shifted = Asked(shifts(f"SELECT * FROM ({rows.sql}){where}", number.sql), rows.parameters)
+    return _grouped(question, shifted, ["count(*)"], ["shift", "kept"], DUCKDB, chosen, most)
 
 
 def top_keys(question: Question, rows: Asked, words: Words, most: int) -> Asked:
@@ -105,7 +104,7 @@ def _grouped(
     most: int | None,
 ) -> Asked:
     """Grouped by the keys as they are, which is quick; what is made of keys is made of the groups."""
-    time = "0" if question.width is None else f"created_at {words.divide} {question.width}"
+    time = _time(question, words)
     named = [f"{column} AS n{place}" for place, column in enumerate(columns)]
     places = ", ".join(str(place) for place in range(1, 3 + len(more)))
     inner = f"SELECT {', '.join([f'{_key(question)} AS k', f'{time} AS t', *more, *named])} FROM ({rows.sql}) GROUP BY {places}"
@@ -118,6 +117,10 @@ def _grouped(
     if chosen is not None:
         sql += f" GROUP BY {', '.join(str(place) for place in range(1, len(parts) + 1))}"
     return Asked(sql + (f" LIMIT {most}" if most is not None else ""), [*given, *rows.parameters])
+
+
+def _time(question: Question, words: Words) -> str:
+    return "0" if question.width is None else f"created_at {words.divide} {question.width}"
 
 
 def _key(question: Question) -> str:

@@ -59,7 +59,7 @@ def stats(
     ] = None,
 ) -> Response:
     """Calls, errors, tokens, cost and percentiles of time, in groups and over time, of events in the store and the archive
-    together. Percentiles are at most 1 % off. A model's answer counts when it came."""
+    together. Percentiles are at most 0.8 % off. A model's answer counts when it came."""
     now = now_of(request)
     question = make_question(
         of=of,

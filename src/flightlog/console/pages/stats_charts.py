@@ -41,6 +41,7 @@ class StatsChart:
     caption: Annotated[str, "What it shows."]
     shape: Annotated[str, "How it is drawn: bars, stacked or lines."]
     unit: Annotated[str, "What the numbers are: count, usd or ns."]
+    seconds: Annotated[int, "How long a bucket is."]
     lines: Annotated[list[str], "What the lines are called."]
     moments: Annotated[list[StatsMoment], "The buckets, oldest first."]
     words: Annotated[str, "The whole in a sentence."]
@@ -144,7 +145,7 @@ def _chart(
         )
         for place, at in enumerate(found.times)
     ]
-    return StatsChart(unit=unit, moments=moments, **more)
+    return StatsChart(unit=unit, seconds=width // NS_PER_SECOND, moments=moments, **more)
 
 
 def _point(unit: str, value: Any, behind: str | None) -> StatsPoint:

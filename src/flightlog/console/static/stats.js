@@ -15,7 +15,7 @@ function read(section) {
   const amount = (cell) => (cell.dataset.amount === "" ? null : Number(cell.dataset.amount));
   return {
     section, names, rows, shape: section.dataset.shape, unit: section.dataset.unit,
-    times: rows.map((row) => Number(row.dataset.at)),
+    times: rows.map((row) => Number(row.dataset.at)), width: Number(section.dataset.width),
     amounts: names.map((_, line) => cells.map((row) => amount(row[line]))),
     links: names.map((_, line) => cells.map((row) => row[line].querySelector("a")?.href ?? null)),
   };
@@ -34,6 +34,12 @@ function duration(ns) {
 
 const WORDS = { count: short, usd: money, ns: duration };
 const said = (chart, value) => (value === null || value === undefined ? "–" : WORDS[chart.unit](value));
+
+/** The day, or the hour inside of one, of UTC. */
+function time(at) {
+  const moment = new Date(at * 1000), inDay = at % 86_400 !== 0;
+  return moment.toLocaleString("en-GB", { timeZone: "UTC", ...(inDay ? { hour: "2-digit", minute: "2-digit" } : { day: "numeric", month: "short" }) });
+}
 
 // ── drawing ────────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -56,8 +62,12 @@ function options(chart, width) {
   const made = {
     width, height: HEIGHT, tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "UTC"),
     cursor: { drag: { x: false, y: false }, focus: { prox: 16 }, points: { show: !isStack } },
-    scales: { y: { range: (plot, low, high) => [0, high > 0 ? high * 1.05 : 1] } },
-    axes: [axis, { ...axis, size: 58, values: (plot, ticks) => ticks.map((tick) => said(chart, tick)) }],
+    scales: {
+      x: { range: () => [chart.times[0], chart.times.at(-1) + chart.width * (isStack ? 1 : 0.05)] },
+      // Tools differ by powers of ten.
+      y: chart.unit === "ns" ? { distr: 3 } : { range: (plot, low, high) => [0, high > 0 ? high * 1.05 : 1] },
+    },
+    axes: [{ ...axis, values: (plot, ticks) => ticks.map(time) }, { ...axis, size: 58, values: (plot, ticks) => ticks.map((tick) => (tick === null ? "" : said(chart, tick))) }],
     series: [
       { label: "UTC", value: (plot, value, series, place) => (place === null || place === undefined ? "–" : chart.rows[place].querySelector("th").textContent) },
       ...order.map((line) => ({
