@@ -21,10 +21,16 @@ DOCS = Path(__file__).parents[2] / "docs" / "reference" / "cli.md"
 def commands() -> dict[str, Any]:
     """Every verb by its whole name, `run list` too."""
     found: dict[str, Any] = {}
-    for verb in VERBS:
-        command = load(verb)
+
+    def take(verb: str, command: Any) -> None:
         inner = getattr(command, "commands", None)
-        found.update({f"{verb} {name}": it for name, it in inner.items()} if inner else {verb: command})
+        if not inner:
+            found[verb] = command
+        for name, it in (inner or {}).items():
+            take(f"{verb} {name}", it)
+
+    for verb in VERBS:
+        take(verb, load(verb))
     return found
 
 
@@ -71,6 +77,13 @@ def test_the_verbs_are_these() -> None:
         "remap",
         "report",
         "restore",
+        "retention hold add",
+        "retention hold list",
+        "retention hold release",
+        "retention plan",
+        "retention receipts",
+        "retention rules",
+        "retention run",
         "run compare",
         "run list",
         "run show",
@@ -79,6 +92,7 @@ def test_the_verbs_are_these() -> None:
         "seal rotate",
         "seal status",
         "seal witness",
+        "stats",
         "tail",
         "up",
         "verify",

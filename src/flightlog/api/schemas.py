@@ -26,11 +26,21 @@ from flightlog.api.shapes_generations import (
 from flightlog.api.shapes_otlp import UnmappedListShape
 from flightlog.api.shapes_rollup import RollupShape
 from flightlog.api.shapes_seal import SealStateShape, VerifiedShape, VerifyGiven
-from flightlog.api.shapes_stats import StatsShape
 from flightlog.api.shapes_sql import SqlAnswerShape, SqlGiven, SqlViewsShape
+from flightlog.api.shapes_stats import StatsShape
 from flightlog.api.shapes_views import ViewGiven, ViewShape, ViewsShape
 from flightlog.api.sse import MEDIA_TYPE as SSE_TYPE
 from flightlog.events import wire
+from flightlog.filters.holds import HoldGiven
+from flightlog.retention.told import (
+    DoneShape,
+    HoldShape,
+    HoldsShape,
+    PlanShape,
+    ReceiptsShape,
+    ReleaseGiven,
+    RulesShape,
+)
 
 REF = "#/components/schemas/{name}"
 
@@ -157,6 +167,14 @@ def make_openapi(app: FastAPI) -> dict[str, Any]:
         license_info=app.license_info,
     )
     shapes = [
+        HoldGiven,
+        ReleaseGiven,
+        HoldShape,
+        HoldsShape,
+        RulesShape,
+        PlanShape,
+        DoneShape,
+        ReceiptsShape,
         SealStateShape,
         VerifyGiven,
         VerifiedShape,

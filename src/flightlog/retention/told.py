@@ -103,6 +103,12 @@ class HoldsShape(msgspec.Struct, kw_only=True):
     holds: list[HoldShape]
 
 
+class ReleaseGiven(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Why a hold ends; it is kept in the audit trail."""
+
+    reason: str
+
+
 class ReceiptShape(msgspec.Struct, kw_only=True):
     """What was removed at once: the event that says so, and its details."""
 

@@ -27,6 +27,7 @@ from flightlog.retention.told import (
     HoldsShape,
     PlanShape,
     ReceiptsShape,
+    ReleaseGiven,
     RulesShape,
     done_shape,
     hold_shape,
@@ -44,12 +45,6 @@ router = APIRouter(prefix="/api/retention", tags=["retention"])
 
 _HELD = answers(HoldShape, 400, 403, 413, 415, 503)
 _HELD[CREATED] = {**_HELD.pop(200), "description": "It is held"}
-
-
-class ReleaseGiven(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Why the hold ends; it is kept in the audit trail."""
-
-    reason: str
 
 
 def _need(here: Services) -> Janitor:
