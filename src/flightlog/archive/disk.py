@@ -27,19 +27,20 @@ class Room(NamedTuple):
 
 
 class Reserve:
-    """A file of zeros that takes its place on the disk for as long as nobody needs it more."""
+    """A file that takes its place on the disk for as long as nobody needs it more."""
 
     def __init__(self, folder: Path, size: int) -> None:
         self.path = folder / RESERVE_FILE
         self._folder = folder
         self._size = size
+        self._released = False
 
     @property
     def state(self) -> str:
-        """held, released, or none where none is wanted."""
-        if not self._size:
-            return "none"
-        return "held" if self.path.exists() else "released"
+        """held, released, or none where none is wanted or was ever made."""
+        if self.path.exists():
+            return "held"
+        return "released" if self._released else "none"
 
     def release(self) -> bool:
         """Give its bytes to the disk; False where there was nothing to give."""
@@ -47,6 +48,7 @@ class Reserve:
             self.path.unlink()
         except OSError:
             return False
+        self._released = True
         return True
 
     def keep(self) -> bool:

@@ -153,7 +153,9 @@ class ArchiveKeeper:
             archiver.place.store.scrub()  # what was let go of is the disk's only once the log is folded in
         merged = not room.lack and not self._stop.is_set() and self._merge(archiver)
         self._sweep(archiver)
-        if not room.is_full:
+        # Where the data is no more than the reserve, there is not that much room to be made.
+        is_worth_it = room.data_bytes >= self._settings.reserve_bytes or self._reserve.state == "released"
+        if not room.is_full and is_worth_it:
             self._reserve.keep()
         return bool(passed.events or dropped or merged)
 
