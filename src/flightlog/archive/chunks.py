@@ -24,6 +24,7 @@ from flightlog.errors import ArchiveFileBroken, ArchiveFileMissing
 
 T = TypeVar("T")
 
+FOOTERS_BYTES_MAX = 16 * 1024 * 1024  # of those that are kept
 FOOTER_BYTES = 64 * 1024  # fetched at once; most footers are smaller
 GAP_BYTES_MAX = 256 * 1024  # fetched for nothing sooner than asked for once more
 RANGES_AT_ONCE = 8
@@ -108,7 +109,7 @@ class Chunks:
 
     def __init__(self, cache: ArchiveCache, *, bytes_max: int) -> None:
         self._objects = objects = cache.objects
-        self._footers: Kept[Any] = Kept(bytes_max // 4)
+        self._footers: Kept[Any] = Kept(FOOTERS_BYTES_MAX)
         self._kept: Kept[pyarrow.Array] = Kept(bytes_max)
         self._cache = cache if objects.folder is None else None
         self._pool: ThreadPoolExecutor | None = None
