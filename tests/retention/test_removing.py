@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +18,10 @@ from flightlog.journal import index
 from flightlog.journal.filter import EventFilter
 from flightlog.journal.read import read_events
 from flightlog.journal.removed import digest_of, pack
+from flightlog.retention.holds import place as place_hold
 from flightlog.seal.verify_part import verify_run
 from flightlog.wiring import SEAL_FOLDER, seal_keys
+from tests.cli.terminal import flightlog
 from tests.retention.flight import Flight
 
 
@@ -251,3 +258,80 @@ def test_a_sealed_event_that_is_turned_into_a_claim_is_found(flight: Flight) -> 
         ("changed_payload", audit),
         ("deleted_row", audit),
     }
+
+
+def test_a_bundle_of_a_run_says_what_went_and_proves_that_it_was_there(tmp_path: Path) -> None:
+    flight = Flight(tmp_path / "flight", rules='[[rule]]\ntype = "note"\nkeep = "1d"\n')
+    flight.run("r", notes=4)
+    flight.run("other", notes=2)
+    flight.days(2)
+    flight.clean()
+    flight.close()
+    out = tmp_path / "r.zip"
+    said = flightlog("export", "evidence", "r", "--dir", flight.folder, "--out", out)
+    assert said.code == 0, said.err
+    place = tmp_path / "bundle"
+    with zipfile.ZipFile(out) as bundle:
+        bundle.extractall(place)
+    lines = [json.loads(line) for line in (place / "events.jsonl").read_text().splitlines()]
+    assert [line["type"] for line in lines] == ["run_started", "run_finished", "audit"]
+    assert lines[-1]["name"] == "retention.remove"
+    assert [json.loads(line)["id"] for line in (place / "removed.jsonl").read_text().splitlines()] == [2, 3, 4, 5]
+    assert "4 events of the run went by the rules of retention" in (place / "report.md").read_text()
+    held = subprocess.run([sys.executable, place / "verify.py"], capture_output=True, text=True, check=False)
+    assert (held.returncode, "removed:    4 more were there" in held.stdout) == (0, True), held.stdout
+    gone = (place / "removed.jsonl").read_text()
+    (place / "removed.jsonl").write_text(gone.replace('\\"note\\"', '\\"nota\\"'))
+    manifest = json.loads((place / "manifest.json").read_text())
+    digest = hashlib.sha256((place / "removed.jsonl").read_bytes()).hexdigest()
+    (place / "manifest.json").write_text(
+        json.dumps(manifest | {"files": {**manifest["files"], "removed.jsonl": digest}})
+    )
+    held = subprocess.run([sys.executable, place / "verify.py"], capture_output=True, text=True, check=False)
+    assert (held.returncode, "do not lead to the root" in held.stdout) == (1, True), held.stdout
+
+
+# ── a soft cap ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_run_that_is_too_long_is_warned_of_once_and_loses_its_oldest_debug_then_info_events(tmp_path: Path) -> None:
+    flight = Flight(tmp_path / "flight", Settings(run_events_max=12))
+    (first,) = flight.record(flight.event("run_started", run_id="r"))
+    warned = flight.record(flight.event(run_id="r", level="warn"))
+    debug = flight.record(*(flight.event(run_id="r", level="debug") for _ in range(5)))
+    info = flight.record(*(flight.event(run_id="r") for _ in range(8)))
+    short = flight.run("short", notes=3)
+    flight.seal()
+    plan = flight.plan()
+    assert (plan.tally.events, plan.capped, list(plan.tally.rules)) == (3, ["r"], ["run_events_max"])
+    assert flight.clean().events == 3  # the run is not over, and all of it is young
+    assert flight.ids() == sorted([first, *warned, *debug[3:], *info, *short])
+    (told,) = read_events(flight.keeper.store, EventFilter(run_id="r", types=("degraded",))).events
+    assert (told.name, told.level) == ("run_events_max", "warn")
+    assert flight.clean().events == 1  # what was said of it is an event of the run too
+    assert flight.clean().events == 0
+    flight.record(*(flight.event(run_id="r") for _ in range(3)))
+    assert flight.clean().events == 3
+    assert len(read_events(flight.keeper.store, EventFilter(run_id="r", types=("degraded",))).events) == 1
+    left = {event.id for event in read_events(flight.keeper.store, EventFilter(run_id="r")).events}
+    assert (len(left), first in left, set(warned) < left, left & set(debug), info[1] in left) == (
+        12,
+        True,
+        True,
+        set(),
+        False,
+    )
+    assert flight.verify().findings == []
+    flight.close()
+
+
+def test_what_is_held_stays_whatever_the_cap_says(tmp_path: Path) -> None:
+    flight = Flight(tmp_path / "flight", Settings(run_events_max=3))
+    flight.run("r", notes=5)
+    say = flight.retention._say
+    wanted = EventFilter(run_id="r")
+    flight.keeper.store.write(
+        lambda tx: place_hold(tx, "h", wanted, {"run_id": "r"}, reason="r", actor="ann", now_ns=1, say=say)
+    )
+    assert flight.clean().events == 0
+    flight.close()

@@ -13,14 +13,16 @@ from typing import IO, Any, NamedTuple
 
 import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from sqlalchemy import select
 
 from flightlog.clock import format_ns
 from flightlog.errors import EvidenceMissing
 from flightlog.journal.erase import IDS_AT_ONCE, erasures_of
 from flightlog.journal.filter import EventFilter
 from flightlog.journal.read import head_id
+from flightlog.journal.removed import Removals, removals
 from flightlog.seal.keys import Keys
-from flightlog.seal.leaf import HEADER, REST
+from flightlog.seal.leaf import HEADER, REST, read_leaf
 from flightlog.seal.merkle import inclusion_proof, leaf_hash, tree_hash
 from flightlog.seal.note import Checkpoint, open_note
 from flightlog.seal.rows import whole_page, whole_rows
@@ -52,16 +54,23 @@ FILES = (
     ("manifest.json", "The digests of all other files."),
     ("verify.py", "The program that checks all of it. Read it: it is short."),
 )
+REMOVED_FILE = (
+    "removed.jsonl",
+    "Events that were removed by the rules of retention: what the tree still says of each.",
+)
 # What a reader has to know, each with the number that it is about.
 NOTES = (
     "Of {:,} events the payload was erased: their envelope and their place are proved, their content is gone.",
     "{:,} more events match and are not in here: they were not under a checkpoint yet.",
     "The recording was not whole all the time: {:,} events of the type degraded say when, why, and how much was lost.",
+    "{:,} events of the run went by the rules of retention: it is proved that they were there; events retention.remove say why.",
 )
 
 
 class Bundle(NamedTuple):
-    """What was put into a bundle. `unsealed` events match as well and are not under a checkpoint yet."""
+    """What was put into a bundle. `unsealed` events match as well and are not under a checkpoint yet; of `removed` ones, which
+    retention took, the leaf alone is in it.
+    """
 
     events: int
     erased: int
@@ -70,6 +79,7 @@ class Bundle(NamedTuple):
     size: int
     root: str
     origin: str
+    removed: int
 
 
 def write_bundle(
@@ -107,6 +117,8 @@ def write_bundle(
             for line in collected.lines(store, wanted, progress):
                 lines.write(line)
                 digest.update(line)
+        if collected.removed:
+            put("removed.jsonl", b"".join(collected.removed_lines()))
         if not collected.leaves:
             raise EvidenceMissing(subject=subject, reason="no event that matches is under a checkpoint yet")
         files["events.jsonl"] = digest.hexdigest()
@@ -125,18 +137,23 @@ def write_bundle(
                     _proof_file(index, inclusion_proof(subtree, index, checkpoint.size), note),
                 )
         made = Bundle(
-            events=len(collected.leaves),
+            events=collected.events,
             erased=collected.erased,
             unsealed=collected.unsealed,
             degraded=collected.types.get("degraded", 0),
             size=checkpoint.size,
             root=base64.b64encode(checkpoint.root).decode(),
             origin=checkpoint.origin,
+            removed=len(collected.removed),
         )
         more = extra or {}
         for name, (_, data) in more.items():
             put(name, data)
-        listed = (*FILES, *((name, meaning) for name, (meaning, _) in more.items()))
+        listed = (
+            *FILES,
+            *([REMOVED_FILE] if made.removed else []),
+            *((name, meaning) for name, (meaning, _) in more.items()),
+        )
         for name, text in _report(made, collected, subject, keys.trusted()[0].text, now_ns, listed):
             put(name, text)
         put("verify.py", VERIFIER.read_bytes())
@@ -147,6 +164,7 @@ def write_bundle(
             "events": made.events,
             "erased": made.erased,
             "unsealed": made.unsealed,
+            **({"removed": made.removed} if made.removed else {}),
             "hand_overs": [f"keys/{file.name}" for file in hand_overs],
             "files": files,
         }
@@ -161,6 +179,8 @@ class _Collected:
 
     def __init__(self, tiles: Tiles, size: int) -> None:
         self.leaves: dict[int, bytes] = {}
+        self.events = 0
+        self.removed: dict[int, bytes] = {}  # leaves of events that retention took, by id
         self.erased = 0
         self.unsealed = 0
         self.types: Counter[str] = Counter()
@@ -194,12 +214,46 @@ class _Collected:
         for row in _erasures(store, self._without_payload, set(self.leaves)):
             if row[0] <= self._size:
                 yield self._line(row)
+        if wanted == EventFilter(run_id=wanted.run_id) and wanted.run_id is not None:
+            yield from self._of_removed(store, wanted.run_id)
+
+    def removed_lines(self) -> Iterator[bytes]:
+        """The lines of removed.jsonl: what the tree still says of events that are gone."""
+        for row_id, leaf in sorted(self.removed.items()):
+            yield _encode({"id": row_id, "leaf": leaf.decode()}) + b"\n"
+
+    def _of_removed(self, store: Store, run_id: str) -> Iterator[bytes]:
+        """The lines of the events that say what retention took of this run; the leaves of what it took go into `removed`."""
+        with store.read() as connection:
+            spans = connection.execute(select(removals.c.first_id, removals.c.last_id)).all()
+        numbers = {
+            number
+            for first, last in spans
+            for number in range((first - 1) // TILE_WIDTH, (min(last, self._size) - 1) // TILE_WIDTH + 1)
+        }
+        needle = _encode(run_id)
+        gone: dict[int, bytes] = {}
+        for number in sorted(numbers):
+            entries = self._tiles.entries(number, width_of(0, number, self._size))
+            for index, entry in enumerate(entries, number * TILE_WIDTH):
+                if needle in entry and index not in self.leaves and read_leaf(entry).run_id == run_id:
+                    gone[index + 1] = entry
+        with store.read() as connection:
+            claimed = Removals().by_removal(connection, gone)
+            said = [row for row in whole_rows(connection, sorted(claimed)) if row[0] <= self._size]
+        for row in said:
+            for row_id in claimed[row[0]]:
+                self.removed[row_id] = gone[row_id]
+                self.leaves[row_id - 1] = leaf_hash(gone[row_id])
+            if row[0] - 1 not in self.leaves:
+                yield self._line(row)
 
     def _line(self, row: Sequence[Any]) -> bytes:
         index = row[0] - 1
         leaf = self._leaf(index)
         payload, salt = row[-2], row[-1]
         self.leaves[index] = leaf_hash(leaf)
+        self.events += 1
         if payload is None:
             self.erased += 1
             self._without_payload.append(row[0])
@@ -273,7 +327,9 @@ def _report(
         "key": key,
         "types": sorted(collected.types.items()),
         "files": files,
-        "notes": [text.format(number) for number, text in zip(made[1:4], NOTES, strict=True) if number],
+        "notes": [
+            text.format(number) for number, text in zip((*made[1:4], made.removed), NOTES, strict=True) if number
+        ],
     }
     for name in ("report.md", "report.html"):
         yield name, _templates.get_template(f"{name}.j2").render(facts).encode()

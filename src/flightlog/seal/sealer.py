@@ -123,7 +123,9 @@ class Sealer:
         text = Checkpoint(self._keys.origin, size, self._edge.root()).text
         signers = self._keys.signing(self._clock.now_ns())
         if not signers:  # as in a folder that was restored without its private keys
-            raise NoteInvalid(reason=f"there is no private key in {self._keys.folder / 'keys'} to sign with; put it back")
+            raise NoteInvalid(
+                reason=f"there is no private key in {self._keys.folder / 'keys'} to sign with; put it back"
+            )
         note = sign(text, signers)
         write_whole(self.folder / CHECKPOINT, note.encode())
         self.sealed = self.sealed._replace(signed=size)

@@ -216,6 +216,19 @@ def checkpoint_text(believed: List[Key]) -> str:
     raise Wrong(f"the checkpoint: {trouble}")
 
 
+def add_removed(leaves: dict[int, bytes], expected: int) -> int:
+    """Add the leaves of events that retention removed, of which nothing else is left; how many there are."""
+    removed = [json.loads(line) for line in read("removed.jsonl").split("\n") if line] if expected else []
+    if len(removed) != expected:
+        raise Wrong("removed.jsonl has not as many lines as it had")
+    for gone in removed:
+        said = json.loads(gone["leaf"])
+        if said[0] != "flightlog-leaf/1" or said[1] != gone["id"] or gone["id"] - 1 in leaves:
+            raise Wrong(f"removed event {gone['id']}: its leaf is of another event")
+        leaves[gone["id"] - 1] = leaf_hash(gone["leaf"].encode())
+    return len(removed)
+
+
 def check(trusted: str | None) -> Iterator[str]:
     """Everything; gives lines to print. Raises Wrong."""
     manifest = json.loads(read("manifest.json"))
@@ -239,6 +252,7 @@ def check(trusted: str | None) -> Iterator[str]:
             erased += payload == "erased"
     if len(leaves) != manifest["events"]:
         raise Wrong(f"there are {len(leaves)} events, and there were {manifest['events']}")
+    removed = add_removed(leaves, manifest.get("removed", 0))
     proof = json.loads(read("proof.json"))
     if leaves:
         if max(leaves) >= int(size) or proof["size"] != int(size):
@@ -247,7 +261,9 @@ def check(trusted: str | None) -> Iterator[str]:
             raise Wrong("the events do not lead to the root that was signed")
     yield f"log:        {origin}"
     yield f"checkpoint: {size} events, root {root}"
-    yield f"events:     {len(leaves)}, all as they were sealed ({erased} of them without payload: erased)"
+    yield f"events:     {manifest['events']}, all as they were sealed ({erased} of them without payload: erased)"
+    if removed:
+        yield f"removed:    {removed} more were there and went by the rules of retention; their leaves are proved"
     yield "key:        " + (
         "the one that you gave" if trusted else "the one in this bundle; compare it with one you kept"
     )
