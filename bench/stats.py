@@ -116,12 +116,13 @@ def tables(count: int, days: int, chunk: int) -> Iterator[tuple[int, pa.Table]]:
             return pa.DictionaryArray.from_arrays(indices, pa.array(words)).cast(pa.string())
 
         every = np.ones(n, dtype=bool)
+        runs = [f"run-{one:012x}" for one in range(first // 40, (first + n) // 40 + 1)]
         columns: dict[str, Any] = {
             "id": pa.array(ids),
             "event_id": pa.array([f"{number:032x}" for number in ids]),
             "type": word(types, TYPES, every),
             "created_at": pa.array(END - days * DAY + ids * step - 1),
-            "run_id": word(ids // 40 - first // 40, [f"run-{one:012x}" for one in range(first // 40, (first + n) // 40 + 1)], every),
+            "run_id": word(ids // 40 - first // 40, runs, every),
             "project": word(ids // 40 % 2, ["default", "shop"], every),
             "name": word(named, MODELS + TOOLS, named >= 0),
             "level": word(np.zeros(n), ["info"], every),
@@ -271,7 +272,8 @@ def measure(temp: Path, given: argparse.Namespace) -> None:
         [
             f"bar: {ASK_SECONDS_MAX * 1e3:.0f} ms for the first two at 10,000,000 archived and 100,000 hot",
             f"the last day with 10x the history: {late / early:.2f}x ({early * 1e3:.0f} -> {late * 1e3:.0f} ms; bar {GROWTH_MAX}x)",
-            f"most memory: {reader:.0f} MB in the process that reads files (bar {RSS_MB_MAX}); this one, bench and all, {server:.0f} MB",
+            f"most memory: {reader:.0f} MB in the process that reads files (bar {RSS_MB_MAX});"
+            f" this one, bench and all, {server:.0f} MB",
             f"archive {sizes / 1e6:,.0f} MB; the plain table {(temp / 'peer.db').stat().st_size / 1e6:,.0f} MB",
         ],
     )

@@ -13,7 +13,13 @@ import time
 from typing import Any, Protocol
 
 from flightlog.analytics.sql import Asked
-from flightlog.errors import ArchiveExtraMissing, ArchiveFileBroken, ArchiveFileMissing, StatsTooMuch
+from flightlog.errors import (
+    ArchiveExtraMissing,
+    ArchiveFileBroken,
+    ArchiveFileMissing,
+    ArchiveUnavailable,
+    StatsTooMuch,
+)
 
 SECONDS_MAX = 20.0
 MIB = 1024 * 1024
@@ -60,7 +66,9 @@ class Child:
     def ask(self, asked: Asked) -> list[list[Any]]:
         check_extra()
         line = json.dumps({"sql": asked.sql, "parameters": asked.parameters}).encode() + b"\n"
-        with self._lock:
+        if not self._lock.acquire(timeout=self._seconds_max):
+            raise ArchiveUnavailable(place="this store", reason="others are asking")
+        try:
             for attempt in range(2):
                 process = self._running()
                 try:
@@ -70,6 +78,8 @@ class Child:
                     self._stop()
                     if attempt:
                         raise StatsTooMuch(limit="the process that reads the archive has memory for") from None
+        finally:
+            self._lock.release()
         raise AssertionError("unreachable")
 
     def close(self) -> None:

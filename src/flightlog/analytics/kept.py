@@ -14,7 +14,7 @@ from flightlog.analytics.engine import Engine
 from flightlog.analytics.sql import Asked
 from flightlog.archive.manifest import ArchivedFile
 
-ROWS_KEPT_MAX = 100_000  # in all answers together
+ROWS_KEPT_MAX = 60_000  # in all answers together, some 15 MB
 
 Hold = Callable[[Sequence[ArchivedFile]], AbstractContextManager[Sequence[Path]]]
 Row = Sequence[Any]
@@ -58,7 +58,7 @@ class Kept:
             self._rows = 0
 
     def _keep(self, key: tuple[Any, ...], found: list[Any]) -> None:
-        if len(found) > self._rows_max // 4:
+        if len(found) > self._rows_max // 2:
             return
         with self._lock:
             self._rows += len(found) + 1 - (len(self._held[key]) + 1 if key in self._held else 0)

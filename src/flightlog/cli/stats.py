@@ -55,7 +55,7 @@ def stats(
     top: Annotated[int | None, typer.Option("--top", metavar="N", help="So many groups. Default: 10.")] = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Count calls, errors, tokens, cost and time, of the last seven days if nothing else is said."""
+    """Count calls, errors, tokens, cost and time."""
     first, last = moment("since", since), moment("until", until)
     asked: Asked = {
         "of": of, "measure": list(options.words(measure)), "by": by or _FIRST.get(of), "project": project, "q": where,
@@ -185,7 +185,7 @@ def _spark(values: list[int]) -> str:
     >>> _spark([0, 1, 4, 8])
     ' ▁▄█'
     """
-    wide = -(-len(values) // SPARK_CHARS_MAX)
+    wide = max(1, -(-len(values) // SPARK_CHARS_MAX))
     sums = [sum(values[at : at + wide]) for at in range(0, len(values), wide)]
     most = max(sums, default=0)
     return "".join(" " if not one else BARS[max(0, -(-one * len(BARS) // most) - 1)] for one in sums)
