@@ -68,6 +68,9 @@ class Outcome(msgspec.Struct, kw_only=True, omit_defaults=True):
 def main() -> None:
     """Wait for the question, answer it, end. The arguments say how many seconds to wait, and where to put the answer."""
     warnings.simplefilter("ignore")
+    # DuckDB draws a progress bar on standard output; what is said there is for the parent alone.
+    says = os.dup(1)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     warm()
     line = _read_line(float(sys.argv[1]))
     if line is None:
@@ -76,7 +79,7 @@ def main() -> None:
     threading.Thread(target=_end_with_parent, args=(question.seconds_max,), daemon=True).start()
     with open(int(sys.argv[2]), "wb", closefd=False) as out:
         outcome = answer(question, out)
-    os.write(1, msgspec.json.encode(outcome) + b"\n")
+    os.write(says, msgspec.json.encode(outcome) + b"\n")
     os._exit(0)
 
 
@@ -261,6 +264,7 @@ def connect(question: Question) -> Any:
     }
     connection = duckdb.connect(":memory:", config=config)
     connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")
     return connection
 
 

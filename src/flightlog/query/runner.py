@@ -100,6 +100,7 @@ class Runner:
         self._lock = threading.Lock()
         self._running: set[Child] = set()
         self._ready: Child | None = None
+        self._tidying: list[threading.Thread] = []
         self._closed = False
         self._swept = False
 
@@ -150,9 +151,11 @@ class Runner:
             self._closed = True
             atexit.unregister(self.close)
             children = [*self._running, *([self._ready] if self._ready else [])]
-            self._ready = None
+            self._ready, tidying = None, self._tidying
         for child in children:
             child.kill("the server stops")
+        for thread in tidying:
+            thread.join()
         for child in children:
             child.clean()
 
@@ -190,11 +193,18 @@ class Runner:
             return child
 
     def _give_back(self, child: Child) -> None:
+        """End it; what takes a while is done after whoever asked has got his answer."""
         child.kill("done")
+        with self._lock:
+            self._running.discard(child)
+            after = threading.Thread(target=self._tidy, args=(child,), name="flightlog-sql-tidy", daemon=True)
+            self._tidying = [thread for thread in self._tidying if thread.is_alive()] + [after]
+            after.start()
+
+    def _tidy(self, child: Child) -> None:
         child.clean()
         stale = None
         with self._lock:
-            self._running.discard(child)
             if self._reserves and not self._closed and not self._running:
                 if self._ready is not None and not self._ready.alive:
                     stale, self._ready = self._ready, None
