@@ -18,6 +18,7 @@ from flightlog.archive.cache import FOOTER, OBJECT
 from flightlog.config import Settings
 from flightlog.errors import ArchiveFileBroken, ArchiveFileMissing, EventIdConflict
 from flightlog.events.envelope import Event
+from flightlog.ids import SystemIds
 from flightlog.journal import index
 from flightlog.journal.append import Journal
 from flightlog.journal.condition import Condition
@@ -27,7 +28,10 @@ from flightlog.journal.lookup import ids_of, rows_at, rows_of_page
 from flightlog.journal.plan import Span
 from flightlog.journal.read import get_event, get_events_at, read_events
 from flightlog.journal.rows import WHOLE
+from flightlog.runs.generation_filter import ALL_GENERATIONS
+from flightlog.runs.pricing import Price, PriceList
 from flightlog.runs.project import RunProjector
+from flightlog.runs.reprice import recompute_costs
 from flightlog.store.contract import Store
 from flightlog.store.engine import open_store
 from tests.archive.reading import Archiving
@@ -288,3 +292,18 @@ def test_events_of_several_projects_and_days_come_in_the_order_of_their_ids(stor
         assert [found.event_id for found in backwards(store, EventFilter(run_id="r2"), limit)] == [
             each.event_id for each in made if each.run_id == "r2"
         ]
+
+
+def test_when_costs_are_worked_out_again_the_files_that_have_them_are_stale(store: Store, folder: Path) -> None:
+    journal = Journal(store, [RunProjector()])
+    usage = {"model": "m1", "provider": "acme", "usage": {"input_tokens": 1_000_000, "output_tokens": 10}}
+    journal.append(
+        [event(n, "llm_response" if n == 30 else "note", payload=usage if n == 30 else None) for n in range(60)]
+    )
+    archiving = Archiving(store, folder, file_events=20)
+    archiving.archive(40)
+    price = Price(price_id="mine", model="m1", provider="acme", input=5_000_000_000, output=5_000_000_000)
+    prices = PriceList([price], {"acme": frozenset({"acme"})})
+    made = recompute_costs(store, journal, prices, ALL_GENERATIONS, ids=SystemIds())
+    assert made.changed == 1
+    assert [file.stale for file in archiving.files()] == [0, 1]

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, text
 from flightlog.archive import manifest
 from flightlog.archive.cache import ArchiveCache
 from flightlog.archive.columns import KEYED
+from flightlog.archive.commit import mark_stale
 from flightlog.archive.files import require_archive_extra
 from flightlog.archive.manifest import ArchivedFile
 from flightlog.archive.objects import open_objects
@@ -23,7 +24,7 @@ from flightlog.config import Settings
 from flightlog.errors import ArchiveFileMissing
 from flightlog.journal.filter import EventFilter
 from flightlog.journal.plan import Span
-from flightlog.store.contract import Store
+from flightlog.store.contract import Store, Tx
 
 if TYPE_CHECKING:
     from flightlog.archive.finding import Finder
@@ -110,6 +111,9 @@ class ArchiveHistory:
             return found
 
         return self._answer(connection, ask) if wanted else {}
+
+    def outdate(self, tx: Tx, ids: Collection[int]) -> None:
+        mark_stale(tx, after_id=min(ids) - 1, until_id=max(ids))
 
     # ── which files ──────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from flightlog.journal.filter import EventFilter
 from flightlog.journal.plan import Span
-from flightlog.store.contract import HISTORY
+from flightlog.store.contract import HISTORY, Tx
 
 # Asked for as many rows as there are.
 ALL_ROWS = 2**31 - 1
@@ -43,6 +43,9 @@ class History(Protocol):
     def find(self, connection: Connection, event_ids: Collection[str]) -> dict[str, int]:
         """The places of those of these events that are in here."""
 
+    def outdate(self, tx: Tx, ids: Collection[int]) -> None:
+        """What other tables say of these events, and was put down beside them in here, is not the same any more."""
+
 
 class Parts(NamedTuple):
     """A span on both sides of the line; None where nothing of it is."""
@@ -61,6 +64,13 @@ def line_of(connection: Connection) -> int:
     """The last id that is in the history and not in the tables; 0 when all is in the tables."""
     history = history_of(connection)
     return 0 if history is None else history.until(connection)
+
+
+def outdate(tx: Tx, ids: Collection[int]) -> None:
+    """What other tables say of these events has changed: a history that keeps it with them has to know."""
+    history = history_of(tx.sql)
+    if history is not None and ids:
+        history.outdate(tx, ids)
 
 
 def split(span: Span, until: int) -> Parts:

@@ -11,6 +11,7 @@ from flightlog.clock import Clock
 from flightlog.events.envelope import Event
 from flightlog.ids import Ids
 from flightlog.journal.append import Journal
+from flightlog.journal.history import outdate
 from flightlog.runs.calls import INT64_MAX, NANO
 from flightlog.runs.generation_filter import GenerationFilter, conditions
 from flightlog.runs.generation_table import generations
@@ -142,6 +143,7 @@ def _piece(
     tx.sql.execute(
         _SET_COST, [{key: row[key] for key in ("key", "cost_nano_usd", "cost_source", "price_id")} for row in rows]
     )
+    outdate(tx, [row["answer_id"] for row in rows])
     runs: dict[str, int] = {}
     for row in rows:
         if row["run_id"] is not None and not row["covered"]:

@@ -12,6 +12,7 @@ from msgspec.structs import asdict, astuple
 from sqlalchemy import Connection, bindparam, select, update
 
 from flightlog.events.envelope import StoredEvent
+from flightlog.journal.history import outdate
 from flightlog.runs.calls import CALL_TYPES, INT64_MAX, Call
 from flightlog.runs.fold import MODELS_MAX
 from flightlog.runs.generation_fold import GenerationState, state_of_call
@@ -79,6 +80,7 @@ def apply_changes(tx: Tx, found: Sequence[Change]) -> set[str]:
     changed = [{"key": one.after.id, **asdict(one.after)} for one in found if one.before is not None]
     if changed:
         tx.sql.execute(_UPDATE, changed)
+    outdate(tx, [one.after.answer_id for one in found if one.after.answer_id is not None])
     by_run: dict[str, list[Change]] = {}
     for one in found:
         if one.after.run_id is not None:
