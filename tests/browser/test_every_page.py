@@ -65,6 +65,7 @@ SCREENS: dict[str, Screen] = {
     "trace": Screen("/traces/{traced}-b4", "main >> text=When does it arrive?", "trace"),
     "trace, of a recorder": Screen("/traces/{call}", "main >> text=The login fails"),
     "not mapped": Screen("/unmapped", "main >> text=acme.tier", "unmapped"),
+    "retention": Screen("/retention", "main >> text=default for audit records", "retention"),
     "not mapped, nothing": Screen("/unmapped", "main >> text=Everything was mapped", empty=True),
     "report": Screen("/api/runs/{agent}/report?format=html", "main >> text=shop/login.py", "report"),
     "report, of losses": Screen("/api/runs/{loss}/report?format=html", "main >> text=How far this can be trusted"),

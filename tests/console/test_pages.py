@@ -29,6 +29,7 @@ from flightlog.console.pages.given import Earlier, Given
 from flightlog.console.pages.panel import Neighbour, Neighbours, PanelFragment
 from flightlog.console.pages.problem import ProblemPage
 from flightlog.console.pages.reading import Card, CardEvent, Reading, ReadingFragment
+from flightlog.console.pages.retention import RetentionHold, RetentionPage, RetentionReceipt, RetentionRule
 from flightlog.console.pages.run import KindChoice, RunPage, Tab, Tile, Timeline
 from flightlog.console.pages.run_events import EventList, EventRow
 from flightlog.console.pages.runs import Part, RunsPage
@@ -70,6 +71,8 @@ PARTS += [TailRow, Facet, numbers.FacetsPanel, numbers.Facet, numbers.FacetValue
 PARTS += [compare.ComparedRun, compare.Compared, compare.StepCell, compare.StepPair, compare.Stretch, compare.RunChoice]
 PAGES += [TracesPage, TraceRows, TracePage, UnmappedPage]
 PARTS += [UnmappedRow, UnmappedScope]
+PAGES += [RetentionPage]
+PARTS += [RetentionHold, RetentionReceipt, RetentionRule]
 PARTS += [TraceRow, TraceLink, ToolTurn, Given, Earlier, StripRow]
 PAGES += [AuditListPage, AuditRows, TrustFragment]
 PARTS += [Count, CapabilityRow, Matrix, Choice, AuditRow, Trust]

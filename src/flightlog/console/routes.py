@@ -17,6 +17,7 @@ from flightlog.console.pages import (
     lines,
     panel,
     reading,
+    retention,
     run,
     runs,
     sql,
@@ -100,6 +101,12 @@ def stats_(request: Request) -> Response:
     services, params = _asked(request, stats.PARAMETERS)
     page = stats.stats_page(services, params, str(request.base_url).rstrip("/"), request.app.state.stats)
     return _shown(request, page, 400 if page.query_error else 200)
+
+
+@router.get("/retention")
+def retention_(request: Request) -> Response:
+    services, _ = _asked(request, retention.PARAMETERS)
+    return _shown(request, retention.retention_page(services))
 
 
 @router.get("/unmapped")

@@ -4,7 +4,7 @@ import { key, listKeys } from "./keys.js";
 
 const ASK_MS = 120, RECENT_MAX = 8, FOUND_MAX = 8;
 const RECENT = "flightlog.recent";
-const PLACES = [["Runs", "/"], ["Traces", "/traces"], ["Events", "/events"], ["Audit", "/audit"], ["Analytics", "/stats"], ["SQL", "/sql"], ["Compare two runs", "/compare"], ["Attributes that were not mapped", "/unmapped"], ["Event types, as JSON", "/api/catalogue"], ["Health, as JSON", "/api/health"]];
+const PLACES = [["Runs", "/"], ["Traces", "/traces"], ["Events", "/events"], ["Audit", "/audit"], ["Analytics", "/stats"], ["SQL", "/sql"], ["Compare two runs", "/compare"], ["Attributes that were not mapped", "/unmapped"], ["Retention and legal holds", "/retention"], ["Event types, as JSON", "/api/catalogue"], ["Health, as JSON", "/api/health"]];
 const actions = [];
 let dialog = null, input = null, list = null, items = [], active = 0, timer = null, asking = null;
 
