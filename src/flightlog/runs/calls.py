@@ -11,7 +11,7 @@ from flightlog.events.envelope import StoredEvent
 from flightlog.events.spans import usual_name
 
 CALL_TYPES = frozenset({"llm_request", "llm_response"})
-PREVIEW_CHARS_MAX = 120
+PREVIEW_CHARS_MAX = 96
 NANO = 1_000_000_000
 INT64_MAX = 2**63 - 1
 _TEXT_CHARS_MAX = 256  # of names that a row takes out of a payload

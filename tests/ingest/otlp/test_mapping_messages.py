@@ -347,3 +347,21 @@ def test_a_question_that_is_a_message_already_is_no_input_too() -> None:
 
 def _json(value: Any) -> str:
     return json.dumps(value)
+
+
+def test_finish_reasons_of_the_history_are_in_the_same_words_too() -> None:
+    called = {"type": "tool_call", "id": "c1", "name": "add", "arguments": {"a": 1}}
+    thought = {"type": "thinking", "content": "hm"}
+    for parts in ([called], [called, thought]):
+        history = [{"role": "assistant", "parts": parts, "finish_reason": "tool_call"}]
+        payload = mapped({"gen_ai.operation.name": "chat", "gen_ai.input.messages": json.dumps(history)})
+        assert payload["request"]["messages"][0]["finish_reason"] == "tool_calls"
+
+
+def test_the_name_of_a_log_record_may_be_an_attribute() -> None:
+    by_field = logged("gen_ai.user.message", {"content": "Hi"}, attributes={"gen_ai.system": "openai"})
+    as_attribute = logged(
+        "", {"content": "Hi"}, attributes={"gen_ai.system": "openai", "event.name": "gen_ai.user.message"}
+    )
+    assert by_field == as_attribute
+    assert by_field["request"] == {"messages": [{"role": "user", "content": "Hi"}]}

@@ -161,3 +161,13 @@ def test_the_most_frequent_come_first_and_the_rest_is_told(store: Store) -> None
     for limit in (0, 1_001):
         with pytest.raises(LimitInvalid):
             list_unmapped(store, limit=limit)
+
+
+def test_what_is_read_but_has_no_other_place_is_no_riddle(store: Store) -> None:
+    journal_of(store).append(
+        [
+            said(1, AGENT, gen_ai__provider__name="openai", gen_ai__usage__input_tokens=5, acme__mood="good"),
+            said(2, AGENT, gen_ai__usage__input_tokens="many"),  # this can't be read
+        ]
+    )
+    assert counted(store) == {("acme.agent@2.0", "acme.mood"): 1, ("acme.agent@2.0", "gen_ai.usage.input_tokens"): 1}

@@ -23,6 +23,7 @@ from flightlog.ingest.otlp.mapping.moments import DETAILS, Moments
 from flightlog.ingest.otlp.mapping.shapes import answered_of, asked_of, model_call, other_span, tool_result, type_of
 from flightlog.ingest.otlp.model import KINDS, STATUS_ERROR, STATUS_UNSET, Origin, Scope, Span, SpanEvent
 from flightlog.ingest.otlp.sources import Source, Sources, digest_in, say_in_full
+from flightlog.ingest.otlp.unmapped import not_understood
 from flightlog.store.contract import Store
 
 Payload = dict[str, Any]
@@ -85,7 +86,7 @@ def read_again(event: StoredEvent, look: Look, version: int = MAPPING_VERSION) -
         otlp = say_in_full(event, payload, look(digest))
     named = otlp.get("scope")
     scope = named if type(named) is str else ""
-    plain = Reading(scope, tuple(attributes))
+    plain = Reading(scope, not_understood(attributes))
     mapping = otlp.get("mapping")
     if type(mapping) is not int or mapping >= version or not (attributes or otlp.get("events")):
         return plain
@@ -154,11 +155,11 @@ def _span(event: StoredEvent, payload: Payload, otlp: Payload, attributes: Paylo
         and not feedback
         and all(payload.get(key) == shaped[key] for key in shaped)
     ):
-        return Reading(scope, tuple(rest))
+        return Reading(scope, not_understood(rest))
     data, _ = encoded(made, careful=True)
     return Reading(
         scope,
-        tuple(rest),
+        not_understood(rest),
         understood,
         msgspec.structs.replace(event, type=kind, name=name, payload=data),
         feedback,
@@ -232,4 +233,4 @@ def _details(attributes: Payload, scope: str) -> Reading:
     asked_of(draft)
     answered_of(draft)
     rest = draft.leave()
-    return Reading(scope, tuple(rest), tuple(key for key in attributes if key not in rest))
+    return Reading(scope, not_understood(rest), tuple(key for key in attributes if key not in rest))

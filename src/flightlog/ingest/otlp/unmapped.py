@@ -6,7 +6,7 @@ Nothing is lost by it, the event has them; the list says what a mapping might le
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,6 +15,7 @@ from sqlalchemy import bindparam, case, func, select, update
 from flightlog.config import Settings
 from flightlog.errors import LimitInvalid
 from flightlog.events.envelope import StoredEvent
+from flightlog.ingest.otlp.mapping.draft import reader_of
 from flightlog.ingest.otlp.sources import Sources
 from flightlog.ingest.otlp.unmapped_table import unmapped_attributes
 from flightlog.store.contract import Store, Tx
@@ -179,8 +180,25 @@ def leftover(event: StoredEvent) -> tuple[str, str, Iterable[str]] | None:
         payload = _read(data)
     if payload is None or payload.otlp is None or not payload.attributes:
         return None
+    keys = not_understood(payload.attributes)
     otlp = payload.otlp
-    return otlp.scope, otlp.resource if otlp.mapping is None else "", payload.attributes
+    return (otlp.scope, otlp.resource if otlp.mapping is None else "", keys) if keys else None
+
+
+def not_understood(attributes: Mapping[str, Any]) -> tuple[str, ...]:
+    """Those of an event's attributes that no mapping reads. What is read but has no other place in an event of its type, such as
+    the provider of a chain, is under its own name too."""
+    return tuple(key for key, value in attributes.items() if not _is_read(key, value))
+
+
+def _is_read(key: str, value: Any) -> bool:
+    reader = reader_of(key)
+    if reader is None:
+        return False
+    try:
+        return reader(_decode_any(value) if type(value) is msgspec.Raw else value) is not None
+    except (msgspec.MsgspecError, RecursionError, ValueError):
+        return False
 
 
 def _read(data: bytes) -> _Payload | None:
@@ -251,4 +269,5 @@ def _update() -> Any:
 
 _UPDATE = _update()
 _decode = msgspec.json.Decoder(_Payload).decode
+_decode_any = msgspec.json.Decoder().decode
 _plain: dict[str, str] = {}

@@ -147,6 +147,12 @@ class Draft:
                 self.put(family.field, got, source)
 
 
+def reader_of(key: str) -> Reader | None:
+    """The reader of an attribute that a dialect knows by its whole name."""
+    entry = _keys.get(key)
+    return None if entry is None else entry[1]
+
+
 def _spell(key: str) -> tuple[str, Path]:
     """The prefix that an attribute has, and the steps after it."""
     prefix = next(prefix for prefix in _prefixes if key.startswith(prefix))

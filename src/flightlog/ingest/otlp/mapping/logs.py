@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from flightlog.events.envelope import FIELD_CHARS_MAX, Event
 from flightlog.ingest.otlp.mapping.draft import Draft
 from flightlog.ingest.otlp.mapping.judged import feedback_of, judgement_of
@@ -23,6 +25,10 @@ def map_log(record: LogRecord, scope: Scope, origin: Origin, ordinal: int = 0) -
 
     An evaluation of a span is a `feedback` event, every other record a `log`.
     """
+    if not record.event_name and type(named := record.attributes.get("event.name")) is str:
+        # Where SDKs put it before records had a field for it.
+        rest = {key: value for key, value in record.attributes.items() if key != "event.name"}
+        record = msgspec.structs.replace(record, event_name=named, attributes=rest)
     if OWN_KEY in record.attributes and (own := own_event(record.attributes)) is not None:
         return [own]
     try:

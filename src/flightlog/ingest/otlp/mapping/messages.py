@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from flightlog.ingest.otlp.mapping.values import loose
+from flightlog.ingest.otlp.mapping.values import finish_reason, loose
 
 Message = dict[str, Any]
 _encode = msgspec.json.Encoder().encode
@@ -88,11 +88,14 @@ def message_of(raw: dict[str, Any], role: str = "user") -> list[Message]:
 
 def _besides(raw: dict[str, Any]) -> Message:
     """What a message holds beside what is said in it."""
-    return {
+    rest = {
         key: value
         for key, value in raw.items()
         if key not in _SPOKEN and value is not None and value != [] and value != ""
     }
+    if "finish_reason" in rest:
+        rest["finish_reason"] = finish_reason(rest["finish_reason"]) or rest["finish_reason"]
+    return rest
 
 
 def system_of(value: Any) -> Message | None:
@@ -211,7 +214,7 @@ def _simple(raw: Any) -> Message | None:  # noqa: C901  half the time of a walk 
     elif len(message) == 1:
         return None
     if len(raw) == 3 and raw.get("finish_reason"):
-        message["finish_reason"] = raw["finish_reason"]
+        message["finish_reason"] = finish_reason(raw["finish_reason"]) or raw["finish_reason"]
     elif len(raw) != 2:
         return None
     return message
