@@ -95,12 +95,13 @@ def free_bytes(folder: Path) -> int:
 
 def data_bytes(folder: Path) -> int:
     """The bytes of the database, the spool and what else lies in the folder, without archive files."""
-    return sum(_sizes(folder, depth=1)) + sum(
-        size for name in ("spool", "cache") for size in _sizes(folder / name, depth=3)
+    return sum(size_of(folder, depth=1)) + sum(
+        size for name in ("spool", "cache") for size in size_of(folder / name, depth=3)
     )
 
 
-def _sizes(folder: Path, depth: int) -> Iterator[int]:
+def size_of(folder: Path, depth: int = 3) -> Iterator[int]:
+    """The sizes of the files in a folder and in those below it."""
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -108,7 +109,7 @@ def _sizes(folder: Path, depth: int) -> Iterator[int]:
                     if entry.is_file(follow_symlinks=False):
                         yield entry.stat(follow_symlinks=False).st_size
                     elif depth > 1 and entry.is_dir(follow_symlinks=False):
-                        yield from _sizes(Path(entry.path), depth - 1)
+                        yield from size_of(Path(entry.path), depth - 1)
                 except FileNotFoundError:
                     continue
     except (FileNotFoundError, NotADirectoryError):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from flightlog.archive.disk import data_bytes, size_of
 from flightlog.config import Settings
 from flightlog.errors import FlightlogError
 from flightlog.ops.findings import Finding, ok, problem, warn
@@ -170,7 +171,8 @@ def _spool_findings(folder: Path, spools: list[Spool], settings: Settings) -> It
 def _disk(folder: Path, settings: Settings) -> Finding:
     disk = os.statvfs(folder)
     free = disk.f_bavail * disk.f_frsize
-    facts = {"free_bytes": free, "total_bytes": disk.f_blocks * disk.f_frsize}
+    taken = data_bytes(folder) + sum(size_of(folder / "archive"))
+    facts = {"free_bytes": free, "total_bytes": disk.f_blocks * disk.f_frsize, "data_bytes": taken}
     if free <= settings.spool_reserve_bytes:
         text = (
             f"The disk is full: {free:,} bytes are free, and the spool leaves {settings.spool_reserve_bytes:,} alone."
@@ -179,4 +181,8 @@ def _disk(folder: Path, settings: Settings) -> Finding:
     if free < settings.spool_bytes_max:
         text = f"{free:,} bytes are free, less than the spool may take (spool_bytes_max {settings.spool_bytes_max:,})."
         return warn("disk", text, "Make room, or lower spool_bytes_max.", **facts)
-    return ok("disk", f"{free:,} bytes are free.", **facts)
+    if settings.data_bytes_max is not None and taken > settings.data_bytes_max:
+        text = f"The folder takes {taken:,} bytes, more than it may (data_bytes_max {settings.data_bytes_max:,})."
+        advice = "`flightlog up` archives whatever its age; raise the limit, or have retention remove more."
+        return warn("disk", text, advice, **facts)
+    return ok("disk", f"{free:,} bytes are free; the folder takes {taken:,}.", **facts)

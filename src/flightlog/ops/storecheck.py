@@ -14,7 +14,6 @@ import msgspec
 from flightlog.clock import NS_PER_SECOND, format_ns
 from flightlog.config import Settings
 from flightlog.errors import FlightlogError, NotFound, ServerExtraMissing, StoreTooNew
-from flightlog.ops.archivecheck import look_at_archive
 from flightlog.ops.findings import Finding, ok, problem, unknown, warn
 from flightlog.wiring import SEAL_FOLDER, Keeper, seal_keys
 
@@ -45,6 +44,8 @@ def look_at_store(keeper: Keeper | None, integrity_seconds_max: float | None) ->
     """Everything that can be said of an open store."""
     if keeper is None:
         return
+    from flightlog.ops.archivecheck import look_at_archive  # with it comes the server extra
+
     try:
         yield _revision(keeper)
         yield _integrity(keeper, integrity_seconds_max)
