@@ -18,6 +18,7 @@ from flightlog.config import Settings
 from flightlog.errors import SqlFailed, SqlStopped
 
 RESERVE_SECONDS = 60.0  # how long a process that is ready waits for the next query
+START_SECONDS_MAX = 30.0
 LOOK_SECONDS = 0.02
 LINE_BYTES_MAX = 4 * 1024 * 1024
 FOLDER_PREFIX = "flightlog-sql-"
@@ -145,20 +146,32 @@ class Watch:
         self._child, self._settings, self._seconds, self._canceled = child, settings, seconds, canceled
 
     def wait(self) -> bytes:
-        """The line; empty when the child ended without one. Raises SqlStopped."""
-        read = b""
-        deadline = time.monotonic() + self._seconds
+        """The line; empty when the child ended without one. Raises SqlStopped, SqlFailed."""
+        waiting = select.poll()  # which takes any descriptor, also that of a server with thousands
+        waiting.register(self._child.out, select.POLLIN)
+        read, began = b"", False
+        deadline = time.monotonic() + START_SECONDS_MAX
         while True:
-            ready, _, _ = select.select([self._child.out], [], [], LOOK_SECONDS)
-            if ready:
+            if waiting.poll(LOOK_SECONDS * 1e3):
                 piece = os.read(self._child.out, 1 << 16)
+                if piece and not began:
+                    # An empty line says that it has begun: what it takes to start a process is not the query's time.
+                    began, deadline = True, time.monotonic() + self._seconds
+                    piece = piece[1:]
+                    if not piece:
+                        continue
                 read += piece
                 if not piece or read.endswith(b"\n") or len(read) > LINE_BYTES_MAX:
                     return read
                 continue
+            if not began and time.monotonic() >= deadline:
+                self._child.kill("it did not start")
+                raise SqlFailed(reason=f"its process did not start within {START_SECONDS_MAX:g} seconds")
             if (why := self._over(deadline)) is not None:
                 self._child.kill(why)
-                raise SqlStopped(reason=why)
+                self._child.process.wait()
+                took = time.monotonic() - deadline + self._seconds if began else 0.0
+                raise SqlStopped(reason=why, after_seconds=round(took, 2))
 
     def _over(self, deadline: float) -> str | None:
         """What it takes too much of."""

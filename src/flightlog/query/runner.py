@@ -132,8 +132,7 @@ class Runner:
                 with self._stored() as stored:
                     child = self._take()
                     try:
-                        left = seconds - (time.monotonic() - began)
-                        outcome = self._ask(child, stored, sql, form, rows, left, canceled)
+                        outcome = self._ask(child, stored, sql, form, rows, seconds, canceled)
                         if outcome.state == "done":
                             took = (time.monotonic() - began) * 1e3
                             return Answer.of(child.keep_answer(), form, outcome, rows, took)
