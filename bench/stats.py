@@ -272,8 +272,7 @@ def measure(temp: Path, given: argparse.Namespace) -> None:
         [
             f"bar: {ASK_SECONDS_MAX * 1e3:.0f} ms for the first two at 10,000,000 archived and 100,000 hot",
             f"the last day with 10x the history: {late / early:.2f}x ({early * 1e3:.0f} -> {late * 1e3:.0f} ms; bar {GROWTH_MAX}x)",
-            f"most memory: {reader:.0f} MB in the process that reads files (bar {RSS_MB_MAX});"
-            f" this one, bench and all, {server:.0f} MB",
+            f"most memory: {reader:.0f} MB where files are read (bar {RSS_MB_MAX}); {server:.0f} MB here, bench and all",
             f"archive {sizes / 1e6:,.0f} MB; the plain table {(temp / 'peer.db').stat().st_size / 1e6:,.0f} MB",
         ],
     )

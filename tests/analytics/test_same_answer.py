@@ -161,6 +161,14 @@ def test_the_same_question_is_not_counted_twice_and_a_merged_archive_gives_the_s
     some = len(asked)
     assert ask(of="tools", by="tool", bucket="day").groups == before.groups
     assert len(asked) == some > 0
+    archiving.archive(280)
+    assert ask(of="tools", by="tool", bucket="day").groups == before.groups
+    assert all("/date=" in sql.sql for sql in asked)
+    # What was archived since is all that was read.
+    assert max(sql.sql.count(".parquet") for sql in asked[some:]) < min(
+        sql.sql.count(".parquet") for sql in asked[:some]
+    )
+    some = len(asked)
     files = len(archiving.files())
     archiving.compact()
     assert len(archiving.files()) < files

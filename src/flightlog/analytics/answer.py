@@ -98,23 +98,23 @@ def _take_archived(
     spreads = [one for one in question.numbers if one.kind == "spread"]
     if len(spreads) == 1 and _is_plain_count(question):
         # Counting the values counts the rows.
-        every = archive.rows(spread(question, spreads[0], rows, known=False, most=VALUES_MAX + 1), found)
+        every = archive.rows(spread(question, spreads[0], rows, known=False, most=VALUES_MAX + 1), found, 3)
         if len(every) <= VALUES_MAX:
             fold.take_sums((key, bucket, count) for key, bucket, _, count in every)
             fold.take_spread(spreads[0], (row for row in every if row[2] is not None))
             keys = fold.keys()
             return keys[: question.top], len(keys)
-    whole = archive.rows(sums(question, rows, DUCKDB, most=CELLS_MAX + 1), found)
+    whole = archive.rows(sums(question, rows, DUCKDB, most=CELLS_MAX + 1), found, 2)
     if len(whole) <= CELLS_MAX:
         fold.take_sums(whole)
         keys = fold.keys()
     else:
         keys = _largest(fold, question, rows, archive, found)
-        fold.take_sums(archive.rows(sums(question, rows, DUCKDB, _chosen(keys[: question.top])), found))
+        fold.take_sums(archive.rows(sums(question, rows, DUCKDB, _chosen(keys[: question.top])), found, 2))
     chosen = keys[: question.top]
     for number in spreads:
         told_apart = None if len(keys) == len(chosen) else _chosen(chosen)
-        fold.take_spread(number, archive.rows(spread(question, number, rows, told_apart), found))
+        fold.take_spread(number, archive.rows(spread(question, number, rows, told_apart), found, 3))
     return chosen, len(keys)
 
 
@@ -127,7 +127,7 @@ def _is_plain_count(question: Question) -> bool:
 def _largest(fold: Fold, question: Question, rows: Asked, archive: Kept, found: list[ArchivedFile]) -> list[str | None]:
     """The keys in their order, where there are too many groups and buckets to take them all at once."""
     search = Fold(msgspec.structs.replace(question, measures=(), bucket=None))
-    plain = archive.rows(top_keys(question, rows, DUCKDB, KEYS_MAX), found)
+    plain = archive.rows(top_keys(question, rows, DUCKDB, KEYS_MAX), found, 1)
     search.take_sums([(None if key is None else f"={key}", 0, *parts) for key, *parts in plain])
     search.take_sums(fold.first_sums())
     return search.keys()

@@ -1,14 +1,14 @@
 # ruff: noqa: S608 - of what others chose, the names of files alone are in it, and these are quoted
-"""What archive files said, kept for whoever asks the same again: files never change, so it stays true."""
+"""What archive files said, kept for whoever asks the same again: files never change, so only those are read that are new."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from flightlog.analytics.engine import Engine
 from flightlog.analytics.sql import Asked
@@ -20,6 +20,13 @@ Hold = Callable[[Sequence[ArchivedFile]], AbstractContextManager[Sequence[Path]]
 Row = Sequence[Any]
 
 
+class _Held(NamedTuple):
+    """What these files together said."""
+
+    digests: frozenset[bytes]
+    rows: list[Row]
+
+
 class Kept:
     """Asks the engine about files, and remembers. `hold` has files of the archive on this machine for as long as they are
     read."""
@@ -29,22 +36,32 @@ class Kept:
         self._hold = hold
         self._rows_max = rows_max
         self._lock = threading.Lock()
-        self._held: OrderedDict[tuple[Any, ...], list[Any]] = OrderedDict()
-        self._rows = 0
+        self._held: OrderedDict[tuple[Any, ...], _Held] = OrderedDict()
 
-    def rows(self, asked: Asked, files: Sequence[ArchivedFile]) -> Sequence[Row]:
-        """The rows of SQL in which the files together are called `archived`. Raises as the engine does."""
-        key = (asked.sql, *asked.parameters, *(file.digest for file in files))
+    def rows(self, asked: Asked, files: Sequence[ArchivedFile], keys: int) -> Sequence[Row]:
+        """The rows of SQL in which the files together are called `archived`: so many keys, then numbers that can be added. Only
+        files that were not asked yet are. Raises as the engine does.
+        """
+        question = (asked.sql, *asked.parameters)
+        digests = frozenset(file.digest for file in files)
         with self._lock:
-            if key in self._held:
-                self._held.move_to_end(key)
-                return self._held[key]
+            held = self._held.get(question)
+            if held is not None:
+                self._held.move_to_end(question)
+        if held is None or not held.digests <= digests:
+            held = _Held(frozenset(), [])
+        fresh = [file for file in files if file.digest not in held.digests]
+        if not fresh:
+            return held.rows
+        found = added([*held.rows, *self._ask(asked, fresh)], keys) if held.rows else self._ask(asked, fresh)
+        self._keep(question, _Held(digests, found))
+        return found
+
+    def _ask(self, asked: Asked, files: Sequence[ArchivedFile]) -> list[Row]:
         with self._hold(files) as paths:
             table = f"read_parquet([{', '.join(map(_quoted, paths))}], hive_partitioning = false)"
             sql = f"WITH archived AS NOT MATERIALIZED (SELECT * FROM {table}) {asked.sql}"
-            found = self._engine.ask(Asked(sql, asked.parameters))
-        self._keep(key, found)
-        return found
+            return [*self._engine.ask(Asked(sql, asked.parameters))]
 
     def close(self) -> None:
         """Let go of the engine and of what was kept."""
@@ -55,17 +72,27 @@ class Kept:
         """Let go of what was kept."""
         with self._lock:
             self._held.clear()
-            self._rows = 0
 
-    def _keep(self, key: tuple[Any, ...], found: list[Any]) -> None:
-        if len(found) > self._rows_max // 2:
-            return
+    def _keep(self, question: tuple[Any, ...], held: _Held) -> None:
         with self._lock:
-            self._rows += len(found) + 1 - (len(self._held[key]) + 1 if key in self._held else 0)
-            self._held[key] = found
-            while self._rows > self._rows_max:
-                _, oldest = self._held.popitem(last=False)
-                self._rows -= len(oldest) + 1
+            self._held[question] = held
+            self._held.move_to_end(question)
+            while sum(len(each.rows) + 1 for each in self._held.values()) > self._rows_max:
+                self._held.popitem(last=False)
+
+
+def added(rows: Iterable[Row], keys: int) -> list[Row]:
+    """The rows with the same keys as one.
+
+    >>> added([["a", 1, 5], ["b", 1, 2], ["a", 1, None]], 2)
+    [('a', 1, 5), ('b', 1, 2)]
+    """
+    found: dict[tuple[Any, ...], list[int]] = {}
+    for row in rows:
+        key, numbers = tuple(row[:keys]), [int(number or 0) for number in row[keys:]]
+        held = found.get(key)
+        found[key] = numbers if held is None else [a + b for a, b in zip(held, numbers, strict=True)]
+    return [(*key, *numbers) for key, numbers in found.items()]
 
 
 def _quoted(path: Path) -> str:

@@ -130,7 +130,7 @@ def _key(question: Question) -> str:
 def _shown_key(chosen: Chosen | None) -> tuple[str, list[Any]]:
     if chosen is None:
         return "CASE WHEN k IS NOT NULL THEN '=' || k END", []
-    given = [value for value in chosen.values if value is not None]
+    given = sorted(value for value in chosen.values if value is not None)
     same = f"WHEN k IN ({', '.join('?' * len(given))}) THEN '=' || k" if given else ""
     unknown = f"WHEN k IS NULL THEN {'NULL' if None in chosen.values else repr(OTHERS)}"
     return f"CASE {unknown} {same} ELSE '{OTHERS}' END", given
