@@ -166,7 +166,7 @@ def test_a_receiver_takes_it_too(recorded: Path, before: Keeper, tmp_path: Path)
         assert by_id(keeper) == by_id(before)
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(events())
 def test_whatever_an_event_holds_its_record_is_one_that_can_be_read(event: Event) -> None:
     before = as_stored([prepare(event)], 7, 8)

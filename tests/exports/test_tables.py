@@ -25,7 +25,7 @@ from tests.exports.making import events, everything, flight, wanted_of
 FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(events())
 def test_no_text_of_a_stranger_is_a_formula_and_every_row_is_read_back(event: Event) -> None:
     before = as_stored([prepare(event)], 7, 8)[0]
