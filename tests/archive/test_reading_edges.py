@@ -105,11 +105,13 @@ def test_every_filter_finds_the_same_hot_and_archived(store: Store, folder: Path
     hot.close()
 
 
-@pytest.mark.parametrize("bulk", [1, 512], ids=["whole files", "row groups"])
+@pytest.mark.parametrize("groups", [0, 1_000], ids=["in stretches", "by row groups"])
+@pytest.mark.parametrize("size", [1, 40_000, 1 << 30], ids=["of one", "of some", "of all"])
 def test_places_in_any_order_give_each_event_once(
-    store: Store, folder: Path, bulk: int, monkeypatch: pytest.MonkeyPatch
+    store: Store, folder: Path, groups: int, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(finding, "BULK_EVENTS_MIN", bulk)
+    monkeypatch.setattr(finding, "DIRECT_GROUPS_MAX", groups)
+    monkeypatch.setattr(finding, "STRETCH_BYTES", size)
     filled(store, folder, 200)
     for ids in ([5, 3, 3, 201, 1], list(range(240, 0, -1)), [999, 0, -4], list(range(50, 180))):
         found = get_events_at(store, ids)

@@ -6,11 +6,10 @@ of the wanted columns are fetched. Imports pyarrow: only what reads archived row
 
 from __future__ import annotations
 
-import hashlib
 import io
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -24,10 +23,11 @@ from flightlog.errors import ArchiveFileBroken, ArchiveFileMissing
 
 T = TypeVar("T")
 
-FOOTERS_BYTES_MAX = 16 * 1024 * 1024  # of those that are kept
+FOOTERS_BYTES_MAX = 32 * 1024 * 1024  # of those that are kept
 FOOTER_BYTES = 64 * 1024  # fetched at once; most footers are smaller
 GAP_BYTES_MAX = 256 * 1024  # fetched for nothing sooner than asked for once more
 RANGES_AT_ONCE = 8
+STREAM_GROUPS = 4  # row groups of an object that are fetched at once
 MAGIC = b"PAR1"
 
 
@@ -143,12 +143,16 @@ class Chunks:
                 found[place] |= fresh.get(group, {})
         return found
 
-    def whole(self, file: ArchivedFile, names: Sequence[str]) -> pyarrow.Table:
-        """These columns of all of the file, whose digest is checked. Nothing of it is kept. Raises as `metadata`."""
-        data = self._objects.read(file.path)
-        if hashlib.sha256(data).digest() != file.digest:
-            raise ArchiveFileBroken(path=self._named(file), reason="its bytes are not those that were written")
-        return self._guarded(file, lambda: parquet.read_table(pyarrow.BufferReader(data), columns=list(names)))
+    def stream(
+        self, file: ArchivedFile, groups: Sequence[int], names: Sequence[str]
+    ) -> Iterator[dict[str, pyarrow.Array]]:
+        """The same group by group, for who goes over all of a file: nothing is kept. Raises as `metadata`."""
+        metadata = self.metadata(file)
+        for start in range(0, len(groups), STREAM_GROUPS):
+            some = [(group, list(names)) for group in groups[start : start + STREAM_GROUPS]]
+            here = [] if self._objects.folder is not None else self._fetch(file, metadata, some)
+            for group, _ in some:
+                yield self._guarded(file, lambda: self._decode(file, metadata, here, group, list(names)))  # noqa: B023
 
     def _read(
         self, file: ArchivedFile, missing: Sequence[tuple[int, list[str]]]

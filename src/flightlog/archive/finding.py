@@ -20,10 +20,12 @@ from flightlog.archive.matching import columns_of, mask_of, values_of
 from flightlog.journal.filter import EventFilter
 from flightlog.journal.plan import Span
 
-# A file of which so large a part is asked for at once is read as a whole, and kept until its end was asked for too.
-BULK_EVENTS_MIN = 512
-BULK_SHARE = 64
-BULK_BYTES_MAX = 512 * 1024 * 1024
+# A file lies in the order of runs. Who goes through it by id needs a few rows of each row group, and then the next few: so a
+# stretch of ids is taken out of all of them at once, and kept for the pages to come.
+DIRECT_GROUPS_MAX = 3
+WALK_SPREAD_MAX = 16  # of so many rows in a row at least one is wanted
+STRETCH_BYTES = 64 * 1024 * 1024
+ENVELOPE_BYTES = 400  # about what a row takes without its payload
 
 Row = tuple[Any, ...]
 
@@ -47,7 +49,7 @@ class Finder:
     def __init__(self, cache: ArchiveCache, column_bytes_max: int) -> None:
         self._chunks = Chunks(cache, bytes_max=column_bytes_max)
         self._matches: Kept[Matches] = Kept(column_bytes_max // 2)
-        self._wholes: Kept[tuple[pyarrow.Table, Any]] = Kept(BULK_BYTES_MAX)
+        self._stretches: Kept[pyarrow.Table] = Kept(2 * STRETCH_BYTES)
 
     def rows(
         self, files: Sequence[ArchivedFile], columns: Sequence[str], wanted: EventFilter, span: Span, count: int
@@ -68,20 +70,14 @@ class Finder:
 
     def at(self, files: Sequence[ArchivedFile], columns: Sequence[str], ids: Sequence[int]) -> list[Row]:
         """The rows of these files that have these ids, which rise."""
-        made: list[Row] = []
         asked = np.array(ids, dtype=np.int64)
-        sparse: list[tuple[ArchivedFile, Matches]] = []
+        found: list[tuple[ArchivedFile, Matches]] = []
         for file in files:
-            here = asked[(asked >= file.first_id) & (asked <= file.last_id)]
-            if len(here) >= BULK_EVENTS_MIN and len(here) * BULK_SHARE >= file.events and _fits(file):
-                made += self._bulk(file, columns, here)
-                continue
-            every = self._matching(file, EventFilter())
-            is_here = np.isin(every.ids, here, assume_unique=False)
-            if is_here.any():
-                sparse.append((file, Matches(every.ids[is_here], every.places[is_here])))
-        made += self._take(sparse, columns, len(ids) + sum(len(each.ids) for _, each in sparse), False)
-        return sorted(made, key=lambda row: row[0]) if columns[0] == "id" else made
+            near = self._matching(file, EventFilter()).between(ids[0] - 1, ids[-1] + 1)
+            is_asked = np.isin(near.ids, asked)
+            if is_asked.any():
+                found.append((file, Matches(near.ids[is_asked], near.places[is_asked])))
+        return self._take(found, columns, sum(len(each.ids) for _, each in found), False)
 
     def find(self, file: ArchivedFile, event_ids: Sequence[str]) -> dict[str, int]:
         """The ids of those of these events that the file has."""
@@ -173,16 +169,19 @@ class Finder:
         for owner, (file, _) in enumerate(found):
             mine = np.flatnonzero(owners[order] == owner)
             if len(mine):
-                for slot, row in zip(mine.tolist(), self._read(file, columns, places[order[mine]]), strict=True):
+                rows = self._read(file, columns, ids[order[mine]], places[order[mine]])
+                for slot, row in zip(mine.tolist(), rows, strict=True):
                     made[slot] = row
         return [row for row in made if row is not None]
 
-    def _read(self, file: ArchivedFile, columns: Sequence[str], places: Any) -> list[Row]:
+    def _read(self, file: ArchivedFile, columns: Sequence[str], ids: Any, places: Any) -> list[Row]:
         """The rows at these places in the file, in this order."""
         starts = np.array(self._starts(file))
         group_of = np.searchsorted(starts, places, side="right") - 1
         groups = np.unique(group_of).tolist()
         names = _needed(columns)
+        if len(groups) > DIRECT_GROUPS_MAX and self._is_walk(file, ids):
+            return self._walked(file, columns, names, places)
         made: list[Row | None] = [None] * len(places)
         for group, chunk in zip(groups, self._chunks.read(file, groups, names), strict=True):
             slots = np.flatnonzero(group_of == group)
@@ -192,31 +191,50 @@ class Finder:
                 made[slot] = row
         return [row for row in made if row is not None]
 
-    def _bulk(self, file: ArchivedFile, columns: Sequence[str], ids: Any) -> list[Row]:
-        """The rows with these ids of a file that is read from end to end, a piece at a time."""
-        names = _needed(columns)
-        key = (file.path, *names)
-        held = self._wholes.get(key)
-        if held is None:
-            table = self._chunks.whole(file, list(dict.fromkeys(["id", *names])))
-            table = table.take(compute.sort_indices(table, sort_keys=[("id", "ascending")])).combine_chunks()
-            held = (table, table["id"].to_numpy())
-            self._wholes.put(key, held, table.nbytes)
-        table, every = held
-        inside = np.flatnonzero(np.isin(every, ids))
-        if len(ids) and ids[-1] >= file.last_id:
-            self._wholes.drop(key)
-        if not len(inside):
-            return []
-        if inside[-1] - inside[0] + 1 == len(inside):
-            piece = table.slice(int(inside[0]), len(inside))
-        else:
-            piece = table.take(pyarrow.array(inside))
-        return list(_as_rows({name: piece[name] for name in names}, columns))
+    def _is_walk(self, file: ArchivedFile, ids: Any) -> bool:
+        """Whether these rows lie so near each other, by id, that the next that are asked for will lie beside them."""
+        every = self._matching(file, EventFilter())
+        return len(every.between(int(ids.min()) - 1, int(ids.max()) + 1).ids) <= WALK_SPREAD_MAX * len(ids)
+
+    def _walked(self, file: ArchivedFile, columns: Sequence[str], names: Sequence[str], places: Any) -> list[Row]:
+        """The rows at these places, out of stretches of ids."""
+        every = self._matching(file, EventFilter())
+        rank_of = np.empty(len(every.places), dtype=np.int64)
+        rank_of[every.places] = np.arange(len(every.places))
+        ranks, size = rank_of[places], _stretch_events(file, names)
+        made: list[Row | None] = [None] * len(places)
+        for number in np.unique(ranks // size).tolist():
+            slots = np.flatnonzero(ranks // size == number)
+            inside = pyarrow.array(ranks[slots] - number * size)
+            taken = self._stretch(file, names, number, every.places[number * size : (number + 1) * size]).take(inside)
+            for slot, row in zip(slots.tolist(), _as_rows({name: taken[name] for name in names}, columns), strict=True):
+                made[slot] = row
+        return [row for row in made if row is not None]
+
+    def _stretch(self, file: ArchivedFile, names: Sequence[str], number: int, places: Any) -> pyarrow.Table:
+        """The rows at these places, which are those of a stretch of ids, as a table in their order."""
+        key = (file.path, tuple(names), number)
+        found = self._stretches.get(key)
+        if found is None:
+            order = np.argsort(places)
+            ordered, starts = places[order], np.array(self._starts(file))
+            group_of = np.searchsorted(starts, ordered, side="right") - 1
+            groups = np.unique(group_of).tolist()
+            pieces = [
+                pyarrow.table(chunk).take(pyarrow.array(ordered[group_of == group] - starts[group]))
+                for group, chunk in zip(groups, self._chunks.stream(file, groups, names), strict=True)
+            ]
+            back = np.empty(len(order), dtype=np.int64)
+            back[order] = np.arange(len(order))
+            found = pyarrow.concat_tables(pieces).take(pyarrow.array(back)).combine_chunks()
+            self._stretches.put(key, found, found.nbytes)
+        return found
 
 
-def _fits(file: ArchivedFile) -> bool:
-    return file.payload_bytes + file.events * 500 <= BULK_BYTES_MAX
+def _stretch_events(file: ArchivedFile, names: Sequence[str]) -> int:
+    """How many rows of a file make a stretch."""
+    payload = file.payload_bytes // file.events if "payload" in names else 0
+    return max(1, STRETCH_BYTES // (payload + ENVELOPE_BYTES))
 
 
 def _is_full(found: Sequence[tuple[ArchivedFile, Matches]], count: int, next_id: int, back: bool) -> bool:
