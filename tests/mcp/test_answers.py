@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from mcp.shared.exceptions import MCPError
 
-from flightlog.mcp.answer import Answer
+from flightlog.mcp.answer import CHARS_MIN, Answer
 from mcp import Client
+from tests.cli.terminal import flightlog
 from tests.mcp.conftest import ORDERS, Flown, inside, said
 
 CHARS_MAX = 3_000
@@ -133,3 +135,27 @@ def test_a_resource_that_is_not_there_is_said_to_be_missing(flown: Flown) -> Non
             await client.read_resource("flightlog://runs/no-such-run")
 
     inside(flown.folder).do(look)
+
+
+def test_an_answer_has_room_for_something_however_small_its_bound(flown: Flown) -> None:
+    told = inside(flown.folder, 1).call("read_run", run_id=flown.good)
+    assert 900 < len(told) <= CHARS_MIN
+    assert re.search(r"cursor='\d+'", told)
+
+
+def test_without_the_extra_the_verb_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    ended = flightlog("mcp", "--dir", tmp_path)
+    assert ended.code == 2
+    assert "pip install 'flightlog[mcp]'" in ended.err
+
+
+def test_a_folder_that_is_not_there_yet_can_be_asked_again_when_it_is(tmp_path: Path, flown: Flown) -> None:
+    agent = inside(tmp_path / "flight")
+
+    async def look(client: Client) -> None:
+        assert "no Flightlog store" in said(await client.call_tool("search_runs", {}), error=True)
+        (tmp_path / "flight").symlink_to(flown.folder)
+        assert flown.good in said(await client.call_tool("search_runs", {}))
+
+    agent.do(look)

@@ -235,7 +235,7 @@ def test_a_fault_of_ours_is_said_and_nothing_else(pytester: pytest.Pytester) -> 
 
 def test_tests_that_follow_the_option_are_not_taken_for_the_place(pytester: pytest.Pytester) -> None:
     path = pytester.makepyfile("def test_one(): pass")
-    ended = pytester.runpytest_subprocess(*PLUGIN, "--flightlog", path.name)
+    ended = pytester.runpytest_inprocess(*PLUGIN, "--flightlog", path.name)
     assert ended.ret == pytest.ExitCode.USAGE_ERROR
     ended.stderr.fnmatch_lines(["*write --flightlog=FOLDER*"])
     assert path.is_file()

@@ -74,7 +74,7 @@ def clip(text: str, chars_max: int) -> str:
     >>> clip("short", 100)
     'short'
     >>> clip("a" * 100 + "b" * 100, 60)
-    'aaaaaaaaaaaaaaaaaaa […168 characters…] bbbbbbbbbbbb'
+    'aaaaaaaaaaaaaaaaaaaa […168 characters…] bbbbbbbbbbbb'
     """
     if len(text) <= chars_max:
         return text
