@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,12 @@ from tests.query.conftest import SECRET, Outside
 
 # Without the first wall these would wait, and that is all.
 WAITING = {"waiting", "pg_sleep"}
+ALL = [name for name in ATTEMPTS if name not in WAITING]
+# Each time those that reach for something outside, the rest with the long campaigns.
+REACHING = [name for name in ALL if "{" in ATTEMPTS[name] or "/" in ATTEMPTS[name]]
+SAMPLES = pytest.mark.parametrize(
+    "names", [pytest.param(REACHING, id="reaching"), pytest.param(ALL, id="all", marks=pytest.mark.torture)]
+)
 LINUX = sys.platform.startswith("linux")
 
 
@@ -45,10 +52,10 @@ def test_what_people_ask_is_let_through(parser: Any, sql: str) -> None:
     check(parser, sql)
 
 
-def bare(outside: Outside, flown: Path, scratch: Path, **walls: bool) -> dict[str, str]:
-    """What comes of all attempts with only these walls; nothing of the outside has changed."""
+def bare(outside: Outside, flown: Path, scratch: Path, names: Iterable[str], **walls: bool) -> dict[str, str]:
+    """What comes of these attempts with only these walls; nothing of the outside has changed."""
     database = flown / "flightlog.db"
-    attempts = {name: outside.spelled(sql, database) for name, sql in ATTEMPTS.items() if name not in WAITING}
+    attempts = {name: outside.spelled(ATTEMPTS[name], database) for name in names}
     asked = {"folder": str(scratch), "database": str(database), "attempts": attempts, **walls}
     before = trace(outside, flown)
     done = subprocess.run(
@@ -80,8 +87,11 @@ def trace(outside: Outside, flown: Path) -> dict[str, str]:
 
 
 @pytest.mark.skipif(not LINUX, reason="Landlock and seccomp are Linux's")
-def test_without_any_other_wall_the_kernel_lets_nothing_out(outside: Outside, flown: Path, tmp_path: Path) -> None:
-    found = bare(outside, flown, tmp_path, guards=True, locks=False)
+@SAMPLES
+def test_without_any_other_wall_the_kernel_lets_nothing_out(
+    outside: Outside, flown: Path, tmp_path: Path, names: list[str]
+) -> None:
+    found = bare(outside, flown, tmp_path, names, guards=True, locks=False)
     if "landlock" not in found["guards"]:
         pytest.skip("this kernel has no Landlock")
     assert "seccomp" in found["guards"]
@@ -89,10 +99,11 @@ def test_without_any_other_wall_the_kernel_lets_nothing_out(outside: Outside, fl
     assert not leaked
 
 
+@SAMPLES
 def test_without_the_kernel_and_the_parser_duckdbs_locks_let_nothing_out(
-    outside: Outside, flown: Path, tmp_path: Path
+    outside: Outside, flown: Path, tmp_path: Path, names: list[str]
 ) -> None:
-    found = bare(outside, flown, tmp_path, guards=False, locks=True)
+    found = bare(outside, flown, tmp_path, names, guards=False, locks=True)
     leaked = {name for name, said in found.items() if SECRET in str(said) or "root:" in str(said)}
     assert not leaked
 
