@@ -69,7 +69,8 @@ def keeper_archive(keeper: Keeper, clock: Clock | None = None) -> ArchiveKeeper 
     from flightlog.archive.keeper import ArchiveKeeper
     from flightlog.archive.work import ChildWorker
 
-    if not keeper.settings.archive or not has_archive_extra():
+    # PostgreSQL has room of its own, and partitions to drop.
+    if not keeper.settings.archive or not has_archive_extra() or keeper.store.dialect != "sqlite":
         return None
     work = ChildWorker()
     return ArchiveKeeper(keeper.folder.absolute(), lambda: keeper_archiver(keeper, work, clock), keeper.settings, work)

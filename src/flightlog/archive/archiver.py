@@ -21,7 +21,7 @@ from flightlog.journal.changes import changes
 from flightlog.journal.read import head_id
 from flightlog.journal.table import projections, run_events
 
-RANGES_MAX = 16  # written by one process after another, each committed when it is there
+RANGES_MAX = 4  # written by one process, each committed when it is there; then others may change the archive
 
 
 class Pause(Protocol):

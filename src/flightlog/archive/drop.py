@@ -52,7 +52,9 @@ def drop_some(store: Store, events: int = DROP_EVENTS) -> int:
         tx.sql.execute(update(archive_state).values(dropped_until=end))
         return end - state.dropped_until
 
-    return store.write(work, WAIT_SECONDS)
+    with store.read() as connection:  # looking is no reason to write
+        state = manifest.state(connection)
+    return store.write(work, WAIT_SECONDS) if state.dropped_until < state.archived_until else 0
 
 
 def drop_rows(tx: Tx, after_id: int, until_id: int) -> None:

@@ -26,6 +26,7 @@ log = logging.getLogger("flightlog.archive")
 
 RETRY_SECONDS = 30.0
 ORPHANS_SECONDS = 24 * 3600.0  # how often it is looked for them; what is listed may be long
+HOUR_NS = 3600 * 10**9
 SHARE_WITHOUT_ROOM = 0.5  # making room goes before speed
 EVENTS_WITHOUT_ROOM = 20_000  # in one file then: it has to fit before anything is gained
 
@@ -74,6 +75,7 @@ class ArchiveKeeper:
         self._waits_for: str | None = None
         self._room = Room(0, 0, None)
         self._orphans_at: float | None = None
+        self._packed: tuple[int, int] | None = None
 
     def start(self) -> None:
         """Begin. Doing it twice changes nothing."""
@@ -206,8 +208,14 @@ class ArchiveKeeper:
         """One group of files at a time: more events may have to be archived meanwhile."""
         place = archiver.place
         with place.store.read() as connection:
-            groups = wanted(connection, self._settings, place.clock.now_ns())
+            now = place.clock.now_ns()
+            # Looked for when the manifest has changed, and every hour, since days come to their end.
+            looked = (manifest.state(connection).version, now // HOUR_NS)
+            if looked == self._packed:
+                return False
+            groups = wanted(connection, self._settings, now)
         if not groups:
+            self._packed = looked
             return False
         self._state = "archiving"
         return merge(place, self._settings, self._work, groups[0]).files > 0
