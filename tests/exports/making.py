@@ -22,7 +22,8 @@ from tests.contract.making import START
 # What an event is but for where the journal put it.
 GIVEN_ANEW = ("id", "received_at")
 
-texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
+# No backslashes: on the way in escapes are spelled out, of any producer, so that no secret hides in them (ingest/batch.py).
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\\"), max_size=40)
 _values: st.SearchStrategy[Any] = st.recursive(
     st.none()
     | st.booleans()

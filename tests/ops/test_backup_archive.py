@@ -83,7 +83,7 @@ def test_a_backup_brings_the_archive_back_and_links_its_files_the_next_time(arch
 
 
 def test_an_archive_that_moves_on_meanwhile_is_looked_at_anew(archived: Archived, tmp_path: Path) -> None:
-    moved = []
+    moved: list[int] = []
 
     def told(done: int, pages: int) -> None:
         if not moved:  # after the snapshot, before its files are copied
