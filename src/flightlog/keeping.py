@@ -26,11 +26,12 @@ if TYPE_CHECKING:
 def say_retained(keeper: Keeper, actor: str, clock: Clock | None = None) -> Say:
     """How retention says what it did: an audit event in its own transaction."""
     from flightlog.audit.record import admin_event
+    from flightlog.journal.removed import REMOVAL
 
     care = make_intake(keeper.folder, keeper.settings)
 
     def say(tx: Tx, operation: str, details: dict[str, Any]) -> int:
-        subject = "events" if operation == "retention.remove" else "hold"
+        subject = "events" if operation == REMOVAL else "hold"
         event = admin_event(
             operation,
             actor=actor,

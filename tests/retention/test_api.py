@@ -58,6 +58,7 @@ def test_rules_plan_hold_run_and_receipts(flight: Flight, client: TestClient) ->
     assert (done["events"], len(done["receipts"])) == (3, 1)
     (receipt,) = ok(client.get("/api/retention/receipts?limit=5"))["receipts"]
     assert (receipt["id"], receipt["details"]["events"]) == (done["receipts"][0], 3)
+    assert receipt["actor"] == "api:testclient"
     assert ok(client.get(f"/api/retention/receipts?beforeId={receipt['id']}"))["receipts"] == []
     ended = ok(client.post(f"/api/retention/holds/{held['hold_id']}/release", json={"reason": "settled"}))
     assert ended["release_reason"] == "settled"

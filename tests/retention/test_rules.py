@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flightlog.clock import NS_PER_SECOND
 from flightlog.config import Settings
@@ -108,3 +113,47 @@ def test_a_file_that_says_something_else_is_refused_by_rule_and_field(text: str,
     with pytest.raises(RetentionInvalid) as raised:
         read_rules(text)
     assert reason in raised.value.message
+
+
+LEVELS, PROJECTS, STATUSES = (
+    ["debug", "info", "warn", "error"],
+    ["a", "b", "ab"],
+    ["running", "succeeded", "failed", "canceled"],
+)
+
+
+@given(
+    rules=st.lists(
+        st.fixed_dictionaries(
+            {"keep": st.integers(0, 30)},
+            optional={
+                "project": st.lists(st.sampled_from([*PROJECTS, "a*", "*"]), min_size=1, max_size=2),
+                "level": st.lists(st.sampled_from(LEVELS), min_size=1, max_size=3),
+                "run_status": st.lists(st.sampled_from(STATUSES), min_size=1, max_size=2),
+            },
+        ).filter(lambda rule: len(rule) > 1),
+        max_size=5,
+    ),
+    project=st.sampled_from(PROJECTS),
+    level=st.sampled_from(LEVELS),
+    status=st.none() | st.sampled_from(STATUSES),
+)
+def test_rules_say_what_a_plain_reading_of_them_says(
+    rules: list[dict[str, Any]], project: str, level: str, status: str | None
+) -> None:
+    text = "".join(
+        "[[rule]]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in rule.items()) for rule in rules
+    )
+    expected: tuple[str, int] = ("default", 7 * 86_400)
+    for number, rule in enumerate(rules, 1):
+        fits = [
+            any(fnmatch(project, each) for each in rule.get("project", ["*"])),
+            level in rule.get("level", LEVELS),
+            "run_status" not in rule or status in rule["run_status"],
+        ]
+        if all(fits):
+            expected = (f"rule {number}", rule["keep"])
+            break
+    run = None if status is None else RunFact(status, 0)
+    found = Rules(read_rules(text), Settings()).verdict(fact(project, level=level), run)
+    assert (found.rule, found.keep_ns) == (expected[0], expected[1] * NS_PER_SECOND)

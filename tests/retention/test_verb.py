@@ -99,3 +99,18 @@ def test_the_janitor_comes_by_and_says_what_it_did(tmp_path: Path) -> None:
     assert (janitor.health().removed, janitor.health().state) == (3, "stopped")
     assert flight.ids() == []
     flight.close()
+
+
+def test_the_doctor_says_what_keeps_it_from_its_work_and_which_runs_are_too_long(folder: Path) -> None:
+    def finding() -> Any:
+        report = json.loads(flightlog("doctor", "--dir", folder, "--json").out)
+        (found,) = [each for each in report["findings"] if each["name"] == "retention"]
+        return found["state"], found["text"]
+
+    assert finding() == ("ok", "1 rules beside the defaults, 0 legal holds.")
+    (folder / "flightlog.toml").write_text("run_events_max = 4")
+    state, said = finding()
+    assert (state, "More than 4 events were recorded to 1 runs: old." in said) == ("warn", True)
+    (folder / "retention.toml").write_text("[[rule]]")
+    state, said = finding()
+    assert (state, "rule 1: keep is missing" in said) == ("problem", True)

@@ -45,6 +45,7 @@ def look_at_store(keeper: Keeper | None, integrity_seconds_max: float | None) ->
     if keeper is None:
         return
     from flightlog.ops.archivecheck import look_at_archive  # with it comes the server extra
+    from flightlog.ops.retentioncheck import look_at_retention
 
     try:
         yield _revision(keeper)
@@ -55,6 +56,7 @@ def look_at_store(keeper: Keeper | None, integrity_seconds_max: float | None) ->
         yield _unmapped(keeper)
         yield _seal(keeper)
         yield look_at_archive(keeper)
+        yield look_at_retention(keeper)
     except FlightlogError as error:
         yield problem("store", error.message, "Restore the folder from a backup; its spool is not affected.")
 

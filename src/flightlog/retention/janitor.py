@@ -10,6 +10,7 @@ import msgspec
 
 from flightlog.clock import Clock
 from flightlog.errors import FlightlogError
+from flightlog.retention.holds import Say
 from flightlog.retention.keep import Retention
 from flightlog.retention.plan import Done
 
@@ -61,9 +62,9 @@ class Janitor:
         """How it is doing."""
         return self._health
 
-    def clean(self) -> Done:
-        """A pass now, for somebody who waits for it."""
-        done = self.retention.run()
+    def clean(self, say: Say) -> Done:
+        """A pass now, for somebody who waits for it, and who is named in what it says."""
+        done = self.retention.run(say=say)
         self._keep(done)
         return done
 

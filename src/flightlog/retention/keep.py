@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from flightlog.clock import Clock, format_ns
 from flightlog.journal.filter import EVERYTHING
@@ -22,6 +22,7 @@ from flightlog.journal.lookup import rows_of_page
 from flightlog.journal.plan import Span
 from flightlog.journal.read import head_id
 from flightlog.journal.removed import REMOVAL, Ranges, digest_of, note_removal, ranges_of, remove_rows
+from flightlog.journal.table import projections
 from flightlog.retention.found import Found
 from flightlog.retention.holds import COLUMNS, Held, Say, holds
 from flightlog.retention.old_runs import OldRuns
@@ -78,7 +79,8 @@ class Retention:
         self._store, self._rules, self._say, self._runs, self._parts = store, rules, say, runs, tuple(parts)
         self._clock, self._sealed, self._too_many, self._warn = clock, sealed, too_many, warn
         self._events_max, self._files = events_max, files
-        self._old_runs = OldRuns(store, summaries, say)
+        self._old_runs = OldRuns(store, summaries)
+        self._told_by = say
         self._one_at_a_time = threading.Lock()
         # Stretches of the tables and files that were looked at, each with when something of it may be due.
         self._memo: dict[object, tuple[int, int | None]] = {}
@@ -124,10 +126,14 @@ class Retention:
 
     # ── doing it ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def run(self, pace: Pace = at_once) -> Done:
-        """Remove what is due. Raises RetentionInvalid, and what the store raises; what was removed by then is removed."""
+    def run(self, pace: Pace = at_once, say: Say | None = None) -> Done:
+        """Remove what is due; `say` where somebody else than usual has it done.
+
+        Raises RetentionInvalid, and what the store raises; what was removed by then is removed.
+        """
         with self._one_at_a_time:
             rules, now, done = self._rules(), self._clock.now_ns(), Done()
+            self._told_by = say or self._say
             with self._store.read() as connection:
                 standing = holds(connection)
                 end, caps = self._end(connection), self._caps(connection)
@@ -207,13 +213,17 @@ class Retention:
         }
         if len(ranges) <= RANGES_SHOWN_MAX:
             details["ids"] = ranges
-        removal_id = self._say(tx, REMOVAL, details)
+        removal_id = self._told_by(tx, REMOVAL, details)
         note_removal(tx, removal_id, now, ranges)
         return removal_id
 
     # ── what is looked at ────────────────────────────────────────────────────────────────────────────────────────
 
     def _end(self, connection: Connection) -> int:
+        """The last id that may go: what is sealed; nothing while a projection has yet to take in what was stored before it."""
+        behind = select(projections.c.name).where(projections.c.position < projections.c.until_id).limit(1)
+        if connection.execute(behind).first() is not None:
+            return 0
         sealed = self._sealed(connection)
         return head_id(connection) if sealed is None else min(sealed, head_id(connection))
 
@@ -282,7 +292,7 @@ class Retention:
         known = self._memo.get("runs")
         if known is not None and known[0] + LOOK_AGAIN_NS > now:
             return
-        for runs in self._old_runs.forget(rules, now):
+        for runs in self._old_runs.forget(rules, now, self._told_by):
             done.runs += runs
             yield
         self._memo["runs"] = (now, None)

@@ -27,21 +27,24 @@ class OldRuns:
     and nobody holds it.
     """
 
-    def __init__(self, store: Store, summaries: Summaries, say: Say) -> None:
-        self._store, self._summaries, self._say = store, summaries, say
+    def __init__(self, store: Store, summaries: Summaries) -> None:
+        self._store, self._summaries = store, summaries
 
     def count(self, rules: Rules, now: int) -> int:
         """How many runs are over for good."""
         return sum(len(over) for over in self._pieces(rules, now))
 
-    def forget(self, rules: Rules, now: int) -> Iterator[int]:
+    def forget(self, rules: Rules, now: int, say: Say) -> Iterator[int]:
         """Delete their summaries, a piece at a time, and then what belongs to no run; gives the number of runs of each piece."""
         if rules.summaries_ns is None:
             return
         before = now - rules.summaries_ns
         for over in self._pieces(rules, now):
-            yield self._store.write(lambda tx, over=over: self._forget(tx, over, before), WRITE_SECONDS) if over else 0  # type: ignore[misc]
-        while self._store.write(lambda tx: self._forget_runless(tx, before), WRITE_SECONDS):
+            if over:
+                yield self._store.write(lambda tx, over=over: self._forget(tx, over, before, say), WRITE_SECONDS)  # type: ignore[misc]
+            else:
+                yield 0
+        while self._store.write(lambda tx: self._forget_runless(tx, before, say), WRITE_SECONDS):
             yield 0
 
     def _pieces(self, rules: Rules, now: int) -> Iterator[list[OldRun]]:
@@ -68,17 +71,17 @@ class OldRuns:
         removed_at = removed_when(connection, last_event_id)
         return (last_event_at if removed_at is None else removed_at) <= before
 
-    def _forget(self, tx: Tx, over: Sequence[OldRun], before: int) -> int:
+    def _forget(self, tx: Tx, over: Sequence[OldRun], before: int, say: Say) -> int:
         held = Held(holds(tx.sql)).runs
         run_ids = [run[1] for run in over if self._is_over(tx.sql, run, before, held)]
         rows = self._summaries.forget(tx, run_ids)
         if rows:
             details = {"runs": len(run_ids), "summary_rows": rows, "run_ids": run_ids[:RUNS_SHOWN_MAX]}
-            self._say(tx, REMOVAL, details)
+            say(tx, REMOVAL, details)
         return len(run_ids)
 
-    def _forget_runless(self, tx: Tx, before: int) -> int:
+    def _forget_runless(self, tx: Tx, before: int, say: Say) -> int:
         rows = self._summaries.forget_runless(tx, before, RUNS_AT_ONCE)
         if rows:
-            self._say(tx, REMOVAL, {"runs": 0, "summary_rows": rows})
+            say(tx, REMOVAL, {"runs": 0, "summary_rows": rows})
         return rows

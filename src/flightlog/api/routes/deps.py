@@ -11,6 +11,7 @@ from flightlog.api.filters import events_anywhere, events_of_run, generations_an
 from flightlog.api.paging import Page, event_page
 from flightlog.audit.record import admin_event, http_actor, record_admin
 from flightlog.journal.read import EventFilter
+from flightlog.journal.removed import REMOVAL
 from flightlog.runs.filter import RunFilter
 from flightlog.runs.generation_filter import GenerationFilter
 from flightlog.services import Services
@@ -60,7 +61,7 @@ def tell_retention(here: Services, actor: str) -> Callable[[Tx, str, dict[str, A
         event = admin_event(
             operation,
             actor=actor,
-            subject_type="hold",
+            subject_type="events" if operation == REMOVAL else "hold",
             subject_id=details.get("hold_id"),
             details=details,
             project=here.settings.project,

@@ -66,9 +66,10 @@ async def plan(here: Here) -> Response:
 
 
 @router.post("/run", summary="Remove what is due", responses=answers(DoneShape, 400, 403, 503))
-async def run(here: Here) -> Response:
+async def run(request: Request, here: Here) -> Response:
     """A pass now, at full speed; answers when it is done. Each removal is an audit event, in the same transaction."""
-    return json_response(done_shape(await to_thread.run_sync(_need(here).clean)))
+    say = tell_retention(here, caller_of(request))
+    return json_response(done_shape(await to_thread.run_sync(_need(here).clean, say)))
 
 
 @router.get("/holds", summary="Legal holds", responses=answers(HoldsShape, 400, 503))

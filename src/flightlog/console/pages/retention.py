@@ -11,7 +11,7 @@ from flightlog.errors import RetentionInvalid
 from flightlog.retention.holds import Hold, holds
 from flightlog.retention.janitor import RetentionHealth
 from flightlog.retention.receipts import Receipt, receipts
-from flightlog.retention.rules import Rules
+from flightlog.retention.rules import DEFAULT_AUDIT, Rules
 from flightlog.retention.told import RuleShape, age, rules_shape
 from flightlog.services import Services
 from flightlog.version import __version__
@@ -104,7 +104,8 @@ def _state(health: RetentionHealth | None, now: int) -> str:
 
 
 def _rule(rule: RuleShape) -> RetentionRule:
-    return RetentionRule(label=rule.label, keep=rule.keep, what=_said(rule.asks))
+    what = "audit records, decisions on permissions" if rule.label == DEFAULT_AUDIT else _said(rule.asks)
+    return RetentionRule(label=rule.label, keep=rule.keep, what=what)
 
 
 def _hold(hold: Hold, now: int) -> RetentionHold:
