@@ -83,7 +83,7 @@ class InProcess:
     def __init__(self, now: Stored, scratch: Path) -> None:
         self._now, self._scratch = now, scratch
 
-    def run(self, sql: str, form: str = "json") -> Answer:
+    def run(self, sql: str, form: str = "json", rows_max: int = 10_000, bytes_max: int = 10_000_000) -> Answer:
         question = child.Question(
             sql=sql,
             form=form,
@@ -92,8 +92,8 @@ class InProcess:
             archived_until=self._now.archived_until,
             version=self._now.version,
             folder=str(self._scratch),
-            rows_max=10_000,
-            bytes_max=10_000_000,
+            rows_max=rows_max,
+            bytes_max=bytes_max,
             memory_bytes_max=10**9,
             spill_bytes_max=10**9,
             seconds_max=60.0,
