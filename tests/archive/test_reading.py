@@ -19,6 +19,7 @@ from flightlog.archive import files
 from flightlog.audit.listing import find_audit
 from flightlog.clock import Clock
 from flightlog.config import Settings
+from flightlog.events.envelope import Event
 from flightlog.journal.condition import Condition
 from flightlog.journal.filter import EventFilter
 from flightlog.journal.lookup import count_of_run, ids_of
@@ -36,7 +37,7 @@ from tests.api.serving import Client, changed, client_of, open_services
 from tests.archive.journal import fill
 from tests.archive.reading import Archiving
 from tests.archive.seaweed import BUCKET, Seaweed
-from tests.contract.making import SECOND, START
+from tests.contract.making import SECOND, START, event
 
 PAGE = 37
 FEEDBACK, AUDIT = "e000537", "e000541"  # the first of each in tests/archive/journal.py
@@ -254,8 +255,7 @@ def expected(recorded: tuple[Path, int], tmp_path_factory: pytest.TempPathFactor
 
 STATES: dict[str, Callable[[Archiving, int], None]] = {
     "archived": lambda archiving, head: archiving.archive(head),
-    "half": lambda archiving, head: archiving.archive(head // 2),
-    "left behind": lambda archiving, head: archiving.archive(head * 2 // 3, drop=False),
+    "half, its rows left behind": lambda archiving, head: archiving.archive(head // 2, drop=False),
     "compacted": lambda archiving, head: archiving.archive(head - 20, compact=True),
 }
 
@@ -306,6 +306,64 @@ def test_a_file_that_is_lost_is_named_by_verifying_and_by_the_doctor(
     report = verify_store(keeper.store, folder / SEAL_FOLDER, seal_keys(folder, keeper.settings))
     assert [(one.kind, lost in one.detail) for one in report.findings] == [("broken_archive", True)]
     keeper.close()
+
+
+def late() -> list[Event]:
+    """What comes later, about what was archived meanwhile."""
+    number = 2_000
+
+    def one(type_: str, payload: Any, **fields: Any) -> Event:
+        nonlocal number
+        number += 1
+        return event(number, type_, payload=payload, **{"run_id": None, **fields})
+
+    said = [
+        ("s-r2-3", None),
+        ("r1-s-r1-0", "span"),
+        ("e000077", None),
+        ("r3", "run"),
+        ("c-r4-7", None),
+        ("later", None),
+    ]
+    made = [
+        one(
+            "feedback",
+            {"target_id": target, "target_type": kind, "kind": "score", "value": 1},
+            run_id="r4",
+            trace_id="r4",
+        )
+        for target, kind in said
+    ]
+    record = {"operation": "person.looked_up", "subject_type": "person", "subject_id": "p1"}
+    made += [one("audit", record, run_id=run, task_id=task) for run, task in (("r3", "T1"), ("nobody", "T2"))]
+    # A second answer of one call: its generation is made anew from all of its events.
+    again = {"model": "m9", "message": {"role": "assistant", "content": "again"}}
+    made.append(one("llm_response", again, run_id="r1", correlation_id="c-r1-2", name="m9"))
+    made.append(one("span_started", {"name": "later"}, run_id="r9", span_id="later", trace_id="t9"))
+    made.append(one("note", {"text": "of nobody"}, run_id="nobody", task_id="T2"))
+    return made
+
+
+def test_what_comes_later_finds_what_it_is_about(recorded: tuple[Path, int], tmp_path: Path) -> None:
+    tables = ("feedback", "feedback_events", "generations", "audits", "runs")
+    found: list[dict[str, list[Any]]] = []
+    for until in (0, recorded[1]):
+        folder = tmp_path / str(until)
+        shutil.copytree(recorded[0], folder)
+        with opened(folder) as services:
+            if until:
+                Archiving(services.store, folder).archive(until)
+            for each in late():
+                services.journal.append([each])
+            with services.store.read() as connection:
+                found.append(
+                    {name: connection.exec_driver_sql(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in tables}
+                )
+    for rows in found:
+        rows["audits"] = [tuple(row)[:-2] for row in rows["audits"]]  # without when it was adopted
+    assert [name for name in tables if found[0][name] != found[1][name]] == []
+    linked = [row for row in found[1]["feedback"] if "linked" in tuple(row)]
+    assert len(linked) == 8
 
 
 def test_the_exam_is_not_of_nothing(expected: dict[str, Any]) -> None:
