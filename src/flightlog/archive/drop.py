@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
 from sqlalchemy import select, text, update
@@ -40,21 +41,32 @@ class Space(NamedTuple):
         return max(0, self.free - max(FREE_PAGES_KEPT, int(self.pages * FREE_SHARE_KEPT)))
 
 
-def drop_some(store: Store, events: int = DROP_EVENTS) -> int:
-    """Delete the next rows that are in the archive; how far that came, in ids. 0 when all are gone."""
+class Step(NamedTuple):
+    """What a step did (0: there was nothing more to do), and for how many seconds nobody else could write."""
 
-    def work(tx: Tx) -> int:
+    done: int
+    seconds: float
+
+    def __bool__(self) -> bool:
+        return self.done > 0
+
+
+def drop_some(store: Store, events: int = DROP_EVENTS) -> Step:
+    """Delete the next rows that are in the archive; how far that came, in ids."""
+
+    def work(tx: Tx) -> Step:
+        began = time.perf_counter()
         state = manifest.state(tx.sql)
         end = min(state.archived_until, state.dropped_until + events)
         if end <= state.dropped_until:
-            return 0
+            return Step(0, 0.0)
         drop_rows(tx, state.dropped_until, end)
         tx.sql.execute(update(archive_state).values(dropped_until=end))
-        return end - state.dropped_until
+        return Step(end - state.dropped_until, time.perf_counter() - began)
 
     with store.read() as connection:  # looking is no reason to write
         state = manifest.state(connection)
-    return store.write(work, WAIT_SECONDS) if state.dropped_until < state.archived_until else 0
+    return store.write(work, WAIT_SECONDS) if state.dropped_until < state.archived_until else Step(0, 0.0)
 
 
 def drop_rows(tx: Tx, after_id: int, until_id: int) -> None:
@@ -80,13 +92,16 @@ def space(store: Store) -> Space:
         return Space(*(int(connection.execute(text(f"PRAGMA {name}")).scalar_one()) for name in asked))
 
 
-def vacuum_some(store: Store, pages: int = VACUUM_PAGES) -> int:
+def vacuum_some(store: Store, pages: int = VACUUM_PAGES) -> Step:
     """Give some free pages at most back to the disk; how many went."""
 
-    def work(tx: Tx) -> int:
-        before = int(tx.driver.execute("PRAGMA freelist_count").fetchone()[0])
-        if before:
-            tx.driver.execute(f"PRAGMA incremental_vacuum({min(pages, before)})").fetchall()
-        return before - int(tx.driver.execute("PRAGMA freelist_count").fetchone()[0])
+    def work(tx: Tx) -> Step:
+        began = time.perf_counter()
+        free = tx.driver.execute("PRAGMA freelist_count").fetchone()[0]
+        for _ in range(min(pages, free)):
+            # One at a time: the driver takes a single step of a statement that gives no rows, and a step is a page.
+            tx.driver.execute("PRAGMA incremental_vacuum(1)")
+        left = tx.driver.execute("PRAGMA freelist_count").fetchone()[0]
+        return Step(free - left, time.perf_counter() - began)
 
-    return store.write(work, WAIT_SECONDS)
+    return store.write(work, WAIT_SECONDS) if space(store).free else Step(0, 0.0)

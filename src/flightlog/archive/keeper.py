@@ -183,25 +183,23 @@ class ArchiveKeeper:
     def _drop(self, archiver: Archiver, room: Room) -> int:
         dropped = 0
         while not self._stop.is_set():
-            began = time.perf_counter()
-            gone = drop_some(archiver.place.store)
-            if not gone:
+            step = drop_some(archiver.place.store)
+            if not step:
                 break
-            dropped += gone
+            dropped += step.done
             self._state = "archiving"
-            self._rest(time.perf_counter() - began, room)
+            self._rest(step.seconds, room)
         return dropped
 
     def _vacuum(self, archiver: Archiver, room: Room) -> int:
         found = space(archiver.place.store)
         left = total = found.free if room.lack else found.excess
         while left > 0 and not self._stop.is_set():
-            began = time.perf_counter()
-            gone = vacuum_some(archiver.place.store)
-            if not gone:
+            step = vacuum_some(archiver.place.store)
+            if not step:
                 break
-            left -= gone
-            self._rest(time.perf_counter() - began, room)
+            left -= step.done
+            self._rest(step.seconds, room)
         return total - left
 
     def _merge(self, archiver: Archiver) -> bool:

@@ -131,7 +131,7 @@ def run(
             events, files, size = events + passed.events, files + passed.files, size + passed.bytes
             wanted = archiver.due(everything=everything)
         while gone := drop_some(keeper.store):
-            dropped += gone
+            dropped += gone.done
             _progress(as_json, f"{dropped:,} rows of archived events deleted")
         before_bytes = _bytes(keeper.folder)
         if vacuum:
