@@ -182,6 +182,24 @@ def test_summaries_go_a_year_after_the_last_event_did(flight: Flight) -> None:
     assert flight.verify().findings == []
 
 
+def test_an_audit_record_of_a_run_whose_events_went_is_no_orphan(flight: Flight) -> None:
+    flight.run("old", task_id="t")
+    flight.days(8)
+    flight.clean()
+    done = {"operation": "person.looked_up", "subject_type": "person"}
+    flight.record(
+        *(
+            flight.event("audit", payload=done, **about)
+            for about in ({"run_id": "old"}, {"task_id": "t"}, {"run_id": "x"})
+        )
+    )
+    assert flight.sql("SELECT orphan FROM audits WHERE source IS NULL ORDER BY id") == [
+        ("known",),
+        ("known",),
+        ("orphaned",),
+    ]
+
+
 def test_a_run_some_of_whose_events_went_is_verified_and_says_how_many(tmp_path: Path) -> None:
     flight = Flight(tmp_path / "flight", rules='[[rule]]\ntype = "note"\nkeep = "1d"\n')
     flight.run("r", notes=4)

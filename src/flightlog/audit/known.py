@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+import msgspec
 from msgspec.structs import replace
 from sqlalchemy import text
 
@@ -61,7 +62,11 @@ def _is_known(tx: Tx, what: str, id_: str) -> bool:
         return True
     named = EventFilter(run_id=id_) if what == "run" else EventFilter(task_id=id_)
     said_about = Condition(field="type", values=tuple(sorted(SAID_ABOUT)), negated=True)
-    return bool(older_rows(tx.sql, ("id",), replace(named, also=(said_about,)), count=1))
+    if older_rows(tx.sql, ("id",), replace(named, also=(said_about,)), count=1):
+        return True
+    # Its events may have gone by the rules of retention: what counts them outlives them.
+    counted = tx.sql.execute(_IN_SUMMARIES[what], {"id": id_}).scalars()
+    return any(not SAID_ABOUT.issuperset(msgspec.json.decode(counts)) for counts in counted)
 
 
 # Texts of ours alone go into these.
@@ -69,6 +74,10 @@ _TYPES = ", ".join(f"'{each}'" for each in sorted(SAID_ABOUT))
 _BEFORE = {
     what: text(f"SELECT {what}_missing FROM audits WHERE {what}_id = :id LIMIT 1")  # noqa: S608
     for what in ("run", "task")
+}
+_IN_SUMMARIES = {
+    "run": text("SELECT counts FROM runs WHERE run_id = :id"),
+    "task": text("SELECT counts FROM runs WHERE task_id = :id ORDER BY started_at LIMIT 20"),
 }
 _IN_JOURNAL = {
     what: text(f"SELECT 1 FROM run_events WHERE {what}_id = :id AND type NOT IN ({_TYPES}) LIMIT 1")  # noqa: S608
