@@ -346,7 +346,7 @@ def late() -> list[Event]:
 
 def test_what_comes_later_finds_what_it_is_about(recorded: tuple[Path, int], tmp_path: Path) -> None:
     tables = ("feedback", "feedback_events", "generations", "audits", "runs")
-    found: list[dict[str, list[Any]]] = []
+    found: list[dict[str, Any]] = []
     for until in (0, recorded[1]):
         folder = tmp_path / str(until)
         shutil.copytree(recorded[0], folder)

@@ -98,7 +98,7 @@ class Finder:
 
     def _matching(self, file: ArchivedFile, wanted: EventFilter) -> Matches:
         """All rows of the file that pass the filter; kept, because the next page asks again."""
-        key = (file.path, wanted)
+        key = (file.path, repr(wanted))
         found = self._matches.get(key)
         if found is None:
             found = self._match(file, wanted)
