@@ -51,7 +51,7 @@ bench: setup  ## Every bench, one table each (BENCH=emit: one of them).
 	@for file in $(if $(BENCH),bench/$(BENCH).py,$(wildcard bench/*.py)); do echo; echo "== $$file"; $(BIN)/python $$file || exit 1; done
 
 schema: setup  ## Write the schema of new stores anew, after a migration was added.
-	$(BIN)/python -m flightlog.store.migrations.schema
+	$(BIN)/python -m flightlog.store.migrations.write_schema
 
 lock: setup  ## Write requirements.lock anew from pyproject.toml (needs uv).
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra dev \

@@ -48,18 +48,3 @@ def load(connection: Connection) -> bool:
         if statement:
             connection.exec_driver_sql(statement)
     return True
-
-
-def write() -> None:
-    """Write the file anew, from a database that the migrations make."""
-    from sqlalchemy import create_engine
-
-    from flightlog.store.migrations.run import run_alembic
-
-    with create_engine("sqlite://").begin() as connection:
-        run_alembic(connection, HEAD)
-        FILE.write_text(dump(connection), "utf-8")
-
-
-if __name__ == "__main__":
-    write()
