@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
@@ -14,27 +15,27 @@ from flightlog.analytics.engine import Engine
 from flightlog.analytics.sql import Asked
 from flightlog.archive.manifest import ArchivedFile
 
-ROWS_KEPT_MAX = 60_000  # in all answers together, some 15 MB
+BYTES_KEPT_MAX = 16 * 1024 * 1024  # of all answers together, as JSON, which is a tenth of what lists of rows take
 
 Hold = Callable[[Sequence[ArchivedFile]], AbstractContextManager[Sequence[Path]]]
 Row = Sequence[Any]
 
 
 class _Held(NamedTuple):
-    """What these files together said."""
+    """What these files together said, as JSON."""
 
     digests: frozenset[bytes]
-    rows: list[Row]
+    data: bytes
 
 
 class Kept:
     """Asks the engine about files, and remembers. `hold` has files of the archive on this machine for as long as they are
     read."""
 
-    def __init__(self, engine: Engine, hold: Hold, *, rows_max: int = ROWS_KEPT_MAX) -> None:
+    def __init__(self, engine: Engine, hold: Hold, *, bytes_max: int = BYTES_KEPT_MAX) -> None:
         self._engine = engine
         self._hold = hold
-        self._rows_max = rows_max
+        self._bytes_max = bytes_max
         self._lock = threading.Lock()
         self._held: OrderedDict[tuple[Any, ...], _Held] = OrderedDict()
 
@@ -49,12 +50,13 @@ class Kept:
             if held is not None:
                 self._held.move_to_end(question)
         if held is None or not held.digests <= digests:
-            held = _Held(frozenset(), [])
+            held = _Held(frozenset(), b"[]")
+        known: list[Row] = json.loads(held.data)
         fresh = [file for file in files if file.digest not in held.digests]
         if not fresh:
-            return held.rows
-        found = added([*held.rows, *self._ask(asked, fresh)], keys) if held.rows else self._ask(asked, fresh)
-        self._keep(question, _Held(digests, found))
+            return known
+        found = added([*known, *self._ask(asked, fresh)], keys) if known else self._ask(asked, fresh)
+        self._keep(question, _Held(digests, json.dumps(found, separators=(",", ":")).encode()))
         return found
 
     def _ask(self, asked: Asked, files: Sequence[ArchivedFile]) -> list[Row]:
@@ -77,7 +79,7 @@ class Kept:
         with self._lock:
             self._held[question] = held
             self._held.move_to_end(question)
-            while sum(len(each.rows) + 1 for each in self._held.values()) > self._rows_max:
+            while sum(len(each.data) for each in self._held.values()) > self._bytes_max:
                 self._held.popitem(last=False)
 
 

@@ -28,7 +28,7 @@ from flightlog.services import Services
 from flightlog.version import __version__
 
 PARAMETERS = frozenset({"q", "project", "since", "until", "bucket"})
-MODELS_SHOWN, TOOLS_SHOWN, LINES_SHOWN = 8, 8, 10
+MODELS_SHOWN, TOOLS_SHOWN, LINES_SHOWN = 8, 6, 10
 HOURS_NS_MAX = 49 * 3_600 * NS_PER_SECOND  # beyond it days are shown unless somebody asks
 
 
@@ -73,6 +73,7 @@ class Found:
     """The answers that the page shows. With a query only those of model calls."""
 
     models: Answer
+    speeds: Answer  # the same groups by their latency, which is not needed over time
     tools: Answer | None
     failing: Answer | None
     decisions: Answer | None
@@ -138,10 +139,13 @@ def _find(
         return answer(services.store, question, kept, silent_since=silent_since(services.clock, services.settings))
 
     query = asked.get("q")
-    measures = ("calls", "tokens", "cost", "latency")
-    models = ask("models", "model", top=MODELS_SHOWN, q=query, bucket=bucket, measures=measures, sort="cost_usd")
+    which: Mapping[str, Any] = {"top": MODELS_SHOWN, "q": query, "sort": "cost_usd"}
+    models = ask("models", "model", bucket=bucket, measures=("calls", "tokens", "cost"), **which)
+    # Of the same time, which the buckets have made longer.
+    since, until = models.question.since, models.question.until
+    speeds = ask("models", "model", measures=("latency",), **which)
     if query:
-        return Found(models, None, None, None, None, [])
+        return Found(models, speeds, None, None, None, None, [])
     slowest = list_runs(
         services.store,
         RunFilter(project=asked.get("project"), since=models.question.since, until=models.question.until),
@@ -151,6 +155,7 @@ def _find(
     )
     return Found(
         models=models,
+        speeds=speeds,
         tools=ask("tools", "tool", top=TOOLS_SHOWN, bucket=bucket),
         failing=ask("tools", "tool", top=LINES_SHOWN, sort="errors"),
         decisions=ask("decisions", "capability", top=LINES_SHOWN),
@@ -188,7 +193,7 @@ def _is_empty(found: Found) -> bool:
 
 def _tiles(found: Found) -> list[StatsTile]:
     models = found.models.total.numbers
-    calls, spread = models["calls"], models["latency_ns"]
+    calls, spread = models["calls"], found.speeds.total.numbers["latency_ns"]
     made = [
         StatsTile(topic="Model calls", figure=fmt.count(calls), hint=""),
         StatsTile(topic="Failed", figure=fmt.count(models["errors"]), hint=percent(models["error_rate"])),
@@ -226,7 +231,7 @@ def percent(share: float | None) -> str:
 
 
 def _tables(about: Asked, found: Found) -> list[StatsTable]:
-    return tables_of(about, found.models, found.failing, found.decisions, found.feedback, found.slowest)
+    return tables_of(about, found.models, found.speeds, found.failing, found.decisions, found.feedback, found.slowest)
 
 
 def _stale(models: Answer) -> str:

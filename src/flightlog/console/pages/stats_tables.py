@@ -84,13 +84,14 @@ class StatsTable:
 def tables_of(
     about: Asked,
     models: Answer,
+    speeds: Answer,
     failing: Answer | None,
     decisions: Answer | None,
     feedback: Answer | None,
     slowest: list[RunSummary],
 ) -> list[StatsTable]:
     """All that were asked for."""
-    made = [_models(about, models)]
+    made = [_models(about, models, speeds)]
     if failing is not None:
         made.append(_failing(about, failing))
     if not about.query:
@@ -102,18 +103,23 @@ def tables_of(
     return made
 
 
-def _models(about: Asked, found: Answer) -> StatsTable:
+def _models(about: Asked, found: Answer, speeds: Answer) -> StatsTable:
+    known = {group.value: group.part for group in speeds.groups}
     lines = [
         StatsRow(
             label=group.value or NONE,
             behind=about.calls(model=group.value),
-            cells=_calls(about, group.part, group.value),
+            cells=_calls(about, group.part, known.get(group.value), group.value),
         )
         for group in found.groups
     ]
     if found.others is not None:
         lines.append(
-            StatsRow(label=_others(found.others.values), behind=None, cells=_calls(None, found.others.part, None))
+            StatsRow(
+                label=_others(found.others.values),
+                behind=None,
+                cells=_calls(None, found.others.part, None if speeds.others is None else speeds.others.part, None),
+            )
         )
     return StatsTable(
         key="models",
@@ -125,8 +131,8 @@ def _models(about: Asked, found: Answer) -> StatsTable:
     )
 
 
-def _calls(about: Asked | None, part: Part, model: str | None) -> list[StatsCell]:
-    numbers, spread = part.numbers, part.numbers["latency_ns"]
+def _calls(about: Asked | None, part: Part, speed: Part | None, model: str | None) -> list[StatsCell]:
+    numbers, spread = part.numbers, None if speed is None else speed.numbers["latency_ns"]
     failed = None if about is None else about.calls(model=model, status="error")
     return [
         _count(numbers["calls"]),
@@ -134,7 +140,7 @@ def _calls(about: Asked | None, part: Part, model: str | None) -> list[StatsCell
         StatsCell(figure=fmt.short(numbers["tokens_input"])),
         StatsCell(figure=fmt.short(numbers["tokens_output"])),
         StatsCell(figure=fmt.money(numbers["cost_usd"])),
-        *(StatsCell(figure=fmt.duration(ns)) for ns in (spread.p50, spread.p95, spread.p99)),
+        *(StatsCell(figure=fmt.duration(getattr(spread, name, None))) for name in ("p50", "p95", "p99")),
     ]
 
 
