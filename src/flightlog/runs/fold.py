@@ -112,11 +112,12 @@ class RunState(msgspec.Struct, kw_only=True):
         if model is not None and model not in self.models:
             self.models = sorted([*self.models, model])[:MODELS_MAX]
         if call.is_answer and not call.covered:
-            self.tokens_input = _add(self.tokens_input, call.tokens_input)
-            self.tokens_output = _add(self.tokens_output, call.tokens_output)
-            self.tokens_cached_input = _add(self.tokens_cached_input, call.tokens_cached_input)
-            self.tokens_reasoning = _add(self.tokens_reasoning, call.tokens_reasoning)
-            self.cost_nano_usd = _add(self.cost_nano_usd, call.cost_nano_usd)
+            # A call's numbers are whole and not negative.
+            self.tokens_input = min(self.tokens_input + (call.tokens_input or 0), INT64_MAX)
+            self.tokens_output = min(self.tokens_output + (call.tokens_output or 0), INT64_MAX)
+            self.tokens_cached_input = min(self.tokens_cached_input + (call.tokens_cached_input or 0), INT64_MAX)
+            self.tokens_reasoning = min(self.tokens_reasoning + (call.tokens_reasoning or 0), INT64_MAX)
+            self.cost_nano_usd = min(self.cost_nano_usd + (call.cost_nano_usd or 0), INT64_MAX)
 
     def uncount(self, totals: Mapping[str, int]) -> None:
         """Take out what calls said that turned out to be told again by others."""
