@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,14 @@ import pyarrow.ipc
 import pyarrow.parquet
 import pytest
 
+from flightlog.config import Settings
 from flightlog.journal.table import EVENT_COLUMNS
+from flightlog.query.files import Stored, stored
+from flightlog.query.runner import Runner
 from flightlog.query.views import ALIASES, VIEWS
+from flightlog.store.engine import open_store
 from tests.archive.journal import fill
+from tests.archive.reading import Archiving
 from tests.query.conftest import InProcess
 
 
@@ -180,3 +187,24 @@ def test_every_form_takes_every_type_and_no_rows(here: InProcess, form: str, sql
 def test_the_order_that_was_asked_for_is_kept(here: InProcess) -> None:
     rows = asked(here, "SELECT range AS n FROM range(50000) ORDER BY n DESC")
     assert [row[0] for row in rows] == list(range(49_999, 39_999, -1))
+
+
+def test_a_query_that_meets_a_new_manifest_is_asked_again_with_it(flown: Path) -> None:
+    settings = Settings()
+    store = open_store(flown, settings=settings, writable=False, migrate=False)
+    Archiving(store, flown)
+    looks = []
+
+    @contextmanager
+    def late() -> Iterator[Stored]:
+        with stored(store) as now:
+            looks.append(now)
+            yield now._replace(version=now.version - 1, archived_until=0, files=[]) if len(looks) == 1 else now
+
+    runner = Runner(late, settings, reserve=False)
+    try:
+        [[count]] = msgspec.json.decode(runner.run("SELECT count(*) - count(DISTINCT id) FROM events").read())["rows"]
+    finally:
+        runner.close()
+        store.close()
+    assert (count, len(looks)) == (0, 2)

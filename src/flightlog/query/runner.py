@@ -11,6 +11,7 @@ import importlib.util
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -90,6 +91,14 @@ class Answer:
             return self.file.read()
 
 
+class SqlHealth(msgspec.Struct, kw_only=True):
+    """Queries: `ended` counts them by how (answered, invalid, refused, stopped, busy, failed), `seconds` is all their time."""
+
+    running: int
+    ended: dict[str, int]
+    seconds: float
+
+
 class Runner:
     """Runs queries over one store. From any thread; `close` ends those under way."""
 
@@ -103,6 +112,13 @@ class Runner:
         self._tidying: list[threading.Thread] = []
         self._closed = False
         self._swept = False
+        self._ended: Counter[str] = Counter()
+        self._seconds = 0.0
+
+    def health(self) -> SqlHealth:
+        """How many queries run and ended how, and how long they took together."""
+        with self._lock:
+            return SqlHealth(running=len(self._running), ended=dict(self._ended), seconds=self._seconds)
 
     def run(
         self,
@@ -117,6 +133,28 @@ class Runner:
 
         Raises SqlInvalid, SqlRefused, SqlStopped (a limit, or `canceled` was set), SqlBusy, SqlFailed, ArchiveExtraMissing.
         """
+        began = time.monotonic()
+        state = "failed"
+        try:
+            answer = self._run(sql, form, rows_max, seconds_max, canceled)
+            state = "answered"
+            return answer
+        except (SqlInvalid, SqlRefused, SqlStopped, SqlBusy) as error:
+            state = type(error).__name__.removeprefix("Sql").lower()
+            raise
+        finally:
+            with self._lock:
+                self._ended[state] += 1
+                self._seconds += time.monotonic() - began
+
+    def _run(
+        self,
+        sql: str,
+        form: str,
+        rows_max: int | None,
+        seconds_max: float | None,
+        canceled: threading.Event | None,
+    ) -> Answer:
         settings = self._settings
         seconds = min(seconds_max or settings.sql_seconds_max, settings.sql_seconds_max)
         most = settings.sql_export_rows_max
@@ -128,6 +166,7 @@ class Runner:
             raise SqlInvalid(reason="it is not valid Unicode", at=error.start, length=1) from None
         began = time.monotonic()
         for _ in range(TRIES):
+            self._check_room()  # before anything is fetched for it
             try:
                 with self._stored() as stored:
                     child = self._take()
@@ -172,12 +211,15 @@ class Runner:
 
     # ── children ─────────────────────────────────────────────────────────────────────────────────────────────────
 
+    def _check_room(self) -> None:
+        if self._closed:
+            raise SqlFailed(reason="the server stops")
+        if len(self._running) >= max(self._settings.sql_children_max, 1):
+            raise SqlBusy(limit=self._settings.sql_children_max)
+
     def _take(self) -> Child:
         with self._lock:
-            if self._closed:
-                raise SqlFailed(reason="the server stops")
-            if len(self._running) >= max(self._settings.sql_children_max, 1):
-                raise SqlBusy(limit=self._settings.sql_children_max)
+            self._check_room()
             if not self._swept:
                 self._swept = True
                 atexit.register(self.close)
