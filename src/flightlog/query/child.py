@@ -190,6 +190,7 @@ class Snapshot:
         self.connection.execute("PRAGMA query_only = ON")
         self.connection.execute("PRAGMA temp_store = MEMORY")
         self.connection.execute("BEGIN")
+        # The first read is what takes the snapshot, and opens the last file that SQLite needs: before any right is given up.
         if self._boundary() != (question.archived_until, question.version):
             raise Fault("again", "the archive went on meanwhile")
 
