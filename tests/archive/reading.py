@@ -42,6 +42,10 @@ class Archiving:
         if compact:
             self.compact()
 
+    def again(self) -> None:
+        """Read by a history that knows nothing of any file yet."""
+        self.history = attach(self.store, self.folder, self.settings)
+
     @property
     def until(self) -> int:
         """How far the archive goes."""

@@ -219,6 +219,23 @@ def test_a_damaged_file_is_named(store: Store, folder: Path) -> None:
         read_events(open_again(folder), limit=240)
 
 
+def test_no_flipped_bit_of_a_file_makes_another_answer(store: Store, folder: Path) -> None:
+    archiving = filled(store, folder, 240, file_events=1_000)
+    expected = read_events(store, limit=240).events
+    path = max((folder / "archive").rglob("*.parquet"), key=lambda each: each.stat().st_size)
+    data = path.read_bytes()
+    footer = int.from_bytes(data[-8:-4], "little") + 8
+    noticed = 0
+    for place in range(4, len(data) - footer, (len(data) - footer) // 40):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 0x10]) + data[place + 1 :])
+        archiving.again()
+        try:
+            assert read_events(store, limit=240).events == expected, f"byte {place}"
+        except ArchiveFileBroken:
+            noticed += 1
+    assert noticed > 20
+
+
 def open_again(folder: Path) -> Store:
     """The same store for reading, by a history that knows no file yet."""
     store = open_store(folder, writable=False)

@@ -169,6 +169,7 @@ def encode(table: pyarrow.Table) -> bytes:
         column_encoding=_ENCODINGS,
         write_statistics=[name for name in kept.names if name not in _WITHOUT_STATISTICS],
         store_schema=False,
+        write_page_checksum=True,  # who reads a few columns does not see the digest of the whole
     )
     return out.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
