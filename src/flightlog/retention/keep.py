@@ -33,7 +33,7 @@ from flightlog.retention.ruling import LOOK_AGAIN_NS, Cap, Look, Ruling, RunFact
 from flightlog.store.contract import Store, Tx
 
 PAGE_EVENTS = 2_000  # looked at together
-BATCH_EVENTS = 500  # removed in one transaction, so that appends are not kept waiting
+BATCH_EVENTS = 250  # removed in one transaction, so that appends are not kept waiting
 RANGES_SHOWN_MAX = 200  # stretches of ids that stand in the audit event itself
 WRITE_SECONDS = 60.0  # a removal waits for its turn; nobody is kept waiting by it
 

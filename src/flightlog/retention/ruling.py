@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -15,7 +16,7 @@ from flightlog.retention.rules import AUDIT_TYPES, CAP, Facts, Rules, RunFact
 
 _AT = {name: at for at, name in enumerate(COLUMNS)}
 _ID, _TYPE, _RUN, _LEVEL, _RECEIVED = (_AT[name] for name in ("id", "type", "run_id", "level", "received_at"))
-_FACTS = tuple(_AT[name] for name in Facts._fields)
+_FACTS = itemgetter(*(_AT[name] for name in Facts._fields))
 LOOK_AGAIN_NS = 24 * 3600 * 1_000_000_000  # what depends on a run may be otherwise by then
 
 # What says how a run began and ended, what was lost, what people thought of it: not what a cap is for.
@@ -49,7 +50,7 @@ class Ruling:
     def look(self, row: Sequence[Any]) -> Look:
         """Whether this event (read as COLUMNS) is due."""
         run = self._runs.get(row[_RUN]) if row[_RUN] is not None else None
-        verdict = self._rules.verdict(Facts(*(row[at] for at in _FACTS)), run)
+        verdict = self._rules.verdict(Facts._make(_FACTS(row)), run)
         due_by, again_at = None, None
         if verdict.keep_ns is not None:
             again_at = row[_RECEIVED] + verdict.keep_ns

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, case, delete, or_, select, tuple_, update
+from sqlalchemy import Connection, case, delete, select, tuple_, update
 
 from flightlog.journal.lookup import chunks
 from flightlog.runs.feedback_table import feedback, feedback_events
@@ -14,6 +14,7 @@ from flightlog.runs.table import runs
 from flightlog.store.contract import Tx
 
 TOO_MANY_MAX = 100  # runs above the cap that are looked after in one pass
+LATE_IDS_MAX = 20_000  # a request that came after its answer came soon after it
 WORDS_KEPT = ("thumb", "label")  # kinds of feedback whose word is a choice; others are what somebody wrote
 
 
@@ -49,12 +50,14 @@ def forget_contents(tx: Tx, ids: Sequence[int]) -> None:
     words of thumbs and labels, for rules ask about them.
     """
     for some in chunks(ids):
-        of_these = or_(
-            generations.c.id.in_(some), generations.c.answer_id.in_(some), generations.c.request_id.in_(some)
-        )
-        tx.sql.execute(update(generations).where(of_these).values(input_preview=None, output_preview=None))
+        # One after another: together they would be looked for row by row.
+        late = generations.c.id.between(some[0] - LATE_IDS_MAX, some[-1]), generations.c.request_id.in_(some)
+        for of_these in ((generations.c.id.in_(some),), (generations.c.answer_id.in_(some),), late):
+            tx.sql.execute(update(generations).where(*of_these).values(input_preview=None, output_preview=None))
+        said = select(feedback_events.c.feedback_id).where(feedback_events.c.id.in_(some))
         word = case((feedback.c.kind.in_(WORDS_KEPT), feedback.c.value_text), else_=None)
-        tx.sql.execute(update(feedback).where(feedback.c.id.in_(some)).values(comment=None, value_text=word))
+        ours = feedback.c.feedback_id.in_(said), feedback.c.id.in_(some)
+        tx.sql.execute(update(feedback).where(*ours).values(comment=None, value_text=word))
 
 
 class RunSummaries:
