@@ -2,9 +2,9 @@
 
     python bench/retention.py [EVENTS]
 
-Removes events from the tables (with payload, index entries, previews, salts, an audit event for each 500), drops and rewrites
-archived files, and makes a pass in which nothing is due; beside them one plain DELETE of as many rows of one table in SQLite, which is what
-a cron job would do: without an event, a receipt, a seal or anything that waits its turn.
+Removes events from the tables (with payload, index entries, previews, salts, and an audit event for each 250), drops and rewrites
+archived files, and makes a pass in which nothing is due. Beside them one plain DELETE of as many rows of one table in SQLite, which
+is what a cron job would do: without an event, a receipt, a seal or anything that waits its turn.
 """
 
 from __future__ import annotations
