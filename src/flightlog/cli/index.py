@@ -31,6 +31,7 @@ def build(folder: options.Folder = None, as_json: options.AsJson = False) -> Non
     It can be stopped with Ctrl-C at any time, and goes on where it was. New events are added as they come.
     """
     from flightlog.journal import index
+    from flightlog.journal.history import line_of
 
     keeper = _keeper(folder)
 
@@ -41,15 +42,15 @@ def build(folder: options.Folder = None, as_json: options.AsJson = False) -> Non
 
     try:
         with keeper.store.read() as connection:
-            before = index.held(connection)
+            before, archived_until = index.held(connection), line_of(connection)
         held = index.build(keeper.store, told)
-        if before is None or before.first_id > 1:
+        if before is None or before.first_id > archived_until + 1:
             _record(keeper, "index.build", {"first_id": held.first_id, "last_id": held.last_id})
     finally:
         keeper.close()
     if not as_json and sys.stderr.isatty():
         sys.stderr.write("\r".ljust(41) + "\r")
-    _tell(held.first_id, held.last_id, as_json)
+    _tell(held.first_id, held.last_id, as_json, archived_until)
 
 
 def drop(folder: options.Folder = None, as_json: options.AsJson = False) -> None:
