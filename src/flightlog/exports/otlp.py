@@ -131,6 +131,8 @@ def _span(event: StoredEvent, opened: _Opened) -> Record:
     attributes = _attributes(said, asked)
     if event.type == "llm_response":
         attributes |= model_call(said, asked)
+        if attributes.get("gen_ai.request.model") is None and event.name != named.get("name"):
+            attributes["gen_ai.request.model"] = event.name  # the event is named after it, and so does not repeat it
     elif event.type == "tool_result":
         attributes |= tool_result(said, asked, event.name)
     error = said.get("error")
