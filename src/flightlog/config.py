@@ -207,7 +207,7 @@ HELP: dict[str, str] = {
     "archive_seconds": "How often it is looked whether there is something to archive.",
     "archive_share_max": "Most of the store's time that deleting archived rows and giving back their space takes, 0 to 1.",
     "archive_file_events_max": "Most events in one file of the archive.",
-    "archive_file_bytes_max": "Most bytes of payloads in one file of the archive; some times as much memory is needed to write it.",
+    "archive_file_bytes_max": "Most bytes of payloads in one file of the archive; six times as much memory is needed to write it.",
     "archive_grace_seconds": "How long a file of the archive that is not needed any more is kept for those who still read it.",
     "archive_cache_bytes_max": "Most bytes of files from S3 that are kept in `cache` in the data folder, beyond those that are in use.",
     "reserve_bytes": "Size of a file that is removed when the disk is full, so that archiving has room to make room.",

@@ -233,7 +233,7 @@ def test_a_file_has_at_most_so_many_events_and_bytes(tmp_path: Path) -> None:
     kept.archive()
     assert [file.events for file in kept.files()] == [10, 10, 10, 5]
     kept.close()
-    kept = Kept(tmp_path / "large", archive_file_bytes_max=100_000)
+    kept = Kept(tmp_path / "large", archive_file_bytes_max=200_000)
     kept.journal.append([event(number, payload={"text": "x" * 30_000}) for number in range(1, 11)])
     kept.archive()
     assert [file.events for file in kept.files()] == [4, 4, 2]

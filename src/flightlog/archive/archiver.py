@@ -187,7 +187,8 @@ class Archiver:
             after_id=after,
             until_id=wanted.until_id,
             events_max=max(1, self._settings.archive_file_events_max),
-            bytes_max=max(1, self._settings.archive_file_bytes_max),
+            # Two ranges are in memory at once, and merging may still double a file.
+            bytes_max=max(1, self._settings.archive_file_bytes_max // 2),
             ranges_max=RANGES_MAX,
         )
         results = self._work(job)

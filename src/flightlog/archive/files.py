@@ -108,8 +108,15 @@ def split(table: pyarrow.Table) -> Iterator[tuple[str, str, pyarrow.Table]]:
     wanted = table.select(["project", "run_id", "id"]).append_column("day", pyarrow.array(days))
     by = [(name, "ascending") for name in ("project", "day", "run_id", "id")]
     order = compute.sort_indices(wanted, sort_keys=by)
-    ordered = table.take(order).combine_chunks()
-    del table, wanted  # its caller may have let go of it too, and then there is only one of it in memory
+    kinds, columns = table.schema, []
+    del wanted
+    while table.num_columns:  # its caller may have let go of it, and then there is hardly more than one of it in memory
+        column = table.column(0)
+        table = table.remove_column(0)
+        columns.append(column.combine_chunks().take(order))
+        del column
+    ordered = pyarrow.Table.from_arrays(columns, schema=kinds)
+    del columns
     projects = ordered["project"].combine_chunks().dictionary_encode().indices.to_numpy()
     cuts = np.flatnonzero((np.diff(projects) != 0) | (np.diff(days[order.to_numpy()]) != 0)) + 1
     ends = [*cuts.tolist(), len(ordered)]

@@ -83,8 +83,9 @@ def do(job: Job, chance: Callable[[int], bytes] = os.urandom) -> Iterator[Done]:
             if after >= job.until_id:
                 break
             table, reached = read_range(rows, after, job.until_id, job.events_max, job.bytes_max)
-            parts = list(split(table))
+            handed = [table]
             del table
+            parts = list(split(handed.pop()))
             if waiting:
                 yield waiting.pop().result()
             waiting.append(beside.submit(write, parts, reached))
