@@ -235,5 +235,5 @@ def test_an_event_after_the_checkpoint_that_goes_missing_is_noticed(tmp_path: Pa
 def test_every_kind_of_finding_says_what_it_means() -> None:
     assert set(KINDS) == {
         "changed_payload", "changed_envelope", "deleted_row", "inserted_row", "swapped_ids", "reordered_rows", "forked_tree",
-        "missing_tile", "wrong_key",
+        "missing_tile", "broken_archive", "wrong_key",
     }  # fmt: skip
