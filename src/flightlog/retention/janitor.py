@@ -21,7 +21,7 @@ RETRY_SECONDS = 60.0
 
 
 class RetentionHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """How the janitor is doing. `state` is waiting, removing or stopped; of the last pass when it ended (ns) and what it did;
+    """How the janitor is doing. `state` is waiting, removing, stopped or broken; of the last pass when it ended (ns) and what it did;
     `removed` counts events since the start.
     """
 
@@ -79,6 +79,9 @@ class Janitor:
                 self._set(state="waiting", error=error.message)
                 log.warning("nothing is removed for now: %s", error.message)
                 wait = min(RETRY_SECONDS, self._seconds)
+            except BaseException as error:
+                self._set(state="broken", error=f"{type(error).__name__}: {error}")
+                raise
 
     def _pace(self, took: float) -> bool:
         """As long off work as its share asks for."""
