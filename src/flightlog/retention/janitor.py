@@ -21,7 +21,7 @@ RETRY_SECONDS = 60.0
 
 
 class RetentionHealth(msgspec.Struct, frozen=True, kw_only=True):
-    """How the janitor is doing. `state` is waiting, removing, stopped or broken; of the last pass when it ended (ns) and what it did;
+    """How the janitor is doing. `state` is waiting, removing, stopped or broken; `ended_at` (ns) and `last` are of the last pass;
     `removed` counts events since the start.
     """
 
