@@ -90,3 +90,16 @@ def test_what_is_refused(client: TestClient, path: str, body: dict[str, str], co
 def test_rules_that_cannot_be_read_are_a_problem_and_nothing_is_removed(flight: Flight, client: TestClient) -> None:
     (flight.folder / "retention.toml").write_text("[[rule]]\nkeep = 1")
     assert client.post("/api/retention/run").json()["code"] == 40018
+
+
+def test_a_run_of_which_only_the_summary_is_left_is_still_shown(flight: Flight, client: TestClient) -> None:
+    flight.run("old", notes=3)
+    flight.days(8)
+    flight.clean()
+    assert ok(client.get("/api/runs/old"))["event_count"] == 5
+    assert ok(client.get("/api/runs/old/events"))["events"] == []
+    assert [run["run_id"] for run in ok(client.get("/api/runs"))["runs"]] == ["old"]
+    for path in ("/runs/old", "/runs/old?view=reading", "/runs/old?view=events", "/", "/events", "/audit"):
+        assert client.get(path, headers={"Accept": "text/html"}).status_code == 200, path
+    for path in ("timeline", "report?format=md", "rollup"):
+        assert client.get(f"/api/runs/old/{path}").status_code == 200, path
