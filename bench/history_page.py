@@ -1,9 +1,9 @@
 """How long does a page of an archived run take over HTTP, beside the same page hot; and does it grow with the history?
 
 The same journal is served hot, archived in a folder, and archived in an S3 server on this machine (SeaweedFS), each by a process
-of its own; they are asked for pages of the same runs by turns, so that whatever else the machine does meets all of them. Each page is of
-another run. "Decoded anew" is with nothing kept of what was read before. Then archives of several sizes, written by the archive's
-own writer from made up rows, are asked the same questions by turns.
+of its own; they are asked for pages of the same runs by turns, so that whatever else the machine does meets all of them. Each page
+is of another run. "Anew" is with nothing kept of what was read before. Then archives of several sizes, written by the archive's own
+writer from made up rows, are asked the same questions by turns.
 
     python bench/history_page.py [--events 100000] [--pages 200] [--growth 100000 300000] [--dir FOLDER]
 
