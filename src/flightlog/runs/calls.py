@@ -9,9 +9,9 @@ import msgspec
 
 from flightlog.events.envelope import StoredEvent
 from flightlog.events.spans import usual_name
+from flightlog.runs.previews import ERRORS, NOTHING, of_answer, of_calls, of_content, of_input, of_text
 
 CALL_TYPES = frozenset({"llm_request", "llm_response"})
-PREVIEW_CHARS_MAX = 96
 NANO = 1_000_000_000
 INT64_MAX = 2**63 - 1
 _TEXT_CHARS_MAX = 256  # of names that a row takes out of a payload
@@ -56,7 +56,7 @@ def read_call(event: StoredEvent) -> Call:
     if event.type == "llm_response" and bytes(event.payload).rfind(b'"otlp"') >= 0:
         try:
             return _read_span(event, _spans.decode(event.payload))
-        except _ERRORS:
+        except ERRORS:
             pass  # of another producer, or not as it should be
     return _read_any(event)
 
@@ -80,9 +80,9 @@ def _read_span(event: StoredEvent, payload: _Span) -> Call:
     if streamed is None and request.parameters is not None:
         streamed = _streams(request.parameters)
     message = payload.message
-    said = None if message is None else _content(message.content) or _calls(message.tool_calls)
+    said = None if message is None else of_content(message.content) or of_calls(message.tool_calls)
     if said is None and message is None:
-        said = _output_of_choices(payload.choices)
+        said = of_answer(NOTHING, payload.choices)
     said_name = usual_name("llm_response", name, payload.operation) if otlp.name is None else otlp.name
     key = event.span_id or event.correlation_id or event.event_id
     return Call(
@@ -107,8 +107,8 @@ def _read_span(event: StoredEvent, payload: _Span) -> Call:
         tokens_reasoning=usage.reasoning_tokens,
         cost_nano_usd=(reported := None if payload.cost_usd is None else _nano(payload.cost_usd)),
         cost_source=None if reported is None else "reported",
-        input_preview=_input(request.messages, request.input),
-        output_preview=said or (None if error is None else _preview(error.message)),
+        input_preview=of_input(request.messages, request.input),
+        output_preview=said or (None if error is None else of_text(error.message)),
     )
 
 
@@ -133,7 +133,7 @@ def _request(event: StoredEvent, payload: _Payload) -> Call:
         provider=_name(payload.provider),
         operation=_name(payload.operation),
         streamed=_streams(payload.parameters),
-        input_preview=_input(payload.messages, payload.input),
+        input_preview=of_input(payload.messages, payload.input),
     )
 
 
@@ -163,8 +163,9 @@ def _answer(event: StoredEvent, payload: _Payload) -> Call:
         tokens_reasoning=_count(usage.reasoning_tokens),
         cost_nano_usd=reported,
         cost_source=None if reported is None else "reported",
-        input_preview=_input(request.messages, request.input),
-        output_preview=_output(payload),
+        input_preview=of_input(request.messages, request.input),
+        output_preview=of_answer(payload.message, payload.choices)
+        or (None if payload.error is None else of_text(payload.error.message)),
     )
 
 
@@ -177,8 +178,6 @@ def _different(*models: str | None) -> tuple[str, ...]:
 
 # ── payloads, as little of them as there is need for ─────────────────────────────────────────────────────────────────
 
-_NOTHING = msgspec.Raw(b"null")
-
 
 class _Parameters(msgspec.Struct):
     stream: Any = None
@@ -186,8 +185,8 @@ class _Parameters(msgspec.Struct):
 
 class _Asked(msgspec.Struct):
     model: Any = None
-    messages: msgspec.Raw = _NOTHING
-    input: msgspec.Raw = _NOTHING
+    messages: msgspec.Raw = NOTHING
+    input: msgspec.Raw = NOTHING
     parameters: _Parameters | None = None
 
 
@@ -212,8 +211,8 @@ class _Payload(_Asked):
     provider: Any = None
     operation: Any = None
     request: _Asked | None = None
-    message: msgspec.Raw = _NOTHING
-    choices: msgspec.Raw = _NOTHING
+    message: msgspec.Raw = NOTHING
+    choices: msgspec.Raw = NOTHING
     finish_reasons: Any = None
     usage: _Usage | None = None
     cost_usd: Any = None
@@ -223,22 +222,6 @@ class _Payload(_Asked):
     otlp: _Otlp | None = None
 
 
-class _ToolCall(msgspec.Struct):
-    name: Any = None
-    arguments: msgspec.Raw = _NOTHING
-
-
-class _Message(msgspec.Struct):
-    role: Any = None
-    content: msgspec.Raw = _NOTHING
-    tool_calls: msgspec.Raw = _NOTHING
-
-
-class _Part(msgspec.Struct):
-    type: Any = None
-    text: Any = None
-
-
 # The same with what each key should hold, so that nothing has to be looked at twice. What is otherwise is read as above.
 _Name = Annotated[str, msgspec.Meta(max_length=_TEXT_CHARS_MAX)]
 _Number = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
@@ -246,8 +229,8 @@ _Number = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
 
 class _SpanAsked(msgspec.Struct, frozen=True, gc=False):
     model: _Name | None = None
-    messages: msgspec.Raw = _NOTHING
-    input: msgspec.Raw = _NOTHING
+    messages: msgspec.Raw = NOTHING
+    input: msgspec.Raw = NOTHING
     parameters: _Parameters | None = None
 
 
@@ -269,8 +252,8 @@ class _SpanOtlp(msgspec.Struct, gc=False):
 
 
 class _SpanMessage(msgspec.Struct, gc=False):
-    content: msgspec.Raw = _NOTHING
-    tool_calls: msgspec.Raw = _NOTHING
+    content: msgspec.Raw = NOTHING
+    tool_calls: msgspec.Raw = NOTHING
 
 
 _SPAN_ASKED, _SPAN_USAGE = _SpanAsked(), _SpanUsage()
@@ -283,7 +266,7 @@ class _Span(msgspec.Struct, gc=False):
     operation: _Name | None = None
     request: _SpanAsked = _SPAN_ASKED
     message: _SpanMessage | None = None
-    choices: msgspec.Raw = _NOTHING
+    choices: msgspec.Raw = NOTHING
     finish_reasons: list[_Name] | None = None
     usage: _SpanUsage = _SPAN_USAGE
     cost_usd: float | None = None
@@ -293,22 +276,16 @@ class _Span(msgspec.Struct, gc=False):
 
 
 _NO_REQUEST, _NO_USAGE, _NO_PAYLOAD = _Asked(), _Usage(), _Payload()
-_ERRORS = (msgspec.MsgspecError, RecursionError, ValueError)
 _payloads = msgspec.json.Decoder(_Payload)
 _spans = msgspec.json.Decoder(_Span)
 _anything = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_messages = msgspec.json.Decoder(list[_Message])
-_message = msgspec.json.Decoder(_Message)
-_parts = msgspec.json.Decoder(list[_Part])
-_texts = msgspec.json.Decoder(str)
-_tool_calls = msgspec.json.Decoder(list[_ToolCall])
 _fields = {field.name: msgspec.json.Decoder(field.type) for field in msgspec.structs.fields(_Payload)}
 
 
 def _decode(payload: msgspec.Raw) -> _Payload:
     try:
         return _payloads.decode(payload)
-    except _ERRORS:
+    except ERRORS:
         return _decode_odd(payload)
 
 
@@ -316,103 +293,15 @@ def _decode_odd(payload: msgspec.Raw) -> _Payload:
     """Where one key holds what it should not, the others still count."""
     try:
         given = _anything.decode(payload)
-    except _ERRORS:
+    except ERRORS:
         return _NO_PAYLOAD
     found: dict[str, Any] = {}
     for name in given.keys() & _fields.keys():
         try:
             found[name] = _fields[name].decode(given[name])
-        except _ERRORS:
+        except ERRORS:
             continue
     return _Payload(**found)
-
-
-def _input(messages: msgspec.Raw, other: msgspec.Raw) -> str | None:
-    """The beginning of the last user message, else of the last message, else of what was embedded or drawn."""
-    if _begins(messages) == b"[":
-        try:
-            found = _messages.decode(messages)
-        except _ERRORS:
-            found = []
-        for message in reversed(found):
-            if message.role == "user":
-                return _content(message.content)
-        if found:
-            return _content(found[-1].content)
-    return _content(other)
-
-
-def _output(payload: _Payload) -> str | None:
-    """The beginning of the answer: of its text, else of the tool calls that it asks for, else of what went wrong."""
-    message = _read_message(payload)
-    if message is not None:
-        found = _content(message.content) or _calls(message.tool_calls)
-        if found:
-            return found
-    return None if payload.error is None else _preview(payload.error.message)
-
-
-def _output_of_choices(choices: msgspec.Raw) -> str | None:
-    message = _read_message(_Payload(choices=choices)) if _begins(choices) == b"[" else None
-    return None if message is None else _content(message.content) or _calls(message.tool_calls)
-
-
-def _read_message(payload: _Payload) -> _Message | None:
-    try:
-        if _begins(payload.message) == b"{":
-            return _message.decode(payload.message)
-        if _begins(payload.choices) == b"[":
-            return next(iter(_messages.decode(payload.choices)), None)
-    except _ERRORS:
-        pass
-    return None
-
-
-def _content(content: msgspec.Raw) -> str | None:
-    """The text of a content: a string, a list of parts, or a list of strings."""
-    first = _begins(content)
-    try:
-        if first == b'"':
-            return _preview(_texts.decode(content))
-        if first == b"[":
-            try:
-                texts = [part.text for part in _parts.decode(content) if part.type != "reasoning"]
-            except msgspec.ValidationError:
-                texts = msgspec.json.decode(content)
-            return _preview(" ".join(text for text in texts if isinstance(text, str)))
-    except _ERRORS:
-        pass
-    return None
-
-
-def _calls(calls: msgspec.Raw) -> str | None:
-    if _begins(calls) != b"[":
-        return None
-    try:
-        found = _tool_calls.decode(calls)
-    except _ERRORS:
-        return None
-    return _preview(", ".join(f"{call.name}({_arguments(call.arguments)})" for call in found[:5]))
-
-
-def _arguments(given: msgspec.Raw) -> str:
-    text = _begins(given, 4 * PREVIEW_CHARS_MAX).decode(errors="ignore")
-    return "" if text in ("null", "{}") else text
-
-
-def _begins(raw: msgspec.Raw, length: int = 1) -> bytes:
-    return bytes(memoryview(raw)[:length])
-
-
-def _preview(text: object) -> str | None:
-    """The first characters on one line; None where there are none."""
-    if not isinstance(text, str):
-        return None
-    head = text[:PREVIEW_CHARS_MAX]
-    if "  " not in head and head[:1] != " " and head.isprintable():
-        return head.rstrip() or None
-    line = " ".join(text[: PREVIEW_CHARS_MAX + 40].split())
-    return line[:PREVIEW_CHARS_MAX].rstrip() or None
 
 
 def _streams(parameters: _Parameters | None) -> bool | None:
