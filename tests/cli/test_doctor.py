@@ -48,7 +48,17 @@ def test_a_healthy_folder_has_nothing_but_good_findings(healthy: Path) -> None:
     assert report.ok
     names = {it.name for it in report.findings}
     looked_at = {"versions", "settings", "folder", "writer", "spool", "disk"}
-    assert names == looked_at | {"store", "integrity", "health", "audit", "feedback", "unmapped", "seal", "archive", "retention"}
+    assert names == looked_at | {
+        "store",
+        "integrity",
+        "health",
+        "audit",
+        "feedback",
+        "unmapped",
+        "seal",
+        "archive",
+        "retention",
+    }
     said = flightlog("doctor", "--dir", healthy)
     assert (said.code, said.out.splitlines()[-1]) == (0, "all is well")
 

@@ -91,7 +91,10 @@ TAGS = [
     {"name": "views", "description": "Pages of the console under a name: how somebody filtered and sorted them."},
     {"name": "opentelemetry", "description": "OTLP/HTTP in protobuf and JSON, as OpenTelemetry's exporters send it."},
     {"name": "seal", "description": "How far the journal is sealed, whether that holds, and evidence to take away."},
-    {"name": "retention", "description": "How long what is kept: rules, legal holds, what would go, receipts of what went."},
+    {
+        "name": "retention",
+        "description": "How long what is kept: rules, legal holds, what would go, receipts of what went.",
+    },
     {"name": "catalogue", "description": "The built-in event types with their schemas and examples."},
     {"name": "system", "description": "How the server is doing, and what its problems mean."},
 ]

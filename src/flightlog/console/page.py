@@ -65,7 +65,9 @@ class Page(Fragment):
     """What every page has: the frame around it. A page sets what it knows; `framed` fills in the projects and the views."""
 
     title: Annotated[str, "What the tab is called."]
-    place: Annotated[str, "The entry of the rail that is lit: runs, traces, events, audit, sql, stats, compare, or empty."] = ""
+    place: Annotated[
+        str, "The entry of the rail that is lit: runs, traces, events, audit, sql, stats, compare, or empty."
+    ] = ""
     scope: Annotated[
         str,
         "What the filter bar asks for: runs, generations, events, audits, or empty where it only finds runs elsewhere.",
