@@ -209,7 +209,8 @@ HELP: dict[str, str] = {
     "archive_file_events_max": "Most events in one file of the archive.",
     "archive_file_bytes_max": "Most bytes of payloads in one file of the archive; six times as much memory is needed to write it.",
     "archive_grace_seconds": "How long a file of the archive that is not needed any more is kept for those who still read it.",
-    "archive_cache_bytes_max": "Most bytes of files from S3 that are kept in `cache` in the data folder, beyond those that are in use.",
+    "archive_cache_bytes_max": "Most bytes of files from S3 that are kept in `cache` in the data "
+    "folder, beyond those that are in use.",
     "reserve_bytes": "Size of a file that is removed when the disk is full, so that archiving has room to make room.",
     "data_bytes_max": "Most bytes of the data folder; beyond it events are archived whatever their age. No limit unless set.",
     "sql_seconds_max": "Longest that a SQL query may take.",
@@ -225,5 +226,6 @@ HELP: dict[str, str] = {
     "task_result_seconds": "How long the result of a task is kept.",
     "task_deaths_max": "How many workers may die over a task before it is taken for the cause and fails.",
     "idempotency_seconds": "How long an Idempotency-Key is remembered with its answer.",
-    "mcp_answer_chars_max": "Longest answer of `flightlog mcp` to an agent, in characters; longer ones say how to go on. At least 2,000.",
+    "mcp_answer_chars_max": "Longest answer of `flightlog mcp` to an agent, in characters; longer "
+    "ones say how to go on. At least 2,000.",
 }
