@@ -20,6 +20,7 @@ from tests.analytics.conftest import NOW, Ask
 from tests.analytics.flown import HOUR, MODELS, flight, plainly
 from tests.api.serving import START
 from tests.archive.reading import Archiving
+from tests.contract.test_coverage import span
 
 DAY = 24 * HOUR
 Holds = Callable[[dict[str, Any]], bool]
@@ -200,3 +201,13 @@ def test_what_takes_too_long_is_stopped_and_the_next_question_is_answered() -> N
         assert child.ask(Asked("SELECT ?", ["ö"])) == [["ö"]]
     finally:
         child.close()
+
+
+def test_tokens_and_cost_of_a_call_that_is_told_twice_count_once(
+    services: Services, ask: Ask, archiving: Archiving
+) -> None:
+    services.journal.append([span("r", 1, None, "call", tokens=70), span("r", 2, 1, "call", tokens=70)])
+    for _ in ("hot", "archived"):
+        numbers = ask(of="models").total.numbers
+        assert (numbers["calls"], numbers["tokens_input"], numbers["tokens_output"]) == (2, 70, 1)
+        archiving.archive()

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, select
 
 from flightlog.analytics.question import Question
 from flightlog.analytics.sql import SQLITE, Asked, conditions
-from flightlog.archive.columns import GENERATION_COLUMNS
+from flightlog.archive.columns import generation_columns
 from flightlog.audit.filter import conditions as audit_conditions
 from flightlog.audit.table import audits
 from flightlog.journal.table import EVENT_COLUMNS
@@ -21,7 +21,7 @@ from flightlog.runs.generation_table import generations
 from flightlog.runs.table import runs
 
 _ENVELOPE = ", ".join(f"e.{name}" for name in ("id", *EVENT_COLUMNS, "payload_bytes"))
-_TYPED = ", ".join(f"g.{name}" for name in GENERATION_COLUMNS)
+_TYPED = generation_columns("g")
 _EVENTS = f"SELECT {_ENVELOPE} FROM run_events AS e WHERE e.id > ?"
 _ANSWERS = (
     f"SELECT {_ENVELOPE}, {_TYPED} FROM run_events AS e LEFT JOIN generations AS g ON g.answer_id = e.id WHERE e.id > ?"

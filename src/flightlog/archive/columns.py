@@ -45,6 +45,19 @@ GENERATION_COLUMNS = (
     "error_kind",
     "finish_reason",
 )
+_ADDED_UP = frozenset(name for name in GENERATION_COLUMNS if name.startswith(("tokens_", "cost_")))
+
+
+def generation_columns(table: str) -> str:
+    """GENERATION_COLUMNS as SQL. What is added up is null in a call that another call tells again: so each counts once."""
+    return ", ".join(
+        f"CASE WHEN {table}.covered IS NULL THEN {table}.{name} END AS {name}"
+        if name in _ADDED_UP
+        else f"{table}.{name}"
+        for name in GENERATION_COLUMNS
+    )
+
+
 TYPED: tuple[tuple[str, str], ...] = (
     ("provider", "string"),
     ("model", "string"),

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from flightlog.archive.columns import GENERATION_COLUMNS, NAMES, STORED, TOOL_TYPES, schema
+from flightlog.archive.columns import GENERATION_COLUMNS, NAMES, STORED, TOOL_TYPES, generation_columns, schema
 
 if TYPE_CHECKING:
     import pyarrow
@@ -32,10 +32,10 @@ _ROWS = (
     " WHERE e.id > ? AND e.id <= ? ORDER BY e.id LIMIT ?"
 )
 _ANSWERS = (
-    f"SELECT answer_id, {', '.join(GENERATION_COLUMNS)} FROM generations"  # noqa: S608
+    f"SELECT answer_id, {generation_columns('generations')} FROM generations"  # noqa: S608
     " WHERE answer_id >= ? AND answer_id <= ?"
 )
-_ANSWERS_OF = f"SELECT answer_id, {', '.join(GENERATION_COLUMNS)} FROM generations WHERE answer_id IN"  # noqa: S608
+_ANSWERS_OF = f"SELECT answer_id, {generation_columns('generations')} FROM generations WHERE answer_id IN"  # noqa: S608
 _IDS_AT_ONCE = 500
 
 

@@ -84,9 +84,9 @@ class Hot(pyarrow.dataset.Dataset):  # type: ignore[misc]
     def _select(self, names: list[str]) -> str:
         expressions = [self._columns[name].hot for name in names] or ["1"]
         joins = ""
-        if any(one.startswith("p.") for one in expressions):
+        if any("p." in one for one in expressions):
             joins += _JOIN_PAYLOAD
-        if self._view.archived and any(one.startswith("g.") for one in expressions):
+        if self._view.archived and any("g." in one for one in expressions):
             joins += _JOIN_GENERATION
         where = " WHERE e.id > :after" if self._view.archived else ""
         return f"SELECT {', '.join(expressions)} FROM {self._view.origin}{joins}{where}"  # noqa: S608 (our own words)

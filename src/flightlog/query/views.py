@@ -145,6 +145,11 @@ _EVENT_COLUMNS: tuple[Column, ...] = (
 )
 
 
+def _once(name: str) -> tuple[str, str]:
+    """What is added up, of a call that no other call tells again; files hold nothing else."""
+    return f"CASE WHEN g.covered IS NULL THEN g.{name} END", f'"{name}"'
+
+
 def _replaced(columns: tuple[Column, ...], **changes: tuple[str, str]) -> tuple[Column, ...]:
     """The columns, with other expressions (hot, cold) for some."""
     return tuple(
@@ -159,7 +164,9 @@ EVENTS = View(
     _replaced(
         _EVENT_COLUMNS,
         created_at_ns=("e.created_at", '"created_at"'),
-        cost_nano_usd=("g.cost_nano_usd", '"cost_nano_usd"'),
+        cost_nano_usd=_once("cost_nano_usd"),
+        cost_usd=("CASE WHEN g.covered IS NULL THEN g.cost_nano_usd END / 1e9", '"cost_nano_usd" / 1e9'),
+        **{name: _once(name) for name, _ in _TOKENS},
     ),
     "run_events e",
     archived=True,
@@ -228,6 +235,7 @@ GENERATIONS = View(
             prefix="g",
         ),
         _is("streamed", "Whether the answer came in pieces.", "g.streamed"),
+        _is("covered", "Whether a call within it tells the same again; leave it out of sums.", "g.covered IS NOT NULL"),
         _time("started_at", "When it began (UTC).", "g"),
         _time("ended_at", "When it ended (UTC).", "g"),
         _ms("duration_ms", "How long it took, in milliseconds.", "g"),
@@ -349,7 +357,7 @@ EXAMPLES: tuple[tuple[str, str], ...] = (
         (
             "SELECT date_trunc('day', started_at) AS day, model, count(*) AS calls,\n"
             "       sum(tokens_input) AS input, sum(tokens_output) AS output, round(sum(cost_usd), 4) AS usd\n"
-            "FROM generations\nGROUP BY ALL\nORDER BY day DESC, usd DESC"
+            "FROM generations\nWHERE NOT covered\nGROUP BY ALL\nORDER BY day DESC, usd DESC"
         ),
     ),
     (
