@@ -280,7 +280,7 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(max_examples=60)
+@settings(max_examples=20)
 @given(payloads=st.lists(JSON_VALUES, min_size=1, max_size=8))
 def test_whatever_was_emitted_comes_back_as_json(services: Services, payloads: list[Any]) -> None:
     recorder: Recorder = MemoryRecorder(strict=False)

@@ -17,13 +17,9 @@ PICTURES = os.environ.get("FLIGHTLOG_TEST_PICTURES")
 GRAVE = {"serious", "critical"}
 
 Theme = Literal["light", "dark"]
-# Every width and every theme each time; the other pairs, which axe takes minutes over, with the long campaigns.
-LOOKS = [
-    (max(WIDTHS), "light"),
-    (min(WIDTHS), "dark"),
-    pytest.param(max(WIDTHS), "dark", marks=pytest.mark.torture),
-    pytest.param(min(WIDTHS), "light", marks=pytest.mark.torture),
-]
+LOOKS: list[tuple[int, Theme]] = [
+    (max(WIDTHS), "light"), (min(WIDTHS), "dark"), (max(WIDTHS), "dark"), (min(WIDTHS), "light"),
+]  # fmt: skip
 
 
 class Screen(NamedTuple):
@@ -110,8 +106,15 @@ def places(visits: Visits, flown: Flown) -> dict[str, object]:
     }
 
 
-@pytest.mark.parametrize(("width", "theme"), LOOKS)
-@pytest.mark.parametrize("name", SCREENS)
+# By turns a page is looked at in one of the four each time, and with the long campaigns in the other three: axe takes minutes.
+EACH = [
+    pytest.param(name, *look, id=f"{name}, {look[0]}, {look[1]}", marks=() if turn == at % 4 else pytest.mark.torture)
+    for at, name in enumerate(SCREENS)
+    for turn, look in enumerate(LOOKS)
+]
+
+
+@pytest.mark.parametrize(("name", "width", "theme"), EACH)
 def test_a_page_is_sound(name: str, width: int, theme: Theme, request: pytest.FixtureRequest) -> None:
     screen = SCREENS[name]
     visits: Visits = request.getfixturevalue("empty" if screen.empty else "visits")

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, select
 
@@ -346,6 +346,7 @@ def test_the_sink_stores_reports_and_remembers(store: Store, journal: Journal) -
     sink.close()
 
 
+@settings(max_examples=30)
 @given(st.lists(st.lists(st.integers(0, 30), max_size=12), max_size=8))
 def test_however_batches_overlap_each_event_is_stored_once(backend: Backend, batches: list[list[int]]) -> None:
     store = backend.open()

@@ -34,6 +34,8 @@ if MISSING := [module for module in WATCHED if not is_there(module)]:
 
 from tests.otel.apps.calls import ASKED, QUESTION, TOOL  # noqa: E402 - it imports what may be missing
 
+pytestmark = pytest.mark.xdist_group("otel-exam")  # what is sent once is read by all of it
+
 ROOT = Path(__file__).parents[2]
 CAPTURE = {
     "OTEL_SEMCONV_STABILITY_OPT_IN": "gen_ai_latest_experimental",
