@@ -10,7 +10,7 @@ from flightlog.config import Settings
 from flightlog.journal.read import read_events
 from flightlog.store.lock import WriterLock
 from flightlog.wiring import Keeper
-from tests.cli.terminal import flightlog
+from tests.cli.terminal import flightlog, flightlog_process
 from tests.contract.making import event
 
 
@@ -77,3 +77,12 @@ def test_doctor_says_when_the_folder_takes_more_than_it_may(folder: Path, monkey
     found = disk()
     assert found["state"] == "warn"
     assert "data_bytes_max" in str(found["text"])
+
+
+def test_a_folder_may_be_named_from_where_one_stands(folder: Path) -> None:
+    assert flightlog_process("archive", "run", "--all", "--dir", folder.name, cwd=folder.parent).code == 0
+    asked = "SELECT archived, count(*) AS n FROM events GROUP BY ALL ORDER BY ALL"
+    said = flightlog_process("query", "--dir", folder.name, asked, "--format", "json", cwd=folder.parent)
+    assert said.code == 0, said.err
+    assert [count for _, count in said.json["rows"]] == [1, 60]
+    assert flightlog_process("stats", "--dir", folder.name, "--json", cwd=folder.parent).code == 0

@@ -81,8 +81,8 @@ class LocalObjects:
     """Files in a folder, which is made when the first is written."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder: Path | None = folder
-        self._folder = folder
+        self._folder = folder.absolute()  # other processes, which may work elsewhere, are told of its files
+        self.folder: Path | None = self._folder
 
     @property
     def place(self) -> str:

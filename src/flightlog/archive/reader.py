@@ -197,7 +197,7 @@ def attach(store: Store, folder: Path, settings: Settings) -> ArchiveHistory:
 
     def make() -> ArchiveCache:
         objects = open_objects(folder / ARCHIVE_FOLDER, settings.archive_url, settings.archive_s3_endpoint)
-        return ArchiveCache(folder / CACHE_FOLDER, objects, settings.archive_cache_bytes_max)
+        return ArchiveCache(folder.absolute() / CACHE_FOLDER, objects, settings.archive_cache_bytes_max)
 
     history = ArchiveHistory(store, make)
     store.history = history
