@@ -33,6 +33,7 @@ T = TypeVar("T")
 
 ARCHIVE_FOLDER, CACHE_FOLDER = "archive", "cache/archive"
 TRIES_MAX = 5  # a file goes away while it is read only when the manifest changes, and that is rare
+HOLDING_MAX = 1_000  # values of which it is remembered which files may hold them
 COLUMN_BYTES_MAX = 64 * 1024 * 1024  # of what was decoded lately
 
 _STATE = "SELECT archived_until, created_at_max, version FROM archive_state"
@@ -47,6 +48,7 @@ class _State(NamedTuple):
 class _Manifest(NamedTuple):
     version: int
     files: list[ArchivedFile]
+    holding: dict[tuple[str, str], set[int]]  # what the key filters said of a value, while these are the files
 
 
 class ArchiveHistory:
@@ -141,9 +143,21 @@ class ArchiveHistory:
                 counts = "type_counts" if column == "type" else "level_counts"
                 inside = [file for file in inside if any(value in getattr(file, counts) for value in values)]
             elif column in KEYED:
-                held = set().union(*(manifest.files_with(connection, column, value) for value in values))
+                held = set().union(*(self._holding(connection, files, column, value) for value in values))
                 inside = [file for file in inside if file.file_id in held]
         return inside
+
+    def _holding(self, connection: Connection, files: list[ArchivedFile], column: str, value: str) -> set[int]:
+        """Which files may hold a value: a page asks it of the same run again and again, and each time all filters are read."""
+        known = self._manifest
+        if known is None or known.files is not files:  # a transaction's own, or of an older snapshot
+            return manifest.files_with(connection, column, value)
+        found = known.holding.get((column, value))
+        if found is None:
+            if len(known.holding) >= HOLDING_MAX:
+                known.holding.clear()
+            found = known.holding[column, value] = manifest.files_with(connection, column, value)
+        return found
 
     def _answer(self, connection: Connection, ask: Callable[[Connection, list[ArchivedFile]], T]) -> T:
         """Ask by the manifest of this snapshot; where a file of it is gone, by the newest one, which has its events elsewhere.
@@ -175,7 +189,7 @@ class ArchiveHistory:
         version = _state(connection).version
         known = self._manifest
         if known is None or known.version != version:
-            known = _Manifest(version, manifest.files(connection))
+            known = _Manifest(version, manifest.files(connection), {})
             # What a transaction is about to change may be undone, and another take the same number.
             newest = self._manifest
             if not _may_have_written(connection) and (newest is None or newest.version < version):
