@@ -70,7 +70,7 @@ class Tasks:
             known = keys.known_answer(tx, asked.user_id, key, SUBMIT, digest, now)
             if known is not None:
                 return read_task(tx.sql, known), False
-        task = self._mover.create(tx, self._new(asked, pipeline, now), pipeline)
+        task = self._mover.create(tx, self._new(asked, pipeline, now))
         if key is not None:
             keys.keep_answer(tx, asked.user_id, key, SUBMIT, digest, task.task_id, now, self._kept_ns)
         return task, True

@@ -41,7 +41,7 @@ class Mover:
     clock: Clock
     ids: Ids
 
-    def create(self, tx: Tx, task: Task, pipeline: Pipeline) -> Task:
+    def create(self, tx: Tx, task: Task) -> Task:
         """Put a new task in, hold what it may use, and have it told. Raises QuotaExceeded."""
         values = msgspec.structs.asdict(task)
         tx.sql.execute(insert(tasks).values(**values | _as_json(values)))
