@@ -14,6 +14,7 @@ import flightlog.ingest.otlp.unmapped_table
 import flightlog.journal.removed
 import flightlog.journal.table
 import flightlog.outbox.table
+import flightlog.queue.table
 import flightlog.retention.table
 import flightlog.runs.feedback_table
 import flightlog.runs.generation_table
@@ -21,7 +22,8 @@ import flightlog.runs.table
 import flightlog.seal.table
 import flightlog.tasks.table
 import flightlog.usage.table
-import flightlog.views.table  # noqa: F401 (importing is what fills the metadata)
+import flightlog.views.table
+import flightlog.working.table  # noqa: F401 (importing is what fills the metadata)
 from flightlog.errors import StoreBroken, StoreTooNew
 from flightlog.journal.append import Journal
 from flightlog.store import migrations

@@ -34,7 +34,6 @@ class Asked:
     priority: int = 0
     units: int = 1
     deadline_at: int | None = None
-    replay_of: str | None = None
 
 
 class Tasks:
@@ -80,7 +79,7 @@ class Tasks:
             task_id=self._mover.ids.run_id(now), pipeline=pipeline.name, queue=pipeline.queue, project=asked.project,
             user_id=asked.user_id, state=pipeline.initial, version=1, attempt_no=1, tries=0, deaths=0, round_no=1,
             priority=asked.priority, units=asked.units, input=asked.input, results={}, progress=0, result=None,
-            result_until=None, error=None, reason=None, deadline_at=asked.deadline_at, replay_of=asked.replay_of,
+            result_until=None, error=None, reason=None, deadline_at=asked.deadline_at, worker_id=None, began_at=None,
             created_at=now, updated_at=now, finished_at=None,
         )  # fmt: skip
 

@@ -32,16 +32,19 @@ tasks = Table(
     Column("error", Text),
     Column("reason", Text),
     Column("deadline_at", Int64),
-    Column("replay_of", Text),
     Column("created_at", Int64, nullable=False),
     Column("updated_at", Int64, nullable=False),
     Column("finished_at", Int64),
+    Column("worker_id", Text),  # who has it, while it is worked on
+    Column("began_at", Int64),  # when this attempt was
     sqlite_strict=True,
 )
 _open = text("state NOT IN ('SUCCEEDED', 'FAILED', 'CANCELED')")
 Index("tasks_created_at", tasks.c.created_at, tasks.c.task_id)
 Index("tasks_user", tasks.c.user_id, tasks.c.created_at, tasks.c.task_id)
 Index("tasks_state", tasks.c.state, tasks.c.created_at, tasks.c.task_id)
+_had = text("worker_id IS NOT NULL")
+Index("tasks_worker", tasks.c.worker_id, sqlite_where=_had, postgresql_where=_had)
 Index("tasks_deadline", tasks.c.deadline_at, sqlite_where=_open, postgresql_where=_open)
 
 idempotency_keys = Table(

@@ -40,7 +40,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     error: dict[str, Any] | None
     reason: str | None
     deadline_at: int | None
-    replay_of: str | None
+    worker_id: str | None
+    began_at: int | None
     created_at: int
     updated_at: int
     finished_at: int | None

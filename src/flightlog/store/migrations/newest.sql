@@ -1,4 +1,4 @@
--- 0015
+-- 0016
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -426,10 +426,9 @@ CREATE TABLE tasks (
 	error TEXT, 
 	reason TEXT, 
 	deadline_at INTEGER, 
-	replay_of TEXT, 
 	created_at INTEGER NOT NULL, 
 	updated_at INTEGER NOT NULL, 
-	finished_at INTEGER, 
+	finished_at INTEGER, worker_id TEXT, began_at INTEGER, 
 	PRIMARY KEY (task_id)
 )
  STRICT
@@ -509,7 +508,61 @@ CREATE TABLE usage_accounts (
 
 
 --
-INSERT INTO alembic_version VALUES ('0015')
+CREATE TABLE queue_jobs (
+	job_id TEXT NOT NULL, 
+	queue TEXT NOT NULL, 
+	task_id TEXT NOT NULL, 
+	attempt_no INTEGER NOT NULL, 
+	user_id TEXT NOT NULL, 
+	priority INTEGER NOT NULL, 
+	turn INTEGER NOT NULL, 
+	worker_id TEXT, 
+	submitted_at INTEGER NOT NULL, 
+	claimed_at INTEGER, 
+	PRIMARY KEY (job_id)
+)
+ STRICT
+
+
+--
+CREATE TABLE queue_turns (
+	queue TEXT NOT NULL, 
+	user_id TEXT NOT NULL, 
+	turn INTEGER NOT NULL, 
+	PRIMARY KEY (queue, user_id)
+)
+ STRICT
+
+
+--
+CREATE TABLE workers (
+	worker_id TEXT NOT NULL, 
+	name TEXT NOT NULL, 
+	queues TEXT NOT NULL, 
+	concurrency INTEGER NOT NULL, 
+	host TEXT NOT NULL, 
+	pid INTEGER NOT NULL, 
+	version TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	started_at INTEGER NOT NULL, 
+	seen_at INTEGER NOT NULL, 
+	PRIMARY KEY (worker_id)
+)
+ STRICT
+
+
+--
+CREATE TABLE leases (
+	name TEXT NOT NULL, 
+	holder TEXT NOT NULL, 
+	until INTEGER NOT NULL, 
+	PRIMARY KEY (name)
+)
+ STRICT
+
+
+--
+INSERT INTO alembic_version VALUES ('0016')
 --
 INSERT INTO journal_head VALUES (1, 0)
 --
@@ -652,4 +705,12 @@ CREATE INDEX outbox_events_task ON outbox_events (task_id, id)
 CREATE UNIQUE INDEX usage_ledger_once ON usage_ledger (user_id, task_id, status, source)
 --
 CREATE INDEX usage_ledger_task ON usage_ledger (task_id, id)
+--
+CREATE INDEX tasks_worker ON tasks (worker_id) WHERE worker_id IS NOT NULL
+--
+CREATE INDEX queue_jobs_waiting ON queue_jobs (queue, priority DESC, turn, job_id) WHERE worker_id IS NULL
+--
+CREATE INDEX queue_jobs_worker ON queue_jobs (worker_id) WHERE worker_id IS NOT NULL
+--
+CREATE INDEX workers_state ON workers (state, seen_at)
 --
