@@ -24,6 +24,7 @@
     │   ├── PricesInvalid             a price list
     │   ├── RetentionInvalid          rules of retention
     │   ├── PipelineInvalid
+    │   ├── PipelinesNotLoaded        from where a server or a worker was told to find them
     │   ├── TaskInputTooLarge
     │   ├── KeyInvalid                an Idempotency-Key
     │   ├── KeyMisused                the same key for something else
@@ -150,6 +151,10 @@ class QueryInvalid(FilterInvalid):
 
 class PipelineInvalid(BadInput):
     """The pipeline {name!r} can't be declared: {reason}."""
+
+
+class PipelinesNotLoaded(BadInput):
+    """No pipelines can be loaded from {place!r}: {reason}."""
 
 
 class TaskInputTooLarge(BadInput):

@@ -76,6 +76,12 @@ KINDS: dict[type[FlightlogError], Kind] = {
     errors.PipelineInvalid: Kind(
         40021, "pipeline-invalid", "The pipeline can't be declared", "Mend what `detail` names in its declaration."
     ),
+    errors.PipelinesNotLoaded: Kind(
+        40024,
+        "pipelines-not-loaded",
+        "Pipelines can't be loaded",
+        "Name a module, a class of a module (pkg.module:Class) or a file that Python can import.",
+    ),
     errors.KeyInvalid: Kind(
         40022, "key-invalid", "The Idempotency-Key can't be used", "Use something such as a UUID, new for each request."
     ),

@@ -1,0 +1,1 @@
+"""Workers and how pipelines come to them."""
