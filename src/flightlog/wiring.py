@@ -23,6 +23,7 @@ from flightlog.recorder.drain import Drain
 from flightlog.recorder.handover import is_wanted, take_over
 from flightlog.recorder.redact import Redactor
 from flightlog.recorder.sinks import Sink
+from flightlog.store.address import check_place, elsewhere, mark_elsewhere, store_folder
 
 if TYPE_CHECKING:
     from flightlog.ingest.batch import Intake
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from flightlog.seal.keeper import SealKeeper
     from flightlog.seal.keys import Keys
     from flightlog.store.contract import Store
+    from flightlog.store.lock import WriterLock
 
 SPOOL_FOLDER = "spool"
 SEAL_FOLDER = "seal"
@@ -54,7 +56,8 @@ def open(  # noqa: A001 - flightlog.open is the way in
     """A recorder that writes to a data folder, or to a server when `target` starts with http:// or https://.
 
     With a folder, events are in the spool when `emit` returns. If this process has the `server` extra and nobody else is the
-    writer of the folder, a thread of it carries them into the store; else whoever runs `flightlog up` on the folder does. With
+    writer of the folder, a thread of it carries them into the store; else whoever runs `flightlog up` on the folder does, as with
+    a folder whose events go to a database elsewhere. With
     `drain=False` this process only spools. With a URL, the spool is in `spool_dir` (by default a folder of this user's state
     directory), and a thread delivers it.
 
@@ -86,7 +89,7 @@ def open(  # noqa: A001 - flightlog.open is the way in
         )
     else:
         witness = lambda event_id: _folder_watch(folder, event_id)  # noqa: E731
-    if not is_url and has_server_extra():
+    if not is_url and has_server_extra() and elsewhere(folder) is None:
         carrier = Drain(
             folder / SPOOL_FOLDER,
             lambda: StoreSink(folder, chosen),
@@ -162,6 +165,10 @@ class Keeper:
 
     A writable keeper is the folder's one writer; a read-only one works beside it. With `take_lock`, a recorder that drains
     inside its host hands the lock over; WriterLocked is raised when the holder keeps it, as another `flightlog up` does.
+
+    With `address`, the URL of a database on a server, the store is there, and the folder has what this machine keeps beside
+    it: the spool and the files that people write. Then there may be many keepers, also of one folder, and what lies in files
+    beside a SQLite store (archive, seal) is not there.
     """
 
     store: Store
@@ -178,9 +185,12 @@ class Keeper:
         migrate: bool = True,
         take_lock: bool = False,
         clock: Clock | None = None,
+        address: str | None = None,
     ) -> None:
         if not has_server_extra():
             raise ServerExtraMissing(what=f"Reading or keeping the store in {folder}")
+        if writable:
+            check_place(folder, address)
         from flightlog.archive.reader import attach
         from flightlog.audit.project import AuditProjector
         from flightlog.ingest.otlp.unmapped import UnmappedProjector
@@ -193,18 +203,22 @@ class Keeper:
         from flightlog.store.engine import open_store
 
         self.folder = folder
-        self.settings = settings
+        self.is_shared = address is not None
+        self.settings = settings if address is None else msgspec.structs.replace(settings, seal=False, archive=False)
 
         def opened() -> Store:
-            return open_store(folder, settings=settings, writable=writable, migrate=False)
+            return open_store(address or folder, settings=settings, writable=writable, migrate=False)
 
-        self.store = take_over(folder, opened) if take_lock else opened()
+        self.store = take_over(folder, opened) if take_lock and address is None else opened()
         try:
             before, ran = None, []
             if writable and migrate:
                 before = self.store.revision()
                 ran = self.store.migrate()
-            attach(self.store, folder, settings)
+            if address is None:
+                attach(self.store, folder, settings)
+            elif writable:
+                mark_elsewhere(folder, address)
             self.prices = PriceBook(folder)
             projector = RunProjector(self.prices)
             if writable:
@@ -229,6 +243,39 @@ class Keeper:
         """Let go of everything. Safe to call twice."""
         self.hub.close()
         self.store.close()
+
+
+def open_platform_store(url: str, settings: Settings, folder: Path | None = None) -> Keeper:
+    """The store on the PostgreSQL server that `url` names, ready for the task platform: migrated, with journal and hub.
+
+    `folder` is what this process keeps on this machine; without one it is `store_folder(url)`. Any number of processes may
+    have the store open. The caller closes the keeper. Raises StoreUnavailable and StoreBroken, neither with the password.
+    """
+    return Keeper(folder or store_folder(url), settings, writable=True, address=url)
+
+
+class TurnSink:
+    """The sink of a folder whose events go to a store elsewhere: of those who deliver the folder's spool, one does at a time."""
+
+    def __init__(self, keeper: Keeper) -> None:
+        from flightlog.journal.sink import JournalSink
+        from flightlog.store.lock import WriterLock
+
+        self._lock: WriterLock = WriterLock(keeper.folder)
+        self._lock.acquire()
+        self._sink = JournalSink(keeper.journal)
+
+    def write(self, events: Sequence[Event], segment: str, offset: int) -> Sequence[tuple[int, FlightlogError]]:
+        return self._sink.write(events, segment, offset)
+
+    def position(self, segment: str) -> int:
+        return self._sink.position(segment)
+
+    def forget(self, segment: str) -> None:
+        self._sink.forget(segment)
+
+    def close(self) -> None:
+        self._lock.release()
 
 
 class StoreSink:
@@ -278,13 +325,18 @@ def record_by_spool(folder: Path, operation: str, **said: Any) -> None:
 
 
 def keeper_drain(keeper: Keeper) -> Drain:
-    """The drain of a process whose job is to keep the store: it takes what it needs, and begins anew after StoreGone."""
+    """The drain of a process whose job is to keep the store: it takes what it needs, and begins anew after StoreGone.
+
+    Of several processes with one folder and a store elsewhere, one drains, and the next when that one is gone.
+    """
     from flightlog.journal.sink import JournalSink
 
     opened = False
 
     def sink() -> Sink:
         nonlocal opened
+        if keeper.is_shared:
+            return TurnSink(keeper)
         if opened:
             keeper.store.reopen()
         opened = True

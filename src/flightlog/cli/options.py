@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from flightlog.errors import BadInput
+from flightlog.errors import BadInput, SettingInvalid
+from flightlog.store import address
 
 DEFAULT_FOLDER = "flight"
 FOLDER_VARIABLE = "FLIGHTLOG_DIR"
@@ -22,6 +23,15 @@ Folder = Annotated[
 Server = Annotated[
     str | None,
     typer.Option("--server", metavar="URL", help="Use a running server over HTTP instead of a folder."),
+]
+Store = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="URL",
+        help="The store is a PostgreSQL database: postgresql://user@host/database, or @FILE of a file that holds the URL. "
+        f"Default: ${address.VARIABLE}, where a password may be in it.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, problems as JSON on standard error.")]
 
@@ -56,6 +66,24 @@ def chosen_folder(folder: Path | None, server: str | None = None) -> Path:
     if folder is not None:
         return folder
     return Path(os.environ.get(FOLDER_VARIABLE) or DEFAULT_FOLDER)
+
+
+def chosen_store(store: str | None) -> str | None:
+    """The URL of the database that is meant; None where the store is in a folder.
+
+    Raises SettingInvalid, which repeats nothing of it. A password among the arguments is refused: whoever can list the
+    processes of this machine reads it there.
+    """
+    given = store or os.environ.get(address.VARIABLE)
+    if not given:
+        return None
+    if store and address.has_password(store):
+        reason = (
+            f"everybody on this machine can read a password among the arguments; put the URL into ${address.VARIABLE} "
+            "or a file (--store @FILE), or the password into ~/.pgpass"
+        )
+        raise SettingInvalid(name="store", value=address.without_password(store), reason=reason)
+    return address.read_address(given)
 
 
 def chosen_query(query: str | None, where: str | None) -> str | None:

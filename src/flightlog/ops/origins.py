@@ -16,7 +16,7 @@ from flightlog.errors import SettingInvalid
 
 PREFIX = "FLIGHTLOG_"
 # Names in the environment that are ours and are no settings.
-OTHER_VARIABLES = frozenset({"FLIGHTLOG_DIR"})
+OTHER_VARIABLES = frozenset({"FLIGHTLOG_DIR", "FLIGHTLOG_STORE"})
 FILE = "flightlog.toml"
 
 

@@ -10,13 +10,15 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import psycopg
-from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from flightlog.config import Settings
-from flightlog.errors import StoreUnavailable
+from flightlog.errors import SettingInvalid, StoreUnavailable
 from flightlog.store import postgres_errors
+from flightlog.store.address import without_password
 from flightlog.store.contract import HISTORY, Dialect, Meter, Tx
 from flightlog.store.migrations.run import revision, upgrade
 from flightlog.store.postgres_session import CHANNEL, OPTIONS, PostgresSession, connected
@@ -40,8 +42,8 @@ class PostgresStore:
     dialect: Dialect = "postgresql"
 
     def __init__(self, url: str, settings: Settings, *, writable: bool) -> None:
-        self.address = make_url(url).set(drivername="postgresql+psycopg")
-        self.url = self.address.render_as_string(hide_password=True).replace("+psycopg", "")
+        self.url = without_password(url)
+        self.address = _parsed(url)
         self.writable = writable
         self.meter: Meter | None = None
         self._settings = settings
@@ -168,6 +170,15 @@ class PostgresStore:
     def _check_process(self) -> None:
         if os.getpid() != self._pid:
             raise StoreUnavailable(reason="the store was opened before this process was forked; open it again here")
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url).set(drivername="postgresql+psycopg")
+    except (ArgumentError, ValueError):
+        # What the parser says may have a piece of the password in it.
+        reason = "it can't be read; in a password, write %3A for a colon, %2F for a slash and %40 for an at sign"
+        raise SettingInvalid(name="store", value="postgresql", reason=reason) from None
 
 
 class _Listener:
