@@ -10,6 +10,7 @@ from sqlalchemy import create_engine, inspect, text
 
 import flightlog.archive.table
 import flightlog.audit.table
+import flightlog.deadletters.table
 import flightlog.ingest.otlp.unmapped_table
 import flightlog.journal.removed
 import flightlog.journal.table

@@ -1,4 +1,4 @@
--- 0016
+-- 0017
 CREATE TABLE alembic_version (
 	version_num VARCHAR(32) NOT NULL, 
 	CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
@@ -562,7 +562,100 @@ CREATE TABLE leases (
 
 
 --
-INSERT INTO alembic_version VALUES ('0016')
+CREATE TABLE dead_letters (
+	letter_id TEXT NOT NULL, 
+	source TEXT NOT NULL, 
+	cause TEXT NOT NULL, 
+	task_id TEXT NOT NULL, 
+	event_id TEXT, 
+	topic TEXT, 
+	round_no INTEGER NOT NULL, 
+	pipeline TEXT, 
+	queue TEXT, 
+	state TEXT, 
+	user_id TEXT, 
+	project TEXT NOT NULL, 
+	kind TEXT NOT NULL, 
+	message TEXT NOT NULL, 
+	fingerprint TEXT NOT NULL, 
+	attempts INTEGER NOT NULL, 
+	tries INTEGER NOT NULL, 
+	deaths INTEGER NOT NULL, 
+	worker_id TEXT, 
+	input_digest TEXT, 
+	failed_at INTEGER NOT NULL, 
+	replay_of TEXT, 
+	replays INTEGER NOT NULL, 
+	status TEXT NOT NULL, 
+	changed_at INTEGER NOT NULL, 
+	plan_id TEXT, 
+	PRIMARY KEY (letter_id)
+)
+ STRICT
+
+
+--
+CREATE TABLE replay_plans (
+	plan_id TEXT NOT NULL, 
+	state TEXT NOT NULL, 
+	filter TEXT NOT NULL, 
+	hash TEXT NOT NULL, 
+	letters INTEGER NOT NULL, 
+	concurrency INTEGER NOT NULL, 
+	is_high INTEGER NOT NULL, 
+	delete_after_replay INTEGER NOT NULL, 
+	stop_failures_ratio REAL NOT NULL, 
+	warnings TEXT NOT NULL, 
+	created_at INTEGER NOT NULL, 
+	created_by TEXT NOT NULL, 
+	applied_at INTEGER, 
+	applied_by TEXT, 
+	reason TEXT, 
+	stage_at INTEGER, 
+	finished_at INTEGER, 
+	because TEXT, 
+	holder TEXT, 
+	held_until INTEGER, 
+	PRIMARY KEY (plan_id)
+)
+ STRICT
+
+
+--
+CREATE TABLE replay_items (
+	plan_id TEXT NOT NULL, 
+	letter_no INTEGER NOT NULL, 
+	letter_id TEXT NOT NULL, 
+	task_id TEXT NOT NULL, 
+	event_id TEXT, 
+	round_no INTEGER NOT NULL, 
+	replays INTEGER NOT NULL, 
+	expected TEXT NOT NULL, 
+	stage TEXT, 
+	outcome TEXT, 
+	detail TEXT, 
+	replayed_at INTEGER, 
+	next_round_no INTEGER, 
+	ended TEXT, 
+	ended_at INTEGER, 
+	PRIMARY KEY (plan_id, letter_no)
+)
+ STRICT
+
+
+--
+CREATE TABLE dead_letter_alerts (
+	name TEXT NOT NULL, 
+	raised INTEGER NOT NULL, 
+	value REAL NOT NULL, 
+	changed_at INTEGER NOT NULL, 
+	PRIMARY KEY (name)
+)
+ STRICT
+
+
+--
+INSERT INTO alembic_version VALUES ('0017')
 --
 INSERT INTO journal_head VALUES (1, 0)
 --
@@ -708,9 +801,31 @@ CREATE INDEX usage_ledger_task ON usage_ledger (task_id, id)
 --
 CREATE INDEX tasks_worker ON tasks (worker_id) WHERE worker_id IS NOT NULL
 --
+CREATE INDEX tasks_result_until ON tasks (result_until) WHERE result_until IS NOT NULL
+--
 CREATE INDEX queue_jobs_waiting ON queue_jobs (queue, priority DESC, turn, job_id) WHERE worker_id IS NULL
 --
 CREATE INDEX queue_jobs_worker ON queue_jobs (worker_id) WHERE worker_id IS NOT NULL
 --
 CREATE INDEX workers_state ON workers (state, seen_at)
+--
+CREATE INDEX dead_letters_failed_at ON dead_letters (failed_at, letter_id)
+--
+CREATE INDEX dead_letters_open ON dead_letters (failed_at) WHERE status = 'OPEN'
+--
+CREATE INDEX dead_letters_fingerprint ON dead_letters (fingerprint, failed_at)
+--
+CREATE INDEX dead_letters_task ON dead_letters (task_id, round_no)
+--
+CREATE INDEX replay_plans_created_at ON replay_plans (created_at, plan_id)
+--
+CREATE INDEX replay_plans_running ON replay_plans (applied_at) WHERE state IN ('CANARY_1', 'CANARY_10', 'REST')
+--
+CREATE INDEX replay_items_letter ON replay_items (letter_id)
+--
+CREATE INDEX replay_items_waiting ON replay_items (plan_id, letter_no) WHERE outcome IS NULL
+--
+CREATE INDEX replay_items_under_way ON replay_items (task_id) WHERE outcome = 'replayed' AND ended IS NULL
+--
+CREATE INDEX tasks_succeeded ON tasks (finished_at) WHERE state = 'SUCCEEDED'
 --

@@ -1,0 +1,1 @@
+"""Dead letters: what failed for good, why, and having it done again."""
