@@ -49,7 +49,7 @@ class Services:
     """The rooms behind the doors, and the ground they stand on.
 
     `drain` is None where nothing spools, `seal` where nothing seals, `archive` where nothing archives; `seal_folder` is where the
-    signed tree lies, if there can be one. `retention` is who removes what is due, where somebody does.
+    signed tree lies, if there can be one. `folder` is what this process keeps on this machine. `retention` is who removes what is due, where somebody does.
     """
 
     store: Store
@@ -65,6 +65,7 @@ class Services:
     archive: Callable[[], ArchiveHealth] | None = None
     prices: PriceBook = field(default_factory=PriceBook)
     retention: Janitor | None = None
+    folder: Path | None = None
 
     @cached_property
     def log(self) -> Log | None:

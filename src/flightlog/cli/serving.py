@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from flightlog.archiving import keeper_archive
 from flightlog.config import Settings
-from flightlog.errors import FlightlogError, GrpcExtraMissing, ServerExtraMissing, Unavailable
+from flightlog.errors import FlightlogError, GrpcExtraMissing, ServerExtraMissing, Unavailable, WriterLocked
 from flightlog.keeping import keeper_janitor
 from flightlog.wiring import (
     SEAL_FOLDER,
@@ -27,6 +27,7 @@ from flightlog.wiring import (
     keeper_drain,
     keeper_seal,
     make_intake,
+    open_platform_store,
 )
 
 if TYPE_CHECKING:
@@ -95,8 +96,12 @@ def serve(
     listener: socket.socket,
     on_ready: Callable[[], None],
     on_grpc: Callable[[str], None] = lambda address: None,
+    store: str | None = None,
 ) -> int:
     """Be the folder's writer and server until SIGTERM or SIGINT; the number of events that were delivered from the spool.
+
+    With `store`, the URL of a PostgreSQL database, the store is there, with other servers beside this one, and the folder has
+    the spool that is delivered into it.
 
     Where `otlp_grpc_port` is set, OTLP/gRPC is taken there too; `on_grpc` is told the address before `on_ready` is called.
 
@@ -106,7 +111,11 @@ def serve(
     logging.basicConfig(level=logging.WARNING, format="flightlog: %(message)s", stream=sys.stderr)
     if settings.otlp_grpc_port is not None and importlib.util.find_spec("grpc") is None:
         raise GrpcExtraMissing(what="A port for OTLP/gRPC")
-    keeper = Keeper(folder, settings, writable=True, take_lock=True)
+    if store is not None:
+        keeper = open_platform_store(store, settings, folder)
+        settings = keeper.settings
+    else:
+        keeper = Keeper(folder, settings, writable=True, take_lock=True)
     seal = keeper_seal(keeper) if settings.seal else None
     archive = keeper_archive(keeper)
     janitor = keeper_janitor(keeper)
@@ -147,6 +156,8 @@ def _deliver_rest(keeper: Keeper) -> int:
     try:
         while time.monotonic() < deadline and (handed := last.drain_once()):
             delivered += handed
+    except WriterLocked:
+        pass  # another server delivers what is in this folder
     except FlightlogError as error:
         logging.getLogger("flightlog").warning("events stay in the spool: %s", error)
     finally:
@@ -212,7 +223,8 @@ def _make_server(
         settings=keeper.settings,
         drain=drain_health,
         seal=seal.health if seal is not None else None,
-        seal_folder=keeper.folder / SEAL_FOLDER,
+        seal_folder=None if keeper.is_shared else keeper.folder / SEAL_FOLDER,
+        folder=keeper.folder,
         archive=archive.health if archive is not None else None,
         retention=janitor,
         prices=keeper.prices,

@@ -11,6 +11,7 @@ import typer
 from flightlog.cli import options, output, serving
 from flightlog.cli.words import count
 from flightlog.config import Settings
+from flightlog.store.address import store_folder, without_password
 
 
 def register(app: typer.Typer) -> None:
@@ -36,14 +37,18 @@ def up(
             help="Take OTLP/gRPC too, usually on 4317; 0 is any free port.",
         ),
     ] = None,
+    store: options.Store = None,
     as_json: options.AsJson = False,
 ) -> None:
-    """Serve a folder, and deliver its spool, until Ctrl-C.
+    """Serve a folder, or a PostgreSQL database, and deliver the spool, until Ctrl-C.
 
     The API and the console answer on this machine only: there is no authentication yet.
     """
     serving.require_server_extra("flightlog up")
-    place = options.chosen_folder(folder)
+    database = options.chosen_store(store)
+    named = folder is not None or os.environ.get(options.FOLDER_VARIABLE)
+    place = options.chosen_folder(folder) if database is None or named else store_folder(database)
+    served = str(place.absolute()) if database is None else without_password(database)
     settings = Settings.load(place)
     if otlp_grpc_port is not None:
         settings = msgspec.structs.replace(settings, otlp_grpc_port=otlp_grpc_port)
@@ -55,12 +60,14 @@ def up(
     def ready() -> None:
         if as_json:
             more = {"otlp_grpc": grpc[0]} if grpc else {}
+            if database is not None:
+                more["store"] = served
             output.print_json({"url": url, "folder": str(place.absolute()), "pid": os.getpid(), **more}, lines=True)
         else:
-            print(f"Flightlog serves {place.absolute()} at {url} (Ctrl-C ends it)")
+            print(f"Flightlog serves {served} at {url} (Ctrl-C ends it)")
             for address in grpc:
                 print(f"OTLP/gRPC is taken at http://{address}")
         output.flush()
 
-    delivered = serving.serve(place, settings, host, listener, ready, grpc.append)
+    delivered = serving.serve(place, settings, host, listener, ready, grpc.append, database)
     output.hint(f"stopped; {count(delivered, 'event')} delivered from the spool")

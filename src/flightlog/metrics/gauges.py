@@ -37,7 +37,9 @@ class Gauges:
         self._streams = streams
         self._failures = failures
         self._sizes = disk.FolderSizes()
-        self._folder: Path | None = services.seal_folder.parent if services.seal_folder is not None else None
+        self._folder: Path | None = services.folder
+        if self._folder is None and services.seal_folder is not None:
+            self._folder = services.seal_folder.parent
 
     def samples(self) -> list[Sample]:
         """All of them. A look that fails is counted, and its numbers are left out."""
