@@ -87,7 +87,7 @@ def moves_of(store: Store, task_id: str) -> list[tuple[str, str, int]]:
 
 
 def work_off(tasks: Tasks, task: Task) -> Task:
-    task = tasks.begin(task.task_id, task.attempt_no)
+    task = tasks.begin(task.task_id, task.attempt_no, "w1")
     while not task.is_over:
         task = tasks.done(task, {"done": task.state})
     return task
@@ -114,24 +114,24 @@ def test_a_task_walks_from_its_acceptance_to_its_end_in_one_story(tasks: Tasks, 
 def test_a_task_that_waits_for_its_upload_is_queued_on_its_way(tasks: Tasks, store: Store) -> None:
     task, _ = tasks.submit(ask(pipeline="media"))
     assert task.state == "UPLOADED"
-    assert tasks.begin(task.task_id, 1).state == "PREPROCESSING"
+    assert tasks.begin(task.task_id, 1, "w1").state == "PREPROCESSING"
     assert [to for _, to, _ in moves_of(store, task.task_id)] == ["UPLOADED", QUEUED, "PREPROCESSING"]
 
 
 def test_what_fails_for_now_waits_and_goes_on_after_what_is_done(tasks: Tasks, store: Store, clock: FakeClock) -> None:
     task, _ = tasks.submit(ask())
-    task = tasks.done(tasks.begin(task.task_id, 1), {"words": 3})
+    task = tasks.done(tasks.begin(task.task_id, 1, "w1"), {"words": 3})
     failed_at = clock.now_ns()
     task = tasks.failed(task, ERROR)
     assert (task.state, task.attempt_no, task.tries) == (QUEUED, 2, 1)
     topic, available_at = told_of(store, task.task_id)[-1]
     assert topic == "task.requeued"
     assert available_at - failed_at == pytest.approx(1e9, abs=1e8)
-    task = tasks.begin(task.task_id, 2)
+    task = tasks.begin(task.task_id, 2, "w1")
     assert (task.state, task.results) == ("WRITING", {"READING": {"words": 3}})
     task = tasks.failed(task, ERROR, wait_seconds=60)
     assert told_of(store, task.task_id)[-1][1] - clock.now_ns() == pytest.approx(60e9, abs=1e8)
-    task = tasks.failed(tasks.begin(task.task_id, 3), ERROR)
+    task = tasks.failed(tasks.begin(task.task_id, 3, "w1"), ERROR)
     assert (task.state, task.tries, task.error) == (FAILED, 3, ERROR)
     assert ledger_of(store, task.task_id) == [(HELD, "round-1"), (RELEASED, "round-1")]
     assert get_run(store, task.task_id).status == "failed"
@@ -139,12 +139,12 @@ def test_what_fails_for_now_waits_and_goes_on_after_what_is_done(tasks: Tasks, s
 
 def test_what_nothing_can_help_fails_at_once(tasks: Tasks) -> None:
     task, _ = tasks.submit(ask())
-    assert tasks.failed(tasks.begin(task.task_id, 1), ERROR, final=True).state == FAILED
+    assert tasks.failed(tasks.begin(task.task_id, 1, "w1"), ERROR, final=True).state == FAILED
 
 
 def test_a_retry_is_a_round_of_its_own_from_the_first_step_on(tasks: Tasks, store: Store) -> None:
     task, _ = tasks.submit(ask())
-    tasks.failed(tasks.done(tasks.begin(task.task_id, 1), 1), ERROR, final=True)
+    tasks.failed(tasks.done(tasks.begin(task.task_id, 1, "w1"), 1), ERROR, final=True)
     again = tasks.retry(task.task_id, user_id="ann")
     assert (again.state, again.round_no, again.attempt_no, again.results) == (QUEUED, 2, 2, {})
     assert work_off(tasks, again).state == SUCCEEDED
@@ -157,10 +157,10 @@ def test_a_retry_is_a_round_of_its_own_from_the_first_step_on(tasks: Tasks, stor
 def test_the_third_worker_that_dies_of_it_was_one_too_many(tasks: Tasks) -> None:
     task, _ = tasks.submit(ask())
     for attempt_no in (1, 2):
-        tasks.begin(task.task_id, attempt_no)
+        tasks.begin(task.task_id, attempt_no, "w1")
         task = tasks.lost(task.task_id, attempt_no)
         assert (task.state, task.attempt_no, task.tries) == (QUEUED, attempt_no + 1, 0)
-    tasks.begin(task.task_id, 3)
+    tasks.begin(task.task_id, 3, "w1")
     task = tasks.lost(task.task_id, 3)
     assert task.state == FAILED
     assert task.error is not None
@@ -172,15 +172,15 @@ def test_the_third_worker_that_dies_of_it_was_one_too_many(tasks: Tasks) -> None
 
 def test_a_worker_that_was_taken_for_dead_can_write_nothing_any_more(tasks: Tasks, store: Store) -> None:
     task, _ = tasks.submit(ask())
-    zombie = tasks.begin(task.task_id, 1)
+    zombie = tasks.begin(task.task_id, 1, "w1")
     tasks.lost(task.task_id, 1)
-    heir = tasks.begin(task.task_id, 2)
+    heir = tasks.begin(task.task_id, 2, "w1")
     before = moves_of(store, task.task_id)
     for act in (
         lambda: tasks.done(zombie, 1),
         lambda: tasks.failed(zombie, ERROR),
         lambda: tasks.progress(zombie, 0.9),
-        lambda: tasks.begin(task.task_id, 1),
+        lambda: tasks.begin(task.task_id, 1, "w1"),
         lambda: tasks.lost(task.task_id, 1),
     ):
         with pytest.raises(VersionConflict):
@@ -191,7 +191,7 @@ def test_a_worker_that_was_taken_for_dead_can_write_nothing_any_more(tasks: Task
 
 def test_a_move_from_what_was_read_before_somebody_else_moved_it_is_refused(tasks: Tasks, store: Store) -> None:
     task, _ = tasks.submit(ask())
-    tasks.begin(task.task_id, 1)
+    tasks.begin(task.task_id, 1, "w1")
     for write in (
         lambda tx: tasks._mover.move(tx, task, SUMMARISE, "READING"),
         lambda tx: tasks._mover.note(tx, task, progress=5),
@@ -210,7 +210,7 @@ def test_what_is_over_is_neither_canceled_nor_worked_on(tasks: Tasks) -> None:
     with pytest.raises(MoveIllegal):
         tasks.retry(task.task_id, user_id="ann")
     with pytest.raises(VersionConflict):
-        tasks.begin(task.task_id, 1)
+        tasks.begin(task.task_id, 1, "w1")
 
 
 def test_what_is_under_way_is_not_retried(tasks: Tasks) -> None:
@@ -221,7 +221,7 @@ def test_what_is_under_way_is_not_retried(tasks: Tasks) -> None:
 
 def test_progress_never_goes_back_and_is_whole_only_at_the_end(tasks: Tasks) -> None:
     task, _ = tasks.submit(ask())
-    task = tasks.begin(task.task_id, 1)
+    task = tasks.begin(task.task_id, 1, "w1")
     seen = [tasks.progress(task, share).progress for share in (0.2, 0.1, 0.7, 9.0, -1.0)]
     assert seen == [200, 200, 700, 999, 999]
     assert tasks.done(task, 1).progress == 999
@@ -260,7 +260,7 @@ def test_a_key_is_forgotten_when_its_time_is_over(tasks: Tasks, store: Store, cl
     clock.advance(2)
     assert tasks.submit(ask(key="k1", body=b"[]"))[1]
     clock.advance(25 * 3600)
-    assert store.write(lambda tx: forget_keys(tx, clock.now_ns())) == 1
+    assert store.write(lambda tx: forget_keys(tx, clock.now_ns(), 100)) == 1
 
 
 def test_an_action_is_done_once_however_often_it_is_asked_for(tasks: Tasks, store: Store) -> None:
@@ -408,7 +408,7 @@ def _act(tasks: Tasks, action: str, seen: list[Task], chance: random.Random) -> 
         case "retry":
             task = tasks.retry(task.task_id, user_id="ann")
         case "begin":
-            task = tasks.begin(task.task_id, task.attempt_no)
+            task = tasks.begin(task.task_id, task.attempt_no, "w1")
         case "lost":
             task = tasks.lost(task.task_id, task.attempt_no)
         case "progress":
@@ -416,5 +416,5 @@ def _act(tasks: Tasks, action: str, seen: list[Task], chance: random.Random) -> 
         case "failed" | "final":
             task = tasks.failed(task, ERROR, final=action == "final")
         case _:  # a worker says done of a task that it read at some time
-            task = tasks.done(tasks.begin(task.task_id, task.attempt_no), {"by": "worker"})
+            task = tasks.done(tasks.begin(task.task_id, task.attempt_no, "w1"), {"by": "worker"})
     seen.append(task)

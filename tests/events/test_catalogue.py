@@ -56,6 +56,7 @@ CODES = {
     "FR-EVT-080": "audit",
     "FR-EVT-081": "feedback",
     "FR-EVT-090": "task_transition",
+    "FR-EVT-091": "ledger_entry",
     "FR-EVT-100": "degraded",
 }
 WITHOUT_RUN = {
@@ -68,6 +69,7 @@ WITHOUT_RUN = {
     "audit",
     "feedback",
     "task_transition",
+    "ledger_entry",
     "degraded",
 }
 ANSWERS = {
@@ -107,6 +109,7 @@ REQUIRED = {
     "audit": {"operation"},
     "feedback": {"target_id"},
     "task_transition": {"from", "to"},
+    "ledger_entry": {"status", "units"},
     "degraded": {"reason"},
 }
 

@@ -232,6 +232,10 @@ def _transition(event: Doc, payload: Doc) -> list[str]:
     return [f"{text(payload.get('from'))} → {text(payload.get('to'))}", text(payload.get("reason"))]
 
 
+def _ledger_entry(event: Doc, payload: Doc) -> list[str]:
+    return [f"{text(payload.get('status'))} {text(payload.get('units'))}", text(payload.get("source"))]
+
+
 def _log(event: Doc, payload: Doc) -> list[str]:
     said = text(payload.get("body")) or text(entries(payload.get("message")).get("content"))
     return [text(payload.get("event_name")), said]
@@ -280,6 +284,7 @@ _SUMMARIES: dict[str, Describe] = {
     "audit": _audit,
     "feedback": _feedback,
     "task_transition": _transition,
+    "ledger_entry": _ledger_entry,
     "degraded": _degraded,
     "log": _log,
     "metric": _metric,

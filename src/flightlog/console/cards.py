@@ -254,6 +254,11 @@ def _move(payload: Doc, limits: Limits) -> Told:
     return Told([], [line_block(line_of(said))])
 
 
+def _entry(payload: Doc, limits: Limits) -> Told:
+    said = f"{words(payload.get('status'))} {words(payload.get('units'))} for {words(payload.get('source'))}"
+    return Told([], [line_block(line_of(said))])
+
+
 _TELLERS: dict[str, Callable[[Doc, Limits], Told]] = {
     "run_started": _run_started,
     "run_finished": _run_finished,
@@ -277,4 +282,5 @@ _TELLERS: dict[str, Callable[[Doc, Limits], Told]] = {
     "metric": recorded.metric,
     "resource": recorded.resource,
     "task_transition": _move,
+    "ledger_entry": _entry,
 }

@@ -99,6 +99,10 @@ def _move(payload: Payload) -> str:
     return f"{payload.get('from')} → {payload.get('to')}"
 
 
+def _entry(payload: Payload) -> str:
+    return f"{payload.get('status')} {payload.get('units')} for {payload.get('source')}"
+
+
 def _feedback(payload: Payload) -> str:
     return " ".join(str(payload[name]) for name in ("kind", "value", "comment") if payload.get(name) is not None)
 
@@ -242,6 +246,7 @@ _SAYINGS: dict[str, Callable[[Payload], object]] = {
     "exec_result": _exec,
     "run_finished": lambda payload: _error(payload.get("error")),
     "task_transition": _move,
+    "ledger_entry": _entry,
     "feedback": _feedback,
     "audit": _audit,
     "log": _log,

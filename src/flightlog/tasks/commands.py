@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -12,13 +12,24 @@ from flightlog.config import Settings
 from flightlog.errors import MoveIllegal, PipelineNotFound, TaskInputTooLarge, VersionConflict
 from flightlog.store.contract import Store, Tx
 from flightlog.tasks import keys
+from flightlog.tasks.due import drop_results, due_tasks
 from flightlog.tasks.moves import Mover
-from flightlog.tasks.pipeline import CANCELED, FAILED, QUEUED, SUCCEEDED, Pipeline, Retries
+from flightlog.tasks.pipeline import CANCELED, ENDS, FAILED, QUEUED, SUCCEEDED, Pipeline, Retries
+from flightlog.tasks.story import Call, Ended
 from flightlog.tasks.task import Task, read_task
 
 SECOND_NS = 1_000_000_000
 SUBMIT = "POST /v1/tasks"
 PROGRESS_WHOLE = 1_000
+REASON_CHARS_MAX = 500
+EXPIRE_TASKS_MAX = 20  # in one transaction, each with its events: some milliseconds
+EXPIRE_ROWS_MAX = 500
+
+# What went wrong where no step said so itself.
+DEADLINE = {"kind": "deadline", "message": "its deadline passed"}
+LOST = {"kind": "lost", "message": "its worker died"}
+HANDED_BACK = {"kind": "handed_back", "message": "its worker stopped"}
+CANCELED_STEP = {"kind": "canceled", "message": "it was canceled"}
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,15 @@ class Asked:
     priority: int = 0
     units: int = 1
     deadline_at: int | None = None
+    call: Call | None = None
+
+
+class Expired(NamedTuple):
+    """How many were over: tasks, results and keys."""
+
+    tasks: int
+    results: int
+    keys: int
 
 
 class Tasks:
@@ -69,7 +89,7 @@ class Tasks:
             known = keys.known_answer(tx, asked.user_id, key, SUBMIT, digest, now)
             if known is not None:
                 return read_task(tx.sql, known), False
-        task = self._mover.create(tx, self._new(asked, pipeline, now))
+        task = self._mover.create(tx, self._new(asked, pipeline, now), asked.call)
         if key is not None:
             keys.keep_answer(tx, asked.user_id, key, SUBMIT, digest, task.task_id, now, self._kept_ns)
         return task, True
@@ -83,16 +103,25 @@ class Tasks:
             created_at=now, updated_at=now, finished_at=None,
         )  # fmt: skip
 
-    def cancel(self, task_id: str, *, user_id: str, key: str | None = None, reason: str | None = None) -> Task:
+    def cancel(
+        self, task_id: str, *, user_id: str, key: str | None = None, reason: str | None = None, call: Call | None = None
+    ) -> Task:
         """End a task that is under way. Raises TaskNotFound, MoveIllegal where it is over, KeyMisused."""
-        return self._act(task_id, "cancel", user_id, key, lambda tx, task: self._cancel(tx, task, reason))
+        return self._act(task_id, "cancel", user_id, key, lambda tx, task: self._cancel(tx, task, reason, call))
 
-    def retry(self, task_id: str, *, user_id: str, key: str | None = None, reason: str | None = None) -> Task:
+    def retry(
+        self, task_id: str, *, user_id: str, key: str | None = None, reason: str | None = None, call: Call | None = None
+    ) -> Task:
         """Have a task that failed or was canceled done again, from its first step on: a new round, held for anew.
 
-        Raises TaskNotFound, MoveIllegal where it is under way or has succeeded, QuotaExceeded, KeyMisused.
+        A deadline that is over by then is dropped. Raises TaskNotFound, MoveIllegal where it is under way or has succeeded,
+        QuotaExceeded, KeyMisused.
         """
-        return self._act(task_id, "retry", user_id, key, lambda tx, task: self._retry(tx, task, reason))
+        return self._act(task_id, "retry", user_id, key, lambda tx, task: self._retry(tx, task, reason, call))
+
+    def retry_in(self, tx: Tx, task_id: str, reason: str | None = None) -> Task:
+        """`retry` inside a transaction of the caller."""
+        return self._retry(tx, read_task(tx.sql, task_id), reason, None)
 
     def _act(self, task_id: str, action: str, user_id: str, key: str | None, act: Any) -> Task:
         key = None if key is None else keys.check_key(key)
@@ -108,37 +137,63 @@ class Tasks:
 
         return self.store.write(work)
 
-    def _cancel(self, tx: Tx, task: Task, reason: str | None) -> Task:
-        return self._mover.move(tx, task, self.pipeline_of(task.pipeline), CANCELED, reason=reason)
+    def _cancel(self, tx: Tx, task: Task, reason: str | None, call: Call | None) -> Task:
+        said = self._mover.clean(task, {"reason": reason}).get("reason")
+        return self._leave(tx, task, CANCELED, CANCELED_STEP, "info", why=said, call=call, reason=said)
 
-    def _retry(self, tx: Tx, task: Task, reason: str | None) -> Task:
+    def _retry(self, tx: Tx, task: Task, reason: str | None, call: Call | None) -> Task:
         if not task.is_over:
             raise MoveIllegal(task_id=task.task_id, before=task.state, after=QUEUED)
+        said = self._mover.clean(task, {"reason": reason}).get("reason")
+        is_due = task.deadline_at is not None and task.deadline_at <= self._mover.clock.now_ns()
         return self._mover.move(
-            tx, task, self.pipeline_of(task.pipeline), QUEUED, reason=reason, attempt_no=task.attempt_no + 1, tries=0,
+            tx, task, self._rules(task), QUEUED, why=said, call=call, reason=said, attempt_no=task.attempt_no + 1, tries=0,
             deaths=0, round_no=task.round_no + 1, results={}, progress=0, error=None, finished_at=None,
+            deadline_at=None if is_due else task.deadline_at,
         )  # fmt: skip
+
+    def _leave(self, tx: Tx, task: Task, to: str, fault: dict[str, Any], level: str, **changes: Any) -> Task:
+        """A move out of wherever it is, for a reason that lies outside of its step; the step, if it is in one, ended by that."""
+        ended = Ended(error=fault, level=level) if task.began_at is not None else None
+        return self._mover.move(tx, task, self._rules(task), to, ended=ended, **changes)
+
+    def _rules(self, task: Task) -> Pipeline:
+        """The moves that it may make. Of what only its worker knows it may fail, be canceled and done again."""
+        known = self.pipelines.get(task.pipeline)
+        if known is not None and task.state in known.moves:
+            return known
+        return Pipeline(task.pipeline, (QUEUED,) if task.state in (QUEUED, *ENDS) else (QUEUED, task.state))
 
     # ── for workers ──────────────────────────────────────────────────────────────────────────────────────────────
 
-    def begin(self, task_id: str, attempt_no: int) -> Task:
-        """The task in the state in which it is worked on. Raises VersionConflict where this attempt is not its present one."""
+    def begin(self, task_id: str, attempt_no: int, worker_id: str) -> Task:
+        """The task in the state in which this worker works on it; or over, where nothing is left to do or its deadline has passed.
+
+        Raises VersionConflict where this attempt is not its present one, or another worker's.
+        """
 
         def work(tx: Tx) -> Task:
             task = self._mine(tx, task_id, attempt_no)
-            pipeline = self.pipeline_of(task.pipeline)
-            while task.state != QUEUED and pipeline.states.index(task.state) < pipeline.states.index(QUEUED):
-                task = self._mover.move(tx, task, pipeline, pipeline.next_of(task.state))
-            if task.state != QUEUED:
+            if task.began_at is not None:
+                if task.worker_id != worker_id:
+                    raise VersionConflict(task_id=task_id, version=task.version)
                 return task  # begun before, by a worker that was stopped and goes on
-            to = next((state for state in self._left(pipeline) if state not in task.results), SUCCEEDED)
-            for state in self._left(pipeline):
-                task = self._mover.move(tx, task, pipeline, state)
-                if state == to:
-                    break
-            return task if to != SUCCEEDED else self._succeed(tx, task, pipeline)
+            now = self._mover.clock.now_ns()
+            if task.deadline_at is not None and task.deadline_at <= now:
+                return self._mover.move(tx, task, self._rules(task), FAILED, why=DEADLINE["message"], error=DEADLINE)
+            return self._begin(tx, task, self.pipeline_of(task.pipeline), {"worker_id": worker_id, "began_at": now})
 
         return self.store.write(work)
+
+    def _begin(self, tx: Tx, task: Task, pipeline: Pipeline, whose: dict[str, Any]) -> Task:
+        while task.state != QUEUED:
+            task = self._mover.move(tx, task, pipeline, pipeline.next_of(task.state))
+        for state in self._left(pipeline):
+            is_left = state not in task.results
+            task = self._mover.move(tx, task, pipeline, state, begins=is_left, **whose)
+            if is_left:
+                return task
+        return self._succeed(tx, task, pipeline)
 
     @staticmethod
     def _left(pipeline: Pipeline) -> tuple[str, ...]:
@@ -149,22 +204,26 @@ class Tasks:
 
         def work(tx: Tx) -> Task:
             held = self._mine(tx, task.task_id, task.attempt_no)
+            if held.began_at is None:
+                raise VersionConflict(task_id=task.task_id, version=task.version)
             pipeline = self.pipeline_of(held.pipeline)
             results = {**held.results, held.state: result}
             places = self._left(pipeline)
             progress = max(held.progress, PROGRESS_WHOLE * (places.index(held.state) + 1) // (len(places) + 1))
             to = pipeline.next_of(held.state)
             if to == SUCCEEDED:
-                return self._succeed(tx, msgspec.structs.replace(held, results=results), pipeline)
-            return self._mover.move(tx, held, pipeline, to, results=results, progress=progress)
+                return self._succeed(tx, msgspec.structs.replace(held, results=results), pipeline, Ended(output=result))
+            return self._mover.move(
+                tx, held, pipeline, to, ended=Ended(output=result), begins=True, results=results, progress=progress
+            )
 
         return self.store.write(work)
 
-    def _succeed(self, tx: Tx, task: Task, pipeline: Pipeline) -> Task:
+    def _succeed(self, tx: Tx, task: Task, pipeline: Pipeline, ended: Ended | None = None) -> Task:
         now = self._mover.clock.now_ns()
         last = self._left(pipeline)[-1] if self._left(pipeline) else None
         return self._mover.move(
-            tx, task, pipeline, SUCCEEDED, results=task.results, progress=PROGRESS_WHOLE, error=None,
+            tx, task, pipeline, SUCCEEDED, ended=ended, results=task.results, progress=PROGRESS_WHOLE, error=None,
             result=task.results.get(last) if last else None,
             result_until=now + int(self._settings.task_result_seconds * SECOND_NS),
         )  # fmt: skip
@@ -179,35 +238,79 @@ class Tasks:
 
         def work(tx: Tx) -> Task:
             held = self._mine(tx, task.task_id, task.attempt_no)
-            pipeline = self.pipeline_of(held.pipeline)
+            said = self._mover.clean(held, error)
+            pipeline = self._rules(held)
             step = pipeline.step_of(held.state)
             retries: Retries = step.retries if step is not None else pipeline.retries
             tries = held.tries + 1
+            why = str(said.get("message") or said.get("kind") or "")[:REASON_CHARS_MAX]
             if final or tries >= retries.attempts_max:
-                return self._mover.move(tx, held, pipeline, FAILED, error=error, tries=tries)
+                return self._leave(tx, held, FAILED, said, "error", why=why, error=said, tries=tries)
             wait = max(retries.delay_seconds(tries, self._chance()), wait_seconds or 0.0)
-            return self._mover.move(
-                tx, held, pipeline, QUEUED, error=error, tries=tries, attempt_no=held.attempt_no + 1,
+            return self._leave(
+                tx, held, QUEUED, said, "error", why=why, error=said, tries=tries, attempt_no=held.attempt_no + 1,
                 available_at=self._mover.clock.now_ns() + int(wait * SECOND_NS),
             )  # fmt: skip
 
         return self.store.write(work)
 
     def lost(self, task_id: str, attempt_no: int) -> Task:
-        """Its worker died over it: another takes it, unless it is the one that they die of."""
+        """Its worker died over it: another takes it, unless it is the one that they die of.
+
+        Raises VersionConflict where this attempt is not its present one.
+        """
 
         def work(tx: Tx) -> Task:
             held = self._mine(tx, task_id, attempt_no)
-            pipeline = self.pipeline_of(held.pipeline)
             deaths = held.deaths + 1
             if deaths >= self._settings.task_deaths_max:
                 poison = {"kind": "poison", "message": f"{deaths} workers died while they worked on it"}
-                return self._mover.move(tx, held, pipeline, FAILED, error=poison, deaths=deaths)
-            if held.state == QUEUED:
+                return self._leave(
+                    tx, held, FAILED, poison, "error", why=poison["message"], error=poison, deaths=deaths
+                )
+            if held.began_at is None:
                 return self._mover.note(tx, held, deaths=deaths)
-            return self._mover.move(tx, held, pipeline, QUEUED, deaths=deaths, attempt_no=held.attempt_no + 1)
+            return self._leave(
+                tx, held, QUEUED, LOST, "error", why=LOST["message"], deaths=deaths, attempt_no=held.attempt_no + 1
+            )
 
         return self.store.write(work)
+
+    def hand_back(self, task_id: str, attempt_no: int) -> Task:
+        """Its worker stops and can't wait for it: another takes it at once. It counts as no try and no death.
+
+        Raises VersionConflict where this attempt is not its present one.
+        """
+
+        def work(tx: Tx) -> Task:
+            held = self._mine(tx, task_id, attempt_no)
+            if held.began_at is None:
+                return held
+            return self._leave(
+                tx, held, QUEUED, HANDED_BACK, "info", why=HANDED_BACK["message"], attempt_no=held.attempt_no + 1
+            )
+
+        return self.store.write(work)
+
+    def expire(self, now_ns: int) -> Expired:
+        """End what is past its deadline, drop results and keys whose time is over. Small transactions, one after another."""
+        return Expired(
+            tasks=self._in_batches(lambda tx: self._expire_tasks(tx, now_ns)),
+            results=self._in_batches(lambda tx: drop_results(tx, now_ns, EXPIRE_ROWS_MAX)),
+            keys=self._in_batches(lambda tx: keys.forget_keys(tx, now_ns, EXPIRE_ROWS_MAX)),
+        )
+
+    def _in_batches(self, drop: Callable[[Tx], int]) -> int:
+        total = 0
+        while found := self.store.write(drop):
+            total += found
+        return total
+
+    def _expire_tasks(self, tx: Tx, now_ns: int) -> int:
+        due = due_tasks(tx.sql, now_ns, EXPIRE_TASKS_MAX)
+        for task in due:
+            self._leave(tx, task, FAILED, DEADLINE, "error", why=DEADLINE["message"], error=DEADLINE)
+        return len(due)
 
     def progress(self, task: Task, share: float) -> Task:
         """How far it is, from 0 to 1. It never goes back."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Table, delete, insert, select
+from sqlalchemy import Table, delete, insert, select, tuple_
 
 from flightlog.errors import KeyInvalid, KeyMisused
 from flightlog.store.contract import Tx
@@ -70,12 +70,13 @@ def keep_action(
     )  # fmt: skip
 
 
-def forget_keys(tx: Tx, now_ns: int) -> int:
-    """Drop the keys whose time is over; how many there were."""
-    return sum(
-        tx.sql.execute(delete(table).where(table.c.expires_at <= now_ns)).rowcount
-        for table in (idempotency_keys, task_action_idempotency)
-    )
+def forget_keys(tx: Tx, now_ns: int, rows_max: int) -> int:
+    """Drop at most so many keys of either kind whose time is over; how many there were."""
+    gone = 0
+    for table in (idempotency_keys, task_action_idempotency):
+        over = select(table.c.user_id, table.c.key).where(table.c.expires_at <= now_ns).limit(rows_max)
+        gone += tx.sql.execute(delete(table).where(tuple_(table.c.user_id, table.c.key).in_(over))).rowcount
+    return gone
 
 
 def _find(tx: Tx, table: Table, user_id: str, key: str, now_ns: int) -> Any:

@@ -1,4 +1,4 @@
-"""One move of a task: the row by its version, what the ledger and the outbox have to know of it, and the events that tell it."""
+"""One move of a task: the row by its version, what ledger, outbox and dead letters have to know of it, and its events."""
 
 from __future__ import annotations
 
@@ -15,13 +15,12 @@ from flightlog.ids import Ids
 from flightlog.journal.append import Journal
 from flightlog.outbox.put import put
 from flightlog.store.contract import Tx
-from flightlog.tasks.pipeline import CANCELED, ENDS, FAILED, QUEUED, START, SUCCEEDED, Pipeline
+from flightlog.tasks.pipeline import CANCELED, ENDS, FAILED, QUEUED, SUCCEEDED, Pipeline
+from flightlog.tasks.story import COMMITTED, HELD, RELEASED, Call, Ended, Intake, clean, story
 from flightlog.tasks.table import tasks
 from flightlog.tasks.task import Task
 
-RUN_STATUS = {SUCCEEDED: "succeeded", FAILED: "failed", CANCELED: "canceled"}
 TOPICS = {SUCCEEDED: "task.succeeded", FAILED: "task.failed", CANCELED: "task.canceled"}
-SOURCE = "tasks"
 
 
 class Ledger(Protocol):
@@ -32,29 +31,55 @@ class Ledger(Protocol):
     def release(self, tx: Tx, user_id: str, task_id: str, source: str, units: int, now_ns: int) -> None: ...
 
 
+class Letters(Protocol):
+    """Who keeps what failed for good, in the transaction of the move."""
+
+    def put(self, tx: Tx, task: Task, now_ns: int) -> None:
+        """`task` failed. It is handed over as it was then: in the state where it failed, with its last worker, and the error."""
+
+    def resolve(self, tx: Tx, task: Task, now_ns: int) -> None:
+        """`task` succeeded in a later round than its first: what it failed of before is settled."""
+
+
 @dataclass(frozen=True)
 class Mover:
-    """Moves tasks inside a transaction of the caller. Nothing else writes their state."""
+    """Moves tasks inside a transaction of the caller. Nothing else writes their state.
+
+    Every event, and every error and reason that is kept, passes `intake` first.
+    """
 
     journal: Journal
     ledger: Ledger
     clock: Clock
     ids: Ids
+    intake: Intake | None = None
+    letters: Letters | None = None
 
-    def create(self, tx: Tx, task: Task) -> Task:
+    def create(self, tx: Tx, task: Task, call: Call | None = None) -> Task:
         """Put a new task in, hold what it may use, and have it told. Raises QuotaExceeded."""
         values = msgspec.structs.asdict(task)
         tx.sql.execute(insert(tasks).values(**values | _as_json(values)))
         self.ledger.hold(tx, task.user_id, task.task_id, task.source, task.units, task.created_at)
         self._tell(tx, "task.created", task)
-        self._record(tx, task, START, task.created_at)
+        self._record(tx, story(None, task, call=call, ledger=HELD))
         return task
 
     def move(
-        self, tx: Tx, task: Task, pipeline: Pipeline, to: str, *, available_at: int | None = None, **changes: Any
+        self,
+        tx: Tx,
+        task: Task,
+        pipeline: Pipeline,
+        to: str,
+        *,
+        available_at: int | None = None,
+        why: str | None = None,
+        call: Call | None = None,
+        ended: Ended | None = None,
+        begins: bool = False,
+        **changes: Any,
     ) -> Task:
         """The task in its next state. `changes` are other fields of it. `available_at` is when a task that goes back to QUEUED is
-        to be worked on.
+        to be worked on. The others are what its story tells, see `story`.
 
         Raises MoveIllegal where the pipeline has no such move, VersionConflict where somebody else moved it since it was read.
         """
@@ -62,25 +87,28 @@ class Mover:
             raise MoveIllegal(task_id=task.task_id, before=task.state, after=to)
         now = max(self.clock.now_ns(), task.updated_at)
         changes |= {"state": to, "version": task.version + 1, "updated_at": now}
+        if to in ENDS or to == QUEUED:
+            changes |= {"worker_id": None, "began_at": None}
         if to in ENDS:
             changes["finished_at"] = now
         moved = self._write(tx, task, changes)
-        if to == SUCCEEDED:
-            self.ledger.commit(tx, moved.user_id, moved.task_id, moved.source, moved.units, now)
-        elif to in ENDS:
-            self.ledger.release(tx, moved.user_id, moved.task_id, moved.source, moved.units, now)
-        elif task.state in ENDS:
-            self.ledger.hold(tx, moved.user_id, moved.task_id, moved.source, moved.units, now)
+        entry = self._enter(tx, task, moved)
         if to in TOPICS:
             self._tell(tx, TOPICS[to], moved)
         elif to == QUEUED and task.state != pipeline.initial:
             self._tell(tx, "task.requeued", moved, available_at)
-        self._record(tx, moved, task.state, now)
+        self._record(tx, story(task, moved, why=why, call=call, ended=ended, begins=begins, ledger=entry))
+        if self.letters is not None:
+            self._post(tx, self.letters, task, moved)
         return moved
 
     def note(self, tx: Tx, task: Task, **changes: Any) -> Task:
         """Change fields that are not its state, such as progress. Raises VersionConflict."""
-        return self._write(tx, task, changes | {"updated_at": max(self.clock.now_ns(), task.updated_at)})
+        return self._write(tx, task, changes)
+
+    def clean(self, task: Task, said: dict[str, Any]) -> dict[str, Any]:
+        """What may be kept of an error or a reason."""
+        return clean(self.intake, task, said)
 
     def _write(self, tx: Tx, task: Task, changes: dict[str, Any]) -> Task:
         written = tx.sql.execute(
@@ -92,6 +120,27 @@ class Mover:
             raise VersionConflict(task_id=task.task_id, version=task.version)
         return msgspec.structs.replace(task, **changes)
 
+    def _enter(self, tx: Tx, before: Task, after: Task) -> str | None:
+        """What the ledger has to know of this move, and which entry that was."""
+        account = after.user_id, after.task_id, after.source, after.units, after.updated_at
+        if after.state == SUCCEEDED:
+            self.ledger.commit(tx, *account)
+            return COMMITTED
+        if after.state in ENDS:
+            self.ledger.release(tx, *account)
+            return RELEASED
+        if before.state in ENDS:
+            self.ledger.hold(tx, *account)
+            return HELD
+        return None
+
+    def _post(self, tx: Tx, letters: Letters, before: Task, after: Task) -> None:
+        if after.state == FAILED:
+            as_it_failed = msgspec.structs.replace(after, state=before.state, worker_id=before.worker_id)
+            letters.put(tx, as_it_failed, after.updated_at)
+        elif after.state == SUCCEEDED and after.round_no > 1:
+            letters.resolve(tx, after, after.updated_at)
+
     def _tell(self, tx: Tx, topic: str, task: Task, available_at: int | None = None) -> None:
         put(
             tx, event_id=f"{task.task_id}-{task.version}", topic=topic, task_id=task.task_id, now_ns=task.updated_at,
@@ -99,37 +148,10 @@ class Mover:
             user_id=task.user_id, priority=task.priority,
         )  # fmt: skip
 
-    def _record(self, tx: Tx, task: Task, before: str, now: int) -> None:
-        """One event for each move, and around the first and the last the beginning and the end of the run."""
-        said: dict[str, Any] = {
-            "from": before, "to": task.state, "attempt_no": task.attempt_no, "version": task.version,
-        }  # fmt: skip
-        if task.reason is not None:
-            said["reason"] = task.reason
-        events = [self._event(task, "task_transition", said, now)]
-        if before == START:
-            events.insert(0, self._event(task, "run_started", {"name": task.pipeline, "input": task.input}, now))
-        elif task.is_over:
-            end: dict[str, Any] = {"output": task.result} if task.state == SUCCEEDED else {"error": task.error}
-            events.append(self._event(task, "run_finished", end, now, status=RUN_STATUS[task.state]))
+    def _record(self, tx: Tx, events: list[Event]) -> None:
+        if self.intake is not None:
+            events = [self.intake.prepare(event) for event in events]
         self.journal.append_in(tx, events)
-
-    def _event(self, task: Task, type_: str, payload: dict[str, Any], now: int, status: str | None = None) -> Event:
-        return Event(
-            event_id=f"{task.task_id}-{task.version}-{type_}",
-            type=type_,
-            created_at=now,
-            run_id=task.run_id,
-            project=task.project,
-            name=task.pipeline,
-            source=SOURCE,
-            actor=task.user_id,
-            task_id=task.task_id,
-            status=status,
-            payload=msgspec.Raw(
-                msgspec.json.encode({key: value for key, value in payload.items() if value is not None})
-            ),
-        )
 
 
 def _as_json(values: dict[str, Any]) -> dict[str, Any]:

@@ -39,13 +39,17 @@ tasks = Table(
     Column("began_at", Int64),  # when this attempt was
     sqlite_strict=True,
 )
-_open = text("state NOT IN ('SUCCEEDED', 'FAILED', 'CANCELED')")
+IS_OPEN = text("state NOT IN ('SUCCEEDED', 'FAILED', 'CANCELED')")
 Index("tasks_created_at", tasks.c.created_at, tasks.c.task_id)
 Index("tasks_user", tasks.c.user_id, tasks.c.created_at, tasks.c.task_id)
 Index("tasks_state", tasks.c.state, tasks.c.created_at, tasks.c.task_id)
 _had = text("worker_id IS NOT NULL")
 Index("tasks_worker", tasks.c.worker_id, sqlite_where=_had, postgresql_where=_had)
-Index("tasks_deadline", tasks.c.deadline_at, sqlite_where=_open, postgresql_where=_open)
+_succeeded = text("state = 'SUCCEEDED'")
+Index("tasks_succeeded", tasks.c.finished_at, sqlite_where=_succeeded, postgresql_where=_succeeded)
+Index("tasks_deadline", tasks.c.deadline_at, sqlite_where=IS_OPEN, postgresql_where=IS_OPEN)
+_kept = text("result_until IS NOT NULL")
+Index("tasks_result_until", tasks.c.result_until, sqlite_where=_kept, postgresql_where=_kept)
 
 idempotency_keys = Table(
     "idempotency_keys",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
 from typing import Any
 
 import msgspec
@@ -16,7 +17,9 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     """A task as it stands. Times are nanoseconds since 1970; `progress` is in thousandths and never falls within a round.
 
     `attempt_no` counts who had it to work on; `tries` the failed ones of this round; `round_no` how often somebody asked for it.
-    `version` goes up by one with each move, and whoever writes has to name the one that was read.
+    `version` goes up by one with each move, and whoever writes has to name the one that was read. `updated_at` is when it was
+    last moved. `worker_id` and `began_at` are whose it is and since when, while somebody works on it. A task that SUCCEEDED and
+    has no `result_until` had a result, whose time is over.
     """
 
     task_id: str
@@ -57,9 +60,28 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
         return self.task_id
 
     @property
+    def trace_id(self) -> str:
+        """The trace of its run, in the form of W3C Trace Context."""
+        return sha256(self.task_id.encode()).hexdigest()[:32]
+
+    @property
+    def root_span_id(self) -> str:
+        """The span that is the whole run."""
+        return _span_id(self.task_id)
+
+    @property
+    def step_span_id(self) -> str:
+        """The span of the step that this attempt is in."""
+        return _span_id(f"{self.task_id}.{self.attempt_no}.{self.state}")
+
+    @property
     def source(self) -> str:
         """What the ledger calls this round."""
         return f"round-{self.round_no}"
+
+
+def _span_id(words: str) -> str:
+    return sha256(words.encode()).hexdigest()[:16]
 
 
 _JSON = frozenset({"input", "results", "result", "error"})

@@ -35,6 +35,7 @@ WORDS = {
     "exec_started": "Command", "exec_result": "Command", "patch_proposed": "Patch", "patch_applied": "Patch",
     "test_started": "Tests", "test_result": "Tests", "capability_decision": "Permission", "error": "Error",
     "note": "Note", "degraded": "Gap", "task_transition": "Task", "audit": "Audit", "feedback": "Feedback", "log": "Log",
+    "ledger_entry": "Usage",
 }  # fmt: skip
 
 
