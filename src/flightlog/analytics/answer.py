@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from flightlog.analytics.fold import Fold, Group, Others, Part
 from flightlog.analytics.hot import hot_rows, summary_rows
 from flightlog.analytics.kept import Kept
 from flightlog.analytics.question import Question
-from flightlog.analytics.sql import DUCKDB, SQLITE, Asked, Chosen, conditions, spread, sums, top_keys, values
+from flightlog.analytics.sql import DUCKDB, HOT, Asked, Chosen, conditions, spread, sums, top_keys, values
 from flightlog.archive.manifest import ArchivedFile, archived_until, files, files_with
 from flightlog.errors import ArchiveFileMissing
 from flightlog.store.contract import Store
@@ -58,17 +59,18 @@ def _answer(store: Store, question: Question, archive: Kept, silent_since: int) 
     fold = Fold(question)
     spreads = [one for one in question.numbers if one.kind == "spread"]
     found: list[ArchivedFile] = []
+    words = HOT[store.dialect]
     with store.read() as connection:
         if question.subject.events:
             until = archived_until(connection)
             if until:
                 found = _files_of(connection, question)
-            rows = hot_rows(question, until)
+            rows = hot_rows(question, until, words)
         else:
             rows = summary_rows(connection, question, silent_since)
-        fold.take_sums(_run(connection, sums(question, rows, SQLITE)))
+        fold.take_sums(_run(connection, sums(question, rows, words), int))
         for number in spreads:
-            fold.take_values(number, _run(connection, values(question, number, rows, SQLITE)))
+            fold.take_values(number, _run(connection, values(question, number, rows, words), float))
     if found:
         chosen, every = _take_archived(fold, question, _archived_rows(question, found), archive, found)
     else:
@@ -87,8 +89,13 @@ def _answer(store: Store, question: Question, archive: Kept, silent_since: int) 
     )
 
 
-def _run(connection: Connection, asked: Asked) -> Iterable[Row[Any]]:
-    return connection.exec_driver_sql(asked.sql, tuple(asked.parameters))
+def _run(connection: Connection, asked: Asked, number: type[int] | type[float]) -> Iterable[Sequence[Any]]:
+    """The rows; what the database says as a decimal is such a number."""
+    if connection.dialect.name == "sqlite":
+        return connection.exec_driver_sql(asked.sql, tuple(asked.parameters))
+    marked = asked.sql.replace("%", "%%").replace("?", "%s")  # as its driver wants them
+    found = connection.exec_driver_sql(marked, tuple(asked.parameters))
+    return ([number(value) if isinstance(value, Decimal) else value for value in row] for row in found)
 
 
 def _take_archived(

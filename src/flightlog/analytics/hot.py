@@ -6,9 +6,10 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import Connection, Select, select
+from sqlalchemy.dialects.postgresql.base import PGDialect
 
 from flightlog.analytics.question import Question
-from flightlog.analytics.sql import SQLITE, Asked, conditions
+from flightlog.analytics.sql import SQLITE, Asked, Words, conditions
 from flightlog.archive.columns import generation_columns
 from flightlog.audit.filter import conditions as audit_conditions
 from flightlog.audit.table import audits
@@ -28,23 +29,26 @@ _ANSWERS = (
 )
 
 
-def hot_rows(question: Question, after_id: int) -> Asked:
+def hot_rows(question: Question, after_id: int, words: Words = SQLITE) -> Asked:
     """The events after the archive's last that the question is about."""
-    asked = conditions(question, SQLITE)
+    asked = conditions(question, words)
     rows = _ANSWERS if question.of == "models" else _EVENTS
-    sql = f"SELECT * FROM ({rows}) WHERE {asked.sql} AND created_at >= ? AND created_at < ?"
+    sql = f"SELECT * FROM ({rows}) AS h WHERE {asked.sql} AND created_at >= ? AND created_at < ?"
     return Asked(sql, [after_id, *asked.parameters, question.since, question.until])
 
 
 def summary_rows(connection: Connection, question: Question, silent_since: int) -> Asked:
     """The summaries that the question is about, which stay in the store. Raises FilterInvalid."""
-    wanted = _SUMMARIES[question.of](question, silent_since)
-    made = wanted.compile(connection, compile_kwargs={"render_postcompile": True})
+    name = connection.dialect.name
+    wanted = _SUMMARIES[question.of](question, silent_since, name)
+    # With question marks for parameters, as all SQL has them here.
+    dialect = PGDialect(paramstyle="qmark") if name == "postgresql" else connection.dialect  # type: ignore[no-untyped-call]
+    made = wanted.compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
     parameters = made.construct_params()
     return Asked(str(made), [parameters[name] for name in made.positiontup or ()])
 
 
-def _decisions(question: Question, silent_since: int) -> Select[Any]:
+def _decisions(question: Question, silent_since: int, dialect: str) -> Select[Any]:
     return select(audits).where(
         audits.c.type == "capability_decision",
         audits.c.created_at >= question.since,
@@ -53,7 +57,7 @@ def _decisions(question: Question, silent_since: int) -> Select[Any]:
     )
 
 
-def _runs(question: Question, silent_since: int) -> Select[Any]:
+def _runs(question: Question, silent_since: int, dialect: str) -> Select[Any]:
     names = ("status", "name", "actor", "source", "project", "tokens_input", "tokens_output", "cost_nano_usd")
     return select(
         *(runs.c[name] for name in names),
@@ -62,11 +66,11 @@ def _runs(question: Question, silent_since: int) -> Select[Any]:
     ).where(
         runs.c.started_at >= question.since,
         runs.c.started_at < question.until,
-        *run_conditions(question.filter, silent_since, "sqlite"),
+        *run_conditions(question.filter, silent_since, dialect),
     )
 
 
-def _feedback(question: Question, silent_since: int) -> Select[Any]:
+def _feedback(question: Question, silent_since: int, dialect: str) -> Select[Any]:
     joined = feedback.outerjoin(generations, generations.c.generation_id == feedback.c.generation_id)
     return (
         select(*feedback.columns, generations.c.model)

@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - what people write goes in as parameters; the rest are words of ours
-"""A question as SQL over the rows of events, the same for SQLite and DuckDB but for a few words.
+"""A question as SQL over the rows of events, the same for SQLite, PostgreSQL and DuckDB but for a few words.
 
 Rows have the columns of an archive file, whether they come from one or are put together from the journal's tables.
 """
@@ -41,6 +41,11 @@ DUCKDB = Words(
 )
 
 
+# It sums up bigints without end, and says them as decimals.
+POSTGRESQL = Words("/", DUCKDB.like, ("0", "sum({column})"))
+HOT = {"sqlite": SQLITE, "postgresql": POSTGRESQL}
+
+
 class Asked(NamedTuple):
     """SQL and what goes into it."""
 
@@ -66,7 +71,7 @@ def sums(question: Question, rows: Asked, words: Words, chosen: Chosen | None = 
 def values(question: Question, number: Number, rows: Asked, words: Words) -> Asked:
     """One row for each value that is known: key, bucket, value."""
     key = f"CASE WHEN {_key(question)} IS NOT NULL THEN '=' || {_key(question)} END"
-    sql = f"SELECT {key}, {_time(question, words)}, {number.sql} FROM ({rows.sql}) WHERE {number.sql} IS NOT NULL"
+    sql = f"SELECT {key}, {_time(question, words)}, {number.sql} FROM ({rows.sql}) AS r WHERE {number.sql} IS NOT NULL"
     return Asked(sql, rows.parameters)
 
 
@@ -107,13 +112,14 @@ def _grouped(
     time = _time(question, words)
     named = [f"{column} AS n{place}" for place, column in enumerate(columns)]
     places = ", ".join(str(place) for place in range(1, 3 + len(more)))
-    inner = f"SELECT {', '.join([f'{_key(question)} AS k', f'{time} AS t', *more, *named])} FROM ({rows.sql}) GROUP BY {places}"
+    inner = f"SELECT {', '.join([f'{_key(question)} AS k', f'{time} AS t', *more, *named])}"
+    inner = f"{inner} FROM ({rows.sql}) AS r GROUP BY {places}"
     key, given = _shown_key(chosen)
     parts = [key, "t", *([MIDDLE] if more else [])]
     numbers = [f"n{place}" for place in range(len(columns))]
     if chosen is not None:
         numbers = [f"sum({number})" for number in numbers]
-    sql = f"SELECT {', '.join([*parts, *numbers])} FROM ({inner})"
+    sql = f"SELECT {', '.join([*parts, *numbers])} FROM ({inner}) AS g"
     if chosen is not None:
         sql += f" GROUP BY {', '.join(str(place) for place in range(1, len(parts) + 1))}"
     return Asked(sql + (f" LIMIT {most}" if most is not None else ""), [*given, *rows.parameters])
