@@ -7,10 +7,11 @@ from typing import Any
 import msgspec
 from sqlalchemy import insert
 
+from flightlog.outbox.states import DEAD, PENDING, PUBLISHED
 from flightlog.outbox.table import outbox_events
 from flightlog.store.contract import Tx
 
-PENDING, PUBLISHED, DEAD = "PENDING", "PUBLISHED", "DEAD"
+__all__ = ["DEAD", "PENDING", "PUBLISHED", "put"]
 
 
 def put(

@@ -16,7 +16,7 @@ from flightlog.tasks.due import drop_results, due_tasks
 from flightlog.tasks.moves import Mover
 from flightlog.tasks.pipeline import CANCELED, ENDS, FAILED, QUEUED, SUCCEEDED, Pipeline, Retries
 from flightlog.tasks.story import Call, Ended
-from flightlog.tasks.task import Task, read_task
+from flightlog.tasks.task import Task, read_task, task_in
 
 SECOND_NS = 1_000_000_000
 SUBMIT = "POST /v1/tasks"
@@ -88,7 +88,7 @@ class Tasks:
         if key is not None:
             known = keys.known_answer(tx, asked.user_id, key, SUBMIT, digest, now)
             if known is not None:
-                return read_task(tx.sql, known), False
+                return task_in(tx, known), False
         task = self._mover.create(tx, self._new(asked, pipeline, now), asked.call)
         if key is not None:
             keys.keep_answer(tx, asked.user_id, key, SUBMIT, digest, task.task_id, now, self._kept_ns)
@@ -121,7 +121,7 @@ class Tasks:
 
     def retry_in(self, tx: Tx, task_id: str, reason: str | None = None) -> Task:
         """`retry` inside a transaction of the caller."""
-        return self._retry(tx, read_task(tx.sql, task_id), reason, None)
+        return self._retry(tx, task_in(tx, task_id), reason, None)
 
     def _act(self, task_id: str, action: str, user_id: str, key: str | None, act: Any) -> Task:
         key = None if key is None else keys.check_key(key)
@@ -129,8 +129,8 @@ class Tasks:
         def work(tx: Tx) -> Task:
             now = self._mover.clock.now_ns()
             if key is not None and keys.known_action(tx, user_id, key, task_id, action, now) is not None:
-                return read_task(tx.sql, task_id)
-            moved: Task = act(tx, read_task(tx.sql, task_id))
+                return task_in(tx, task_id)
+            moved: Task = act(tx, task_in(tx, task_id))
             if key is not None:
                 keys.keep_action(tx, user_id, key, task_id, action, str(moved.version), now, self._kept_ns)
             return moved
@@ -325,7 +325,7 @@ class Tasks:
 
     def _mine(self, tx: Tx, task_id: str, attempt_no: int) -> Task:
         """The task, if this attempt is its present one: whoever was overtaken finds out here, and stops quietly."""
-        task = read_task(tx.sql, task_id)
+        task = task_in(tx, task_id)
         if task.attempt_no != attempt_no or task.is_over:
             raise VersionConflict(task_id=task_id, version=task.version)
         return task

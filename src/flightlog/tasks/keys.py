@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Any
 
-from sqlalchemy import Table, delete, insert, select, tuple_
+from sqlalchemy import Table, bindparam, delete, insert, select, tuple_
 
 from flightlog.errors import KeyInvalid, KeyMisused
 from flightlog.store.contract import Tx
+from flightlog.store.prepared import Prepared
 from flightlog.tasks.table import idempotency_keys, task_action_idempotency
 
 KEY_CHARS_MAX = 255
@@ -28,45 +28,31 @@ def digest_of(body: bytes) -> str:
 
 def known_answer(tx: Tx, user_id: str, key: str, route: str, digest: str, now_ns: int) -> str | None:
     """What this request was answered when it came before; None where it is new. Raises KeyMisused where the key was another's."""
-    row = _find(tx, idempotency_keys, user_id, key, now_ns)
-    if row is None:
-        return None
-    if (row.route, row.body_digest) != (route, digest):
-        raise KeyMisused(key=key)
-    return str(row.answer)
+    return _find(tx, idempotency_keys, user_id, key, (route, digest), now_ns)
 
 
 def keep_answer(
     tx: Tx, user_id: str, key: str, route: str, digest: str, answer: str, now_ns: int, kept_ns: int
 ) -> None:
     """Keep the answer in the transaction of what was asked for."""
-    tx.sql.execute(
-        insert(idempotency_keys).values(
-            user_id=user_id, key=key, route=route, body_digest=digest, answer=answer, created_at=now_ns,
-            expires_at=now_ns + kept_ns,
-        )
+    _KEEP_ANSWER.run(
+        tx, user_id=user_id, key=key, route=route, body_digest=digest, answer=answer, created_at=now_ns,
+        expires_at=now_ns + kept_ns,
     )  # fmt: skip
 
 
 def known_action(tx: Tx, user_id: str, key: str, task_id: str, action: str, now_ns: int) -> str | None:
     """The same for what is done to a task: a key is for one action on one task."""
-    row = _find(tx, task_action_idempotency, user_id, key, now_ns)
-    if row is None:
-        return None
-    if (row.task_id, row.action) != (task_id, action):
-        raise KeyMisused(key=key)
-    return str(row.answer)
+    return _find(tx, task_action_idempotency, user_id, key, (task_id, action), now_ns)
 
 
 def keep_action(
     tx: Tx, user_id: str, key: str, task_id: str, action: str, answer: str, now_ns: int, kept_ns: int
 ) -> None:
     """Keep the answer in the transaction of the action."""
-    tx.sql.execute(
-        insert(task_action_idempotency).values(
-            user_id=user_id, key=key, task_id=task_id, action=action, answer=answer, created_at=now_ns,
-            expires_at=now_ns + kept_ns,
-        )
+    _KEEP_ACTION.run(
+        tx, user_id=user_id, key=key, task_id=task_id, action=action, answer=answer, created_at=now_ns,
+        expires_at=now_ns + kept_ns,
     )  # fmt: skip
 
 
@@ -79,7 +65,27 @@ def forget_keys(tx: Tx, now_ns: int, rows_max: int) -> int:
     return gone
 
 
-def _find(tx: Tx, table: Table, user_id: str, key: str, now_ns: int) -> Any:
-    mine = table.c.user_id == user_id, table.c.key == key
-    tx.sql.execute(delete(table).where(*mine, table.c.expires_at <= now_ns))
-    return tx.sql.execute(select(table).where(*mine)).first()
+def _find(tx: Tx, table: Table, user_id: str, key: str, asked: tuple[str, str], now_ns: int) -> str | None:
+    found = _OF_KEY[table].run(tx, user_id=user_id, key=key).fetchone()
+    if found is None:
+        return None
+    *before, answer, expires_at = found
+    if expires_at <= now_ns:
+        tx.sql.execute(delete(table).where(table.c.user_id == user_id, table.c.key == key))
+        return None
+    if tuple(before) != asked:
+        raise KeyMisused(key=key)
+    return str(answer)
+
+
+def _of_key(table: Table, *asked: str) -> Prepared:
+    """What was asked for under a key, the answer, and until when it is kept."""
+    columns = [table.c[name] for name in (*asked, "answer", "expires_at")]
+    return Prepared(select(*columns).where(table.c.user_id == bindparam("user_id"), table.c.key == bindparam("key")))
+
+
+_KEEP_ANSWER, _KEEP_ACTION = Prepared(insert(idempotency_keys)), Prepared(insert(task_action_idempotency))
+_OF_KEY = {
+    idempotency_keys: _of_key(idempotency_keys, "route", "body_digest"),
+    task_action_idempotency: _of_key(task_action_idempotency, "task_id", "action"),
+}

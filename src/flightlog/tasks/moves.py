@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol
 
 import msgspec
-from sqlalchemy import insert, update
+from sqlalchemy import bindparam, insert, update
 
 from flightlog.clock import Clock
 from flightlog.errors import MoveIllegal, VersionConflict
@@ -15,6 +16,7 @@ from flightlog.ids import Ids
 from flightlog.journal.append import Journal
 from flightlog.outbox.put import put
 from flightlog.store.contract import Tx
+from flightlog.store.prepared import Prepared
 from flightlog.tasks.pipeline import CANCELED, ENDS, FAILED, QUEUED, SUCCEEDED, Pipeline
 from flightlog.tasks.story import COMMITTED, HELD, RELEASED, Call, Ended, Intake, clean, story
 from flightlog.tasks.table import tasks
@@ -58,7 +60,7 @@ class Mover:
     def create(self, tx: Tx, task: Task, call: Call | None = None) -> Task:
         """Put a new task in, hold what it may use, and have it told. Raises QuotaExceeded."""
         values = msgspec.structs.asdict(task)
-        tx.sql.execute(insert(tasks).values(**values | _as_json(values)))
+        _INSERT.run(tx, **values | _as_json(values))
         self.ledger.hold(tx, task.user_id, task.task_id, task.source, task.units, task.created_at)
         self._tell(tx, "task.created", task)
         self._record(tx, story(None, task, call=call, ledger=HELD))
@@ -111,12 +113,8 @@ class Mover:
         return clean(self.intake, task, said)
 
     def _write(self, tx: Tx, task: Task, changes: dict[str, Any]) -> Task:
-        written = tx.sql.execute(
-            update(tasks)
-            .where(tasks.c.task_id == task.task_id, tasks.c.version == task.version)
-            .values(**changes | _as_json(changes))
-        ).rowcount
-        if not written:
+        write = _update_of(tuple(changes))
+        if not write.run(tx, key=task.task_id, read=task.version, **changes | _as_json(changes)).rowcount:
             raise VersionConflict(task_id=task.task_id, version=task.version)
         return msgspec.structs.replace(task, **changes)
 
@@ -152,6 +150,16 @@ class Mover:
         if self.intake is not None:
             events = [self.intake.prepare(event) for event in events]
         self.journal.append_in(tx, events)
+
+
+_INSERT = Prepared(insert(tasks))
+
+
+@lru_cache(maxsize=64)  # one for each kind of move
+def _update_of(names: tuple[str, ...]) -> Prepared:
+    """Writes these columns of a task that is at the version which was read."""
+    is_read = tasks.c.task_id == bindparam("key"), tasks.c.version == bindparam("read")
+    return Prepared(update(tasks).where(*is_read).values({name: bindparam(name) for name in names}))
 
 
 def _as_json(values: dict[str, Any]) -> dict[str, Any]:

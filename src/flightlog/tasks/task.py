@@ -6,9 +6,11 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from flightlog.errors import TaskNotFound
+from flightlog.store.contract import Tx
+from flightlog.store.prepared import Prepared
 from flightlog.tasks.pipeline import ENDS
 from flightlog.tasks.table import tasks
 
@@ -84,15 +86,28 @@ def _span_id(words: str) -> str:
     return sha256(words.encode()).hexdigest()[:16]
 
 
+_NAMES = tuple(column.name for column in tasks.columns)
+_ONE = Prepared(select(tasks).where(tasks.c.task_id == bindparam("key")))
 _JSON = frozenset({"input", "results", "result", "error"})
 
 
 def task_of(row: Row[Any]) -> Task:
     """The task in a row of its table."""
-    said = dict(row._mapping)
+    return _made(dict(row._mapping))
+
+
+def _made(said: dict[str, Any]) -> Task:
     for name in _JSON:
         said[name] = None if said[name] is None else msgspec.json.decode(said[name])
     return Task(**said)
+
+
+def task_in(tx: Tx, task_id: str) -> Task:
+    """The task as it stands in an open transaction. Raises TaskNotFound."""
+    row = _ONE.run(tx, key=task_id).fetchone()
+    if row is None:
+        raise TaskNotFound(task_id=task_id)
+    return _made(dict(zip(_NAMES, row, strict=True)))
 
 
 def read_task(connection: Connection, task_id: str) -> Task:

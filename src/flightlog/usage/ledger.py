@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from sqlalchemy import func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, bindparam, func, insert, or_, select, true, update
 
 from flightlog.errors import LedgerBroken, QuotaExceeded
 from flightlog.store.contract import Tx
+from flightlog.store.prepared import Prepared
 from flightlog.usage.table import usage_accounts, usage_ledger
 
 HELD, COMMITTED, RELEASED = "HELD", "COMMITTED", "RELEASED"
@@ -27,36 +28,28 @@ class Entry(NamedTuple):
 
 def hold(tx: Tx, entry: Entry, now_ns: int) -> None:
     """Set units aside. Raises QuotaExceeded where that would be more than the account has room for."""
-    account = usage_accounts.c
-    _ensure_account(tx, entry.user_id)
-    room = or_(account.units_max.is_(None), account.held + account.committed + entry.units <= account.units_max)
-    taken = tx.sql.execute(
-        update(usage_accounts).where(account.user_id == entry.user_id, room).values(held=account.held + entry.units)
-    ).rowcount
-    if not taken:
-        found = tx.sql.execute(select(usage_accounts).where(account.user_id == entry.user_id)).one()
-        raise QuotaExceeded(user_id=entry.user_id, units_max=found.units_max, used=found.held + found.committed)
+    if not _take(tx, entry):
+        _ensure_account(tx, entry.user_id)  # the first time that this user holds anything
+        if not _take(tx, entry):
+            found = tx.sql.execute(select(usage_accounts).where(usage_accounts.c.user_id == entry.user_id)).one()
+            raise QuotaExceeded(user_id=entry.user_id, units_max=found.units_max, used=found.held + found.committed)
     _enter(tx, entry, HELD, now_ns)
+
+
+def _take(tx: Tx, entry: Entry) -> bool:
+    return bool(_TAKE.run(tx, user=entry.user_id, units=entry.units).rowcount)
 
 
 def commit(tx: Tx, entry: Entry, now_ns: int) -> None:
     """What was held was used. Raises LedgerBroken where nothing is held under this source."""
     _end(tx, entry, COMMITTED, now_ns)
-    account = usage_accounts.c
-    tx.sql.execute(
-        update(usage_accounts)
-        .where(account.user_id == entry.user_id)
-        .values(held=account.held - entry.units, committed=account.committed + entry.units)
-    )
+    _COMMIT.run(tx, user=entry.user_id, units=entry.units)
 
 
 def release(tx: Tx, entry: Entry, now_ns: int) -> None:
     """What was held was not used. Raises LedgerBroken where nothing is held under this source."""
     _end(tx, entry, RELEASED, now_ns)
-    account = usage_accounts.c
-    tx.sql.execute(
-        update(usage_accounts).where(account.user_id == entry.user_id).values(held=account.held - entry.units)
-    )
+    _RELEASE.run(tx, user=entry.user_id, units=entry.units)
 
 
 def set_units_max(tx: Tx, user_id: str, units_max: int | None) -> None:
@@ -79,26 +72,17 @@ def _ensure_account(tx: Tx, user_id: str) -> None:
 
 def _end(tx: Tx, entry: Entry, status: str, now_ns: int) -> None:
     """Enter how it ended: once, and only what is held."""
-    ledger = usage_ledger.c
-    found = {
-        row.status: row.units
-        for row in tx.sql.execute(
-            select(ledger.status, ledger.units).where(
-                ledger.user_id == entry.user_id, ledger.task_id == entry.task_id, ledger.source == entry.source
-            )
-        )
-    }
+    entries = _ENTRIES.run(tx, user_id=entry.user_id, task_id=entry.task_id, source=entry.source)
+    found = dict(entries.fetchall())
     if found != {HELD: entry.units}:
         raise LedgerBroken(task_id=entry.task_id, source=entry.source, reason=f"it has {found or 'nothing'}")
     _enter(tx, entry, status, now_ns)
 
 
 def _enter(tx: Tx, entry: Entry, status: str, now_ns: int) -> None:
-    tx.sql.execute(
-        insert(usage_ledger).values(
-            user_id=entry.user_id, task_id=entry.task_id, status=status, source=entry.source, units=entry.units,
-            created_at=now_ns,
-        )
+    _ENTER.run(
+        tx, user_id=entry.user_id, task_id=entry.task_id, status=status, source=entry.source, units=entry.units,
+        created_at=now_ns,
     )  # fmt: skip
 
 
@@ -108,6 +92,27 @@ def net_units(tx: Tx, task_id: str) -> int:
     asked = select(ledger.status, func.sum(ledger.units)).where(ledger.task_id == task_id).group_by(ledger.status)
     units = {status: int(total) for status, total in tx.sql.execute(asked)}
     return units.get(COMMITTED) or max(units.get(HELD, 0) - units.get(RELEASED, 0), 0)
+
+
+def _of_account(*where: ColumnElement[bool], **values: ColumnElement[int]) -> Prepared:
+    return Prepared(update(usage_accounts).where(_account.user_id == bindparam("user"), *where).values(values))
+
+
+_account, _entry = usage_accounts.c, usage_ledger.c
+_units = bindparam("units", type_=usage_accounts.c.held.type)
+_ROOM = or_(_account.units_max.is_(None), _account.held + _account.committed + _units <= _account.units_max)
+_TAKE = _of_account(_ROOM, held=_account.held + _units)
+_COMMIT = _of_account(held=_account.held - _units, committed=_account.committed + _units)
+_RELEASE = _of_account(held=_account.held - _units)
+_ENTRIES = Prepared(
+    select(_entry.status, _entry.units).where(
+        _entry.user_id == bindparam("user_id"),
+        _entry.task_id == bindparam("task_id"),
+        _entry.source == bindparam("source"),
+    )
+)
+_ENTERED = ("user_id", "task_id", "status", "source", "units", "created_at")
+_ENTER = Prepared(insert(usage_ledger).values({name: bindparam(name) for name in _ENTERED}))
 
 
 class UsageLedger:
