@@ -101,7 +101,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     task_input_bytes_max: int = 256 * KIB
     task_result_seconds: float = 7 * 24 * 3600.0
     task_deaths_max: int = 3
+    task_result_bytes_max: int = 256 * KIB
+    pipelines: tuple[str, ...] = ()
+    worker_concurrency: int = 8
+    worker_heartbeat_seconds: float = 5.0
+    worker_silent_seconds: float = 20.0
+    worker_drain_seconds: float = 30.0
+    worker_sweep_seconds: float = 1.0
     idempotency_seconds: float = 24 * 3600.0
+    queue_engine: str = "own"
+    queue_sweep_seconds: float = 1.0
+    outbox_batch_max: int = 100
+    outbox_attempts_max: int = 10
+    outbox_retry_seconds_base: float = 1.0
+    outbox_retry_seconds_max: float = 300.0
+    outbox_kept_seconds: float = 24 * 3600.0
     mcp_answer_chars_max: int = 24_000
 
     @classmethod
@@ -125,7 +139,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return cls(**checked)
 
 
-_LISTS = {"redact_keys", "redact_patterns", "redact_allow", "seal_witnesses"}
+_LISTS = {"redact_keys", "redact_patterns", "redact_allow", "seal_witnesses", "pipelines"}
 
 
 def _convert(cls: type[Settings], name: str, value: Any) -> Any:
@@ -140,6 +154,8 @@ def _convert(cls: type[Settings], name: str, value: Any) -> Any:
         raise SettingInvalid(name=name, value=value, reason="it can't be negative")
     if name == "sqlite_synchronous" and made not in ("NORMAL", "FULL"):
         raise SettingInvalid(name=name, value=value, reason="it is NORMAL or FULL")
+    if name == "queue_engine" and made not in ("own", "dbos"):
+        raise SettingInvalid(name=name, value=value, reason="it is own or dbos")
     return made
 
 
@@ -225,7 +241,21 @@ HELP: dict[str, str] = {
     "task_input_bytes_max": "Largest input of a task, as JSON.",
     "task_result_seconds": "How long the result of a task is kept.",
     "task_deaths_max": "How many workers may die over a task before it is taken for the cause and fails.",
+    "task_result_bytes_max": "Largest result of one step of a task, as JSON.",
+    "pipelines": "Where pipelines are: pkg.module, pkg.module:Class or path/file.py; several with commas.",
+    "worker_concurrency": "How many tasks one worker does at once.",
+    "worker_heartbeat_seconds": "How often a worker says that it is alive.",
+    "worker_silent_seconds": "A worker that was silent for longer is dead: what it had is given to others.",
+    "worker_drain_seconds": "How long a worker that is told to stop waits for what it is at; the rest it hands back.",
+    "worker_sweep_seconds": "How often it is looked for dead workers and for tasks past their deadline.",
     "idempotency_seconds": "How long an Idempotency-Key is remembered with its answer.",
+    "queue_engine": "Who hands tasks to workers: own (the store's own queue) or dbos (the DBOS library, an extra).",
+    "queue_sweep_seconds": "How often queue and outbox are looked at though nothing was committed.",
+    "outbox_batch_max": "Most messages of the outbox that are handed over in one transaction.",
+    "outbox_attempts_max": "How often a message of the outbox may be refused before it is DEAD.",
+    "outbox_retry_seconds_base": "First wait of a message that was refused; it doubles, with jitter.",
+    "outbox_retry_seconds_max": "Longest wait of a message that was refused.",
+    "outbox_kept_seconds": "How long a message of the outbox is kept after it was handed over.",
     "mcp_answer_chars_max": "Longest answer of `flightlog mcp` to an agent, in characters; longer "
     "ones say how to go on. At least 2,000.",
 }

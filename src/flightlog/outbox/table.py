@@ -33,4 +33,6 @@ Index(
     sqlite_where=_pending,
     postgresql_where=_pending,
 )
+_dead = text("status = 'DEAD'")
+Index("outbox_events_dead", outbox_events.c.id, sqlite_where=_dead, postgresql_where=_dead)
 Index("outbox_events_task", outbox_events.c.task_id, outbox_events.c.id)

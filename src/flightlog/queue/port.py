@@ -46,6 +46,8 @@ class WorkerOffer(msgspec.Struct, frozen=True):
 class RunningWorker(Protocol):
     """A worker whose threads have been started."""
 
+    error: str | None  # why it could not claim just now, if it could not: it goes on trying
+
     @property
     def running(self) -> list[Job]:
         """What it is at now."""
@@ -53,7 +55,7 @@ class RunningWorker(Protocol):
     def stop(self, timeout_seconds: float) -> list[Job]:
         """Claim nothing more and wait so long for what runs; what still runs then, of which the queue knows as claimed.
 
-        Safe to call twice: the second call waits again.
+        Safe to call twice: the second call waits again. What is left over stays claimed until `resume`.
         """
 
 
@@ -72,7 +74,8 @@ class Queue(Protocol):
     def run_worker(self, worker: WorkerOffer, work: Callable[[Job], None]) -> RunningWorker:
         """Start threads that claim jobs and do `work` with each, and return. A job is claimed by one worker.
 
-        Whether `work` returns or raises, the job is done and gone: what an error means to its task, `work` itself has stored.
+        When `work` returns, the job is done and gone: what an error means to its task, `work` itself has stored. While it raises,
+        whatever it is, the worker keeps the job and does it again after a pause.
         """
 
     def stats(self, connection: Connection) -> list[QueueStats]:

@@ -803,6 +803,8 @@ CREATE INDEX tasks_worker ON tasks (worker_id) WHERE worker_id IS NOT NULL
 --
 CREATE INDEX tasks_result_until ON tasks (result_until) WHERE result_until IS NOT NULL
 --
+CREATE INDEX outbox_events_dead ON outbox_events (id) WHERE status = 'DEAD'
+--
 CREATE INDEX queue_jobs_waiting ON queue_jobs (queue, priority DESC, turn, job_id) WHERE worker_id IS NULL
 --
 CREATE INDEX queue_jobs_worker ON queue_jobs (worker_id) WHERE worker_id IS NOT NULL

@@ -17,6 +17,7 @@ def upgrade() -> None:
     op.add_column("tasks", sa.Column("began_at", INT64))
     _create_index("tasks_worker", "tasks", ["worker_id"], "worker_id IS NOT NULL")
     _create_index("tasks_result_until", "tasks", ["result_until"], "result_until IS NOT NULL")
+    _create_index("outbox_events_dead", "outbox_events", ["id"], "status = 'DEAD'")
     _queue()
     _workers()
 
