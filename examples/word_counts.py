@@ -69,7 +69,7 @@ class WordCounts:
         out = places(task.input)[1]
         found = json.loads((out / "counts.json").read_text("utf-8"))
         write_whole(out / "chart.svg", chart(found, int(task.input.get("top", TOP))))
-        return task.results["MERGING"] | {"counts": str(out / "counts.json"), "chart": str(out / "chart.svg")}
+        return {**task.results["MERGING"], "counts": str(out / "counts.json"), "chart": str(out / "chart.svg")}
 
 
 def places(given: Any) -> tuple[Path, Path]:
