@@ -57,6 +57,9 @@ CODES = {
     "FR-EVT-081": "feedback",
     "FR-EVT-090": "task_transition",
     "FR-EVT-091": "ledger_entry",
+    "FR-EVT-095": "dead_letter",
+    "FR-EVT-096": "dead_letter_replayed",
+    "FR-EVT-097": "alert",
     "FR-EVT-100": "degraded",
 }
 WITHOUT_RUN = {
@@ -70,6 +73,9 @@ WITHOUT_RUN = {
     "feedback",
     "task_transition",
     "ledger_entry",
+    "dead_letter",
+    "dead_letter_replayed",
+    "alert",
     "degraded",
 }
 ANSWERS = {
@@ -90,6 +96,7 @@ STATUSES = {
     "test_result": ("passed", "failed", "error", "skipped"),
     "exec_result": ("ok", "error"),
     "capability_decision": ("requested", "granted", "denied"),
+    "alert": ("raised", "cleared"),
     "degraded": ("began", "ended"),
 }
 REQUIRED = {
@@ -110,6 +117,9 @@ REQUIRED = {
     "feedback": {"target_id"},
     "task_transition": {"from", "to"},
     "ledger_entry": {"status", "units"},
+    "dead_letter": {"letter_id", "cause"},
+    "dead_letter_replayed": {"letter_id", "plan_id", "outcome"},
+    "alert": {"alert", "value", "limit"},
     "degraded": {"reason"},
 }
 

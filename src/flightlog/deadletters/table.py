@@ -6,6 +6,7 @@ from sqlalchemy import REAL, BigInteger, Column, Index, Integer, Table, Text, te
 
 from flightlog.store.contract import metadata
 
+# Conditions of partial indexes have names: a query is answered by one only if it asks in the same words.
 Int64 = BigInteger().with_variant(Integer, "sqlite")
 
 dead_letters = Table(
@@ -39,9 +40,9 @@ dead_letters = Table(
     Column("plan_id", Text),  # that replayed it
     sqlite_strict=True,
 )
-_is_open = text("status = 'OPEN'")
+IS_OPEN = text("status = 'OPEN'")
 Index("dead_letters_failed_at", dead_letters.c.failed_at, dead_letters.c.letter_id)
-Index("dead_letters_open", dead_letters.c.failed_at, sqlite_where=_is_open, postgresql_where=_is_open)
+Index("dead_letters_open", dead_letters.c.failed_at, sqlite_where=IS_OPEN, postgresql_where=IS_OPEN)
 Index("dead_letters_fingerprint", dead_letters.c.fingerprint, dead_letters.c.failed_at)
 Index("dead_letters_task", dead_letters.c.task_id, dead_letters.c.round_no)
 
@@ -70,9 +71,9 @@ replay_plans = Table(
     Column("held_until", Int64),
     sqlite_strict=True,
 )
-_is_running = text("state IN ('CANARY_1', 'CANARY_10', 'REST')")
+IS_RUNNING = text("state IN ('CANARY_1', 'CANARY_10', 'REST')")
 Index("replay_plans_created_at", replay_plans.c.created_at, replay_plans.c.plan_id)
-Index("replay_plans_running", replay_plans.c.applied_at, sqlite_where=_is_running, postgresql_where=_is_running)
+Index("replay_plans_running", replay_plans.c.applied_at, sqlite_where=IS_RUNNING, postgresql_where=IS_RUNNING)
 
 replay_items = Table(
     "replay_items",
@@ -94,21 +95,21 @@ replay_items = Table(
     Column("ended_at", Int64),
     sqlite_strict=True,
 )
-_waits = text("outcome IS NULL")
-_is_under_way = text("outcome = 'replayed' AND ended IS NULL")
+IS_WAITING = text("outcome IS NULL")
+IS_UNDER_WAY = text("outcome = 'replayed' AND ended IS NULL")
 Index("replay_items_letter", replay_items.c.letter_id)
 Index(
     "replay_items_waiting",
     replay_items.c.plan_id,
     replay_items.c.letter_no,
-    sqlite_where=_waits,
-    postgresql_where=_waits,
+    sqlite_where=IS_WAITING,
+    postgresql_where=IS_WAITING,
 )
 Index(
     "replay_items_under_way",
     replay_items.c.task_id,
-    sqlite_where=_is_under_way,
-    postgresql_where=_is_under_way,
+    sqlite_where=IS_UNDER_WAY,
+    postgresql_where=IS_UNDER_WAY,
 )
 
 dead_letter_alerts = Table(

@@ -15,6 +15,7 @@ from flightlog.errors import EventInvalid, EventTypeNotFound, EventTypeUnknown, 
 from flightlog.events.catalogue.changes import PATCH, TEST
 from flightlog.events.catalogue.check import PayloadCheck, decoded
 from flightlog.events.catalogue.declare import EventType
+from flightlog.events.catalogue.letters import LETTERS
 from flightlog.events.catalogue.lifecycle import RESOURCE, RUN, SPAN
 from flightlog.events.catalogue.model import LLM
 from flightlog.events.catalogue.records import DECISION, LOSS, NOTE, TASK
@@ -37,7 +38,7 @@ __all__ = [
 CATALOGUE: Mapping[str, EventType] = MappingProxyType(
     {
         kind.type: kind
-        for kind in (*RUN, *SPAN, *RESOURCE, *LLM, *TOOL, *PATCH, *TEST, *EXEC, *NOTE, *DECISION, *TASK, *LOSS)
+        for kind in (*RUN, *SPAN, *RESOURCE, *LLM, *TOOL, *PATCH, *TEST, *EXEC, *NOTE, *DECISION, *TASK, *LETTERS, *LOSS)
     }
 )
 

@@ -1,0 +1,158 @@
+"""Dead letters on every store: written with the failure, settled with the success, and never with a secret."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+from sqlalchemy import select
+
+from flightlog.deadletters.letters import OPEN, REPLAYED, RESOLVED
+from flightlog.store.contract import Store
+from flightlog.tasks.table import tasks as tasks_table
+from tests.deadletters.making import ERROR, Hangar
+
+SECRET = "AKIAIOSFODNN7EXAMPLE"  # the example in Amazon's documentation
+
+
+class Message(NamedTuple):
+    event_id: str
+    topic: str
+    task_id: str
+    attempts: int
+
+
+@pytest.fixture
+def hangar(store: Store) -> Hangar:
+    return Hangar(store)
+
+
+# ── written ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_task_that_fails_leaves_a_letter_with_all_that_is_known(hangar: Hangar) -> None:
+    (task,) = hangar.failed()
+    (letter,) = hangar.rows()
+    known = {
+        "letter_id": f"{task.task_id}.1", "source": "task", "cause": "error", "task_id": task.task_id, "round_no": 1,
+        "pipeline": "summarise", "queue": "default", "state": "READING", "user_id": "ann", "project": "default",
+        "kind": "OSError", "message": "no room for file 17", "attempts": 1, "tries": 1, "deaths": 0, "worker_id": "w1",
+        "failed_at": task.finished_at, "replay_of": None, "replays": 0, "status": OPEN,
+    }  # fmt: skip
+    assert {name: letter[name] for name in known} == known
+    assert letter["input_digest"].startswith("sha256:")
+    (said,) = hangar.told("dead_letter", run_id=task.task_id)
+    assert {name: letter[name] for name in said} == said
+
+
+def test_the_letter_and_the_failure_are_one(hangar: Hangar, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = hangar.submit()
+    monkeypatch.setattr(hangar.letters, "_clean", lambda row, said: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        hangar.fail(task)
+    assert hangar.tasks.get(task.task_id).state == "READING"
+    assert hangar.rows() == hangar.told("dead_letter") == []
+
+
+@pytest.mark.parametrize(
+    ("error", "cause"),
+    [
+        (ERROR, "error"),
+        ({"kind": "Unrecoverable", "message": "no PDF"}, "unrecoverable"),
+        ({"kind": "Bad", "message": "no PDF", "unrecoverable": True}, "unrecoverable"),
+        ({"kind": "OSError", "message": {"not": "text"}}, "error"),
+        ({}, "error"),
+    ],
+)
+def test_every_cause_is_a_letter(hangar: Hangar, error: dict[str, object], cause: str) -> None:
+    hangar.fail(hangar.submit(), error or {"kind": None})
+    assert [letter["cause"] for letter in hangar.rows()] == [cause]
+
+
+def test_what_workers_die_of_and_what_is_past_its_deadline_are_letters_too(hangar: Hangar) -> None:
+    poison = hangar.submit()
+    for attempt_no in (1, 2, 3):
+        hangar.tasks.begin(poison.task_id, attempt_no, "w1")
+        hangar.tasks.lost(poison.task_id, attempt_no)
+    hangar.submit(deadline_at=hangar.clock.now_ns() + 1)
+    hangar.clock.advance(seconds=1)
+    hangar.tasks.expire(hangar.clock.now_ns())
+    assert [(letter["cause"], letter["deaths"], letter["state"]) for letter in hangar.rows()] == [
+        ("poison", 3, "READING"), ("deadline", 0, "QUEUED"),
+    ]  # fmt: skip
+
+
+def test_a_task_that_is_canceled_is_none(hangar: Hangar) -> None:
+    task = hangar.submit()
+    hangar.tasks.cancel(task.task_id, user_id="ann")
+    assert hangar.rows() == []
+
+
+def test_no_secret_gets_into_a_letter_nor_what_a_database_can_not_hold(hangar: Hangar) -> None:
+    message = f"denied for {SECRET} \x00 " + "x" * 5_000
+    hangar.letters._journal.store.write(
+        lambda tx: hangar.letters.put_message(tx, Message("m-1", "task.created", "t", 10), message, 5)
+    )
+    task = hangar.submit()
+    hangar.fail(task, {"kind": "Denied", "message": message})
+    for letter in hangar.rows():
+        assert SECRET not in str(letter)
+        assert len(letter["message"]) <= 2_000
+        assert "REDACTED" in letter["message"]
+    assert SECRET not in str(hangar.told("dead_letter"))
+
+
+def test_failures_of_the_same_thing_have_the_same_fingerprint(hangar: Hangar) -> None:
+    for number in range(3):
+        hangar.fail(hangar.submit(), {"kind": "OSError", "message": f"no room for file {number}"})
+    hangar.fail(hangar.submit(), {"kind": "OSError", "message": "no paper"})
+    assert len({letter["fingerprint"] for letter in hangar.rows()}) == 2
+
+
+# ── rounds ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_who_fails_again_has_a_letter_that_names_the_one_before(hangar: Hangar) -> None:
+    (task,) = hangar.failed()
+    for _ in range(2):
+        hangar.clock.advance(seconds=1)
+        hangar.fail(hangar.tasks.retry(task.task_id, user_id="ann"))
+    one, two, three = hangar.rows()
+    assert [(letter["replay_of"], letter["replays"]) for letter in (one, two, three)] == [
+        (None, 0), (one["letter_id"], 1), (two["letter_id"], 2),
+    ]  # fmt: skip
+    assert [letter["status"] for letter in (one, two, three)] == [REPLAYED, REPLAYED, OPEN]
+
+
+def test_who_succeeds_later_settles_its_letters_in_the_same_transaction(hangar: Hangar) -> None:
+    task, other = hangar.failed(2)
+    hangar.succeed(hangar.tasks.retry(task.task_id, user_id="ann"))
+    assert [letter["status"] for letter in hangar.rows(task_id=task.task_id)] == [RESOLVED]
+    assert [letter["status"] for letter in hangar.rows(task_id=other.task_id)] == [OPEN]
+
+
+# ── messages ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_message_that_dies_is_a_letter_of_its_task_every_time(hangar: Hangar, store: Store) -> None:
+    task = hangar.submit()
+    message = Message(f"{task.task_id}-1", "task.created", task.task_id, 10)
+    for at in (5, 6):
+        store.write(lambda tx, at=at: hangar.letters.put_message(tx, message, {"kind": "Refused", "message": "no"}, at))
+    one, two = hangar.rows()
+    assert (one["letter_id"], two["letter_id"]) == (f"{message.event_id}.1", f"{message.event_id}.2")
+    assert (two["replay_of"], two["replays"]) == (one["letter_id"], 1)
+    assert {one[name] for name in ("source", "cause", "topic", "pipeline", "event_id", "kind")} == {
+        "outbox", "undelivered", "task.created", "summarise", message.event_id, "Refused",
+    }  # fmt: skip
+    hangar.succeed(task)
+    assert {letter["status"] for letter in hangar.rows()} == {OPEN}
+
+
+def test_a_message_of_a_task_that_nobody_knows_is_a_letter_all_the_same(hangar: Hangar, store: Store) -> None:
+    message = Message("m-1", "task.created", "nosuch", 10)
+    store.write(lambda tx: hangar.letters.put_message(tx, message, "OSError: no", 5))
+    (letter,) = hangar.rows()
+    assert (letter["pipeline"], letter["kind"], letter["message"]) == (None, "OSError", "no")
+    with store.read() as connection:
+        assert connection.execute(select(tasks_table.c.task_id)).all() == []
