@@ -73,8 +73,8 @@ class Recorder(Instruments):
         self._preparer = Preparer(settings, Redactor.from_settings(settings, digest_key))
         # What stands in the head of every event is cleaned here, and of every run where it is made, once.
         self._project = self._preparer.clean(settings.project) or "default"
-        self.actor = self._clean("actor", actor)
-        self.source = self._clean("source", source)
+        self.actor = self.cleaned("actor", actor)
+        self.source = self.cleaned("source", source)
         self._producer_id = self.ids.producer_id(self.clock.now_ns())
         self._spool: SpoolWriter = spool or SpoolWriter(
             folder / "spool", self._producer_id, settings, self.clock, self._loss_events, self._first_event
@@ -116,20 +116,21 @@ class Recorder(Instruments):
             trace_id, parent_span_id = trace_to_join(traceparent, parent_span_id)
         return Run(
             self,
-            self._clean("name", name) or "run",
-            run_id=self._clean("run_id", run_id) or self.ids.run_id(self.clock.now_ns()),
+            self.cleaned("name", name) or "run",
+            run_id=self.cleaned("run_id", run_id) or self.ids.run_id(self.clock.now_ns()),
             project=self._project,
-            actor=self._clean("actor", actor) or self.actor,
-            source=self._clean("source", source) or self.source,
-            task_id=self._clean("task_id", task_id),
-            trace_id=self._clean("trace_id", trace_id) or self.ids.trace_id(),
+            actor=self.cleaned("actor", actor) or self.actor,
+            source=self.cleaned("source", source) or self.source,
+            task_id=self.cleaned("task_id", task_id),
+            trace_id=self.cleaned("trace_id", trace_id) or self.ids.trace_id(),
             span_id=self.ids.span_id(),
-            parent_span_id=self._clean("parent_span_id", parent_span_id),
+            parent_span_id=self.cleaned("parent_span_id", parent_span_id),
             attributes=attributes,
             input=input,
         )
 
-    def _clean(self, field: str, value: object) -> str | None:
+    def cleaned(self, field: str, value: object) -> str | None:
+        """A text that stands in the head of many events, without its secrets and no longer than the field may be."""
         return self._preparer.clean(fit(field, value)[0])
 
     def span(self, name: str, **attributes: object) -> Span:

@@ -186,6 +186,14 @@ class Tasks:
         return self.store.write(work)
 
     def _begin(self, tx: Tx, task: Task, pipeline: Pipeline, whose: dict[str, Any]) -> Task:
+        gone = [state for state in (task.state, *task.results) if state not in pipeline.states]
+        if gone:
+            message = (
+                f"the pipeline {pipeline.name!r} has no state {gone[0]} any more, in which this task was; "
+                "retry it to have it done from the beginning, as the pipeline is now"
+            )
+            changed = {"kind": "pipeline_changed", "message": message, "unrecoverable": True}
+            return self._mover.move(tx, task, self._rules(task), FAILED, why=message, error=changed)
         while task.state != QUEUED:
             task = self._mover.move(tx, task, pipeline, pipeline.next_of(task.state))
         for state in self._left(pipeline):
@@ -203,7 +211,7 @@ class Tasks:
         """A step is done: its result is kept, and the task goes to its next state, or succeeds with it."""
 
         def work(tx: Tx) -> Task:
-            held = self._mine(tx, task.task_id, task.attempt_no)
+            held = self._mine(tx, task.task_id, task.attempt_no, task.version)
             if held.began_at is None:
                 raise VersionConflict(task_id=task.task_id, version=task.version)
             pipeline = self.pipeline_of(held.pipeline)
@@ -237,7 +245,7 @@ class Tasks:
         """
 
         def work(tx: Tx) -> Task:
-            held = self._mine(tx, task.task_id, task.attempt_no)
+            held = self._mine(tx, task.task_id, task.attempt_no, task.version)
             said = self._mover.clean(held, error)
             pipeline = self._rules(held)
             step = pipeline.step_of(held.state)
@@ -292,6 +300,29 @@ class Tasks:
 
         return self.store.write(work)
 
+    def set_aside(
+        self, task_id: str, attempt_no: int, error: dict[str, Any], seconds: float, seconds_max: float
+    ) -> Task:
+        """The worker that claimed it does not know its pipeline: after `seconds` it is claimed again, by one that does, unless it
+        has waited for `seconds_max` in all. Then it is FAILED of `error`.
+
+        Raises VersionConflict where this attempt is not its present one, or begun.
+        """
+
+        def work(tx: Tx) -> Task:
+            held = self._mine(tx, task_id, attempt_no)
+            if held.began_at is not None:
+                raise VersionConflict(task_id=task_id, version=held.version)
+            now = self._mover.clock.now_ns()
+            if now - held.updated_at >= seconds_max * SECOND_NS:
+                said = self._mover.clean(held, error)
+                return self._mover.move(tx, held, self._rules(held), FAILED, why=said.get("message"), error=said)
+            aside = self._mover.note(tx, held, attempt_no=held.attempt_no + 1)
+            self._mover.tell_again(tx, aside, now, now + int(seconds * SECOND_NS))
+            return aside
+
+        return self.store.write(work)
+
     def expire(self, now_ns: int) -> Expired:
         """End what is past its deadline, drop results and keys whose time is over. Small transactions, one after another."""
         return Expired(
@@ -323,10 +354,13 @@ class Tasks:
 
         return self.store.write(work)
 
-    def _mine(self, tx: Tx, task_id: str, attempt_no: int) -> Task:
-        """The task, if this attempt is its present one: whoever was overtaken finds out here, and stops quietly."""
+    def _mine(self, tx: Tx, task_id: str, attempt_no: int, version: int | None = None) -> Task:
+        """The task, if this attempt is its present one: whoever was overtaken finds out here, and stops quietly.
+
+        With `version` it is also where it was when it was read: what became of a step is not stored twice.
+        """
         task = task_in(tx, task_id)
-        if task.attempt_no != attempt_no or task.is_over:
+        if task.attempt_no != attempt_no or task.is_over or task.version != (version or task.version):
             raise VersionConflict(task_id=task_id, version=task.version)
         return task
 

@@ -108,6 +108,14 @@ class Mover:
         """Change fields that are not its state, such as progress. Raises VersionConflict."""
         return self._write(tx, task, changes)
 
+    def tell_again(self, tx: Tx, task: Task, now_ns: int, available_at: int) -> None:
+        """Have a task that waits handed to the queue once more, as an attempt that it has not been handed over as yet."""
+        put(
+            tx, event_id=f"{task.task_id}-{task.version}.{task.attempt_no}", topic="task.requeued", task_id=task.task_id,
+            now_ns=now_ns, available_at=available_at, state=task.state, queue=task.queue, attempt_no=task.attempt_no,
+            version=task.version, user_id=task.user_id, priority=task.priority,
+        )  # fmt: skip
+
     def clean(self, task: Task, said: dict[str, Any]) -> dict[str, Any]:
         """What may be kept of an error or a reason."""
         return clean(self.intake, task, said)
