@@ -12,12 +12,13 @@ from flightlog.audit.table import audits
 from flightlog.events.envelope import StoredEvent
 from flightlog.journal.catchup import catch_up
 from flightlog.store.contract import Store, Tx
+from flightlog.store.prepared import Prepared
 
 KNOWN, ORPHANED, ADOPTED = "known", "orphaned", "adopted"
 STATES: tuple[str, ...] = (KNOWN, ORPHANED, ADOPTED)
 LOOKUP_MAX = 500  # ids asked for in one statement
 
-_ANY_ORPHAN = text("SELECT 1 FROM audits WHERE orphan = 'orphaned' LIMIT 1")
+_ANY_ORPHAN = Prepared(text("SELECT 1 FROM audits WHERE orphan = 'orphaned' LIMIT 1"))
 _WAITED_FOR = {
     what: select(audits.c[f"{what}_id"])
     .distinct()
@@ -47,7 +48,7 @@ class AuditProjector:
     def apply(self, tx: Tx, events: Sequence[StoredEvent]) -> None:
         """Take in what was said, and adopt what waited for something in these events."""
         said = [event for event in events if event.type == AUDIT or event.type == DECISION]
-        waiting = tx.sql.execute(_ANY_ORPHAN).scalar() is not None
+        waiting = _ANY_ORPHAN.run(tx).fetchone() is not None
         if not said and not waiting:
             return
         brought = brought_by(events)

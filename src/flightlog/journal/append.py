@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple, Protocol
 
 import msgspec
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from flightlog.clock import Clock, SystemClock
 from flightlog.config import Settings
@@ -19,10 +19,14 @@ from flightlog.journal.sift import Sifted, came_before, sift
 from flightlog.journal.spans import enter_spans
 from flightlog.journal.table import journal_head, spool_positions
 from flightlog.store.contract import DuplicateKey, RowRefused, StartOver, Store, Tx
+from flightlog.store.prepared import Prepared
 
 SYSTEM_CLOCK = SystemClock()
 
 Rejects = Literal["raise", "return"]
+
+_HEAD = Prepared(select(journal_head.c.last_id))
+_SET_HEAD = Prepared(update(journal_head).values(last_id=bindparam("last_id")))
 
 
 class SpoolPosition(NamedTuple):
@@ -141,11 +145,11 @@ class Journal:
         self, tx: Tx, batch: list[rows.Ready | FlightlogError], position: SpoolPosition | None, rejects: Rejects
     ) -> Appended:
         now = self._clock.now_ns()
-        first_id = int(tx.sql.execute(select(journal_head.c.last_id)).scalar_one()) + 1
+        first_id = int(_HEAD.run(tx).fetchone()[0]) + 1
         sifted = self._insert_all(tx, batch, first_id, now) or self._insert_some(tx, batch, first_id, now, rejects)
         stored = len(sifted.stored)
         if stored:
-            tx.sql.execute(update(journal_head).values(last_id=first_id + stored - 1))
+            _SET_HEAD.run(tx, last_id=first_id + stored - 1)
             enter_spans(tx, first_id, first_id + stored - 1)
         if stored and self._projectors:
             events = rows.as_stored(sifted.stored, first_id, now)

@@ -17,6 +17,7 @@ from flightlog.journal.history import line_of
 from flightlog.journal.table import event_payloads, journal_head, run_events, search_range
 from flightlog.journal.words import WORD_CHARS_MAX, text_of, words_of
 from flightlog.store.contract import Store, Tx
+from flightlog.store.prepared import Prepared
 
 TIDY_SECONDS_MAX = 3600.0
 BUILD_EVENTS = 1_000  # in one transaction, so that appends are not kept waiting
@@ -43,6 +44,9 @@ class Held(NamedTuple):
     last_id: int
 
 
+_HELD_IN = Prepared(select(search_range.c.first_id, search_range.c.last_id))
+
+
 def held(connection: Connection) -> Held | None:
     """What the index holds; None when there is none."""
     row = connection.execute(select(search_range.c.first_id, search_range.c.last_id)).first()
@@ -54,9 +58,10 @@ class IndexProjector:
 
     def apply(self, tx: Tx, events: Sequence[StoredEvent]) -> None:
         """Add these events."""
-        known = held(tx.sql)
-        if known is None:
+        row = _HELD_IN.run(tx).fetchone()
+        if row is None:
             return
+        known = Held(*row)
         if events[0].id != known.last_id + 1:
             raise AssertionError(f"the index ends at {known.last_id}, and event {events[0].id} comes next")
         _add(tx.sql, ((event.id, text_of(bytes(event.payload), event.name)) for event in events))

@@ -16,6 +16,7 @@ from flightlog.journal.lookup import rows_at
 from flightlog.runs.feedback_table import feedback, feedback_events
 from flightlog.runs.feedback_targets import LOOKUP_MAX, Named, Place, find_places, ids_brought
 from flightlog.store.contract import Store, Tx
+from flightlog.store.prepared import Prepared
 
 LINKED, PENDING = "linked", "pending"
 WAITING_FEW = 200  # so many targets that are waited for are compared one by one with what a batch brings
@@ -118,8 +119,10 @@ def id_of(event: Event, opinion: Opinion) -> str:
 
 def _waited_for(tx: Tx) -> list[str]:
     """Some of the targets that are waited for: all of them when they are few."""
-    wanted = select(feedback.c.target_id).where(feedback.c.status == PENDING).limit(WAITING_FEW + 1)
-    return list(tx.sql.execute(wanted).scalars())
+    return [target_id for (target_id,) in _WAITED_FOR.run(tx).fetchall()]
+
+
+_WAITED_FOR = Prepared(select(feedback.c.target_id).where(feedback.c.status == PENDING).limit(WAITING_FEW + 1))
 
 
 def _moments(tx: Tx, ids: list[str]) -> dict[str, tuple[int, str]]:

@@ -17,6 +17,7 @@ from flightlog.runs.generation_project import project_calls
 from flightlog.runs.pricing import PriceBook
 from flightlog.runs.table import runs
 from flightlog.store.contract import Store, Tx
+from flightlog.store.prepared import Prepared
 
 LOOKUP_RUNS_MAX = 500  # runs asked for in one statement
 
@@ -25,11 +26,13 @@ _counts = msgspec.json.Decoder(dict[str, int])
 _models = msgspec.json.Decoder(list[str])
 
 _COLUMNS = tuple(column.name for column in runs.columns)
+_ONE = Prepared(select(runs).where(runs.c.run_id == bindparam("key")))
 _UPDATE = (
     update(runs)
     .where(runs.c.run_id == bindparam("key"))
     .values({name: bindparam(name) for name in _COLUMNS if name != "run_id"})
 )
+_UPDATE_ONE = Prepared(_UPDATE)
 
 
 class RunProjector:
@@ -104,6 +107,9 @@ def catch_up_generations(store: Store, projector: RunProjector) -> int:
 
 
 def _load(tx: Tx, run_ids: list[str]) -> dict[str, RunState]:
+    if len(run_ids) == 1:  # the usual batch of a recorder or a task
+        row = _ONE.run(tx, key=run_ids[0]).fetchone()
+        return {} if row is None else {run_ids[0]: state_of(dict(zip(_COLUMNS, row, strict=True)))}
     found = {}
     for start in range(0, len(run_ids), LOOKUP_RUNS_MAX):
         wanted = select(runs).where(runs.c.run_id.in_(run_ids[start : start + LOOKUP_RUNS_MAX]))
@@ -117,7 +123,9 @@ def _save(tx: Tx, states: dict[str, RunState], known: dict[str, RunState]) -> No
     if new:
         tx.insert_many((runs, new))
     changed = [{"key": run_id, **_row(state)} for run_id, state in states.items() if run_id in known]
-    if changed:
+    if len(changed) == 1:
+        _UPDATE_ONE.run(tx, **changed[0])
+    elif changed:
         tx.sql.execute(_UPDATE, changed)
 
 
