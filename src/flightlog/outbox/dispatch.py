@@ -55,6 +55,10 @@ class Refused(Exception):
     """A handler did not take a message, in a batch that was begun in the hope that all are taken."""
 
 
+class Undeliverable(Exception):
+    """What a handler raises where trying again can't help: the message is DEAD at once."""
+
+
 class Dispatcher:
     """Any number of these on one store hand nothing over twice: each batch is chosen in the transaction that marks it.
 
@@ -216,7 +220,7 @@ class Dispatcher:
         """Try it again later, or give it up; whether it was given up."""
         said = self._redact(error.message if isinstance(error, FlightlogError) else f"{type(error).__name__}: {error}")
         attempts, text = row.attempts + 1, said[:ERROR_CHARS_MAX]
-        if attempts >= self._settings.outbox_attempts_max:
+        if isinstance(error, Undeliverable) or attempts >= self._settings.outbox_attempts_max:
             move(tx, [row.id], PENDING, DEAD, attempts=attempts, error=text)
             if self._letters is not None:
                 self._letters.put_message(tx, dead_message(row, attempts), text, now)
