@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from flightlog.retention.janitor import Janitor
     from flightlog.seal.keeper import SealHealth  # with it comes cryptography
     from flightlog.seal.state import Log
+    from flightlog.working.platform import Platform
 
 
 class Intake(Protocol):
@@ -49,7 +50,8 @@ class Services:
     """The rooms behind the doors, and the ground they stand on.
 
     `drain` is None where nothing spools, `seal` where nothing seals, `archive` where nothing archives; `seal_folder` is where the
-    signed tree lies, if there can be one. `folder` is what this process keeps on this machine. `retention` is who removes what is due, where somebody does.
+    signed tree lies, if there can be one. `folder` is what this process keeps on this machine. `retention` is who removes what is due, where somebody does;
+    `platform` is where tasks are put in and done.
     """
 
     store: Store
@@ -66,6 +68,7 @@ class Services:
     prices: PriceBook = field(default_factory=PriceBook)
     retention: Janitor | None = None
     folder: Path | None = None
+    platform: Platform | None = None
 
     @cached_property
     def log(self) -> Log | None:

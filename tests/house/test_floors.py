@@ -42,6 +42,8 @@ NEIGHBOURS: set[tuple[str, str]] = {
     ("archiving", "wiring"),
     ("keeping", "archiving"),
     ("keeping", "wiring"),
+    ("services", "working"),
+    ("working", "wiring"),
     ("keeping", "archiving"),
     ("cli", "api"),
     ("cli", "ops"),

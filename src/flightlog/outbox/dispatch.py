@@ -35,7 +35,7 @@ Handler = Callable[[Tx, Message, int], None]
 class Letters(Protocol):
     """Where a message that died is kept; in the transaction in which it dies."""
 
-    def put_message(self, tx: Tx, message: Message, error: str, now_ns: int) -> None: ...
+    def put_message(self, tx: Tx, message: Message, error: str, now_ns: int) -> object: ...
 
 
 class DispatcherHealth(msgspec.Struct, frozen=True, kw_only=True):

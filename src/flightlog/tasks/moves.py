@@ -36,10 +36,10 @@ class Ledger(Protocol):
 class Letters(Protocol):
     """Who keeps what failed for good, in the transaction of the move."""
 
-    def put(self, tx: Tx, task: Task, now_ns: int) -> None:
+    def put(self, tx: Tx, task: Task, now_ns: int) -> object:
         """`task` failed. It is handed over as it was then: in the state where it failed, with its last worker, and the error."""
 
-    def resolve(self, tx: Tx, task: Task, now_ns: int) -> None:
+    def resolve(self, tx: Tx, task: Task, now_ns: int) -> object:
         """`task` succeeded in a later round than its first: what it failed of before is settled."""
 
 
