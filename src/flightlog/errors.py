@@ -29,6 +29,9 @@
     │   ├── KeyInvalid                an Idempotency-Key
     │   ├── KeyMisused                the same key for something else
     │   ├── MoveIllegal               a task can't go there from where it is
+    │   ├── ReplayInvalid             a plan to replay dead letters
+    │   ├── ReplaySetChanged          other letters match than those that were planned
+    │   ├── ReplayMoveIllegal         a plan can't do that where it stands
     │   ├── VersionConflict           somebody else changed it meanwhile
     │   └── SettingInvalid
     ├── NotFound
@@ -42,12 +45,15 @@
     │   ├── HoldNotFound
     │   ├── TaskNotFound
     │   ├── PipelineNotFound
+    │   ├── LetterNotFound            a dead letter
+    │   ├── ReplayNotFound
     │   └── EvidenceMissing
     ├── Refused                       understood, and not allowed
     │   ├── BindRefused
     │   ├── HostRefused
     │   ├── OriginRefused
     │   ├── QuotaExceeded             more than a user may use
+    │   ├── ReplayUnconfirmed         a large replay that nobody has confirmed
     │   ├── EventsHeld                by a legal hold
     │   ├── SqlRefused                SQL that is more than one SELECT over the views
     │   └── PermissionDenied          by a policy that a caller asked
@@ -78,6 +84,7 @@
     │   └── ErasureIncomplete         something of an erased payload is still in a file
     ├── SqlStopped                    a query that took more than it may
     ├── IndexUnsupported
+    ├── NotOnThisStore                what a store in this database can't do, or not yet
     ├── ServerExtraMissing
     │   ├── ArchiveExtraMissing
     │   ├── GrpcExtraMissing
@@ -173,6 +180,18 @@ class MoveIllegal(BadInput):
     """Task {task_id!r} can't go from {before} to {after}."""
 
 
+class ReplayInvalid(BadInput):
+    """The replay can't be planned or applied: {reason}."""
+
+
+class ReplaySetChanged(BadInput):
+    """The letters of plan {plan_id!r} are not those that were planned ({reason}); nothing was replayed, make a new plan."""
+
+
+class ReplayMoveIllegal(BadInput):
+    """Plan {plan_id!r} is {state}, and can't be {action} any more."""
+
+
 class VersionConflict(BadInput):
     """Task {task_id!r} was changed by somebody else since version {version} was read; read it again."""
 
@@ -249,6 +268,14 @@ class PipelineNotFound(NotFound):
     """There is no pipeline {name!r} here; there are: {known}."""
 
 
+class LetterNotFound(NotFound):
+    """There is no dead letter {letter_id!r}."""
+
+
+class ReplayNotFound(NotFound):
+    """There is no plan {plan_id!r} to replay dead letters."""
+
+
 class RunNotFound(NotFound):
     """There is no run {run_id!r} in this store."""
 
@@ -306,6 +333,10 @@ class OriginRefused(Refused):
 
 class QuotaExceeded(Refused):
     """The quota of {user_id!r} is used up: {used} of {units_max} units are used or held."""
+
+
+class ReplayUnconfirmed(Refused):
+    """{letters} letters at a concurrency of {concurrency} are replayed only with the confirmation {confirm!r}."""
 
 
 class EventsHeld(Refused):
@@ -426,6 +457,10 @@ class SqlStopped(FlightlogError):
 
 class IndexUnsupported(FlightlogError):
     """A text index is made by SQLite, and this store is {dialect}; search without one looks at a bounded number of events."""
+
+
+class NotOnThisStore(FlightlogError):
+    """{what} is not there with a store on {dialect}: {reason}."""
 
 
 class ServerExtraMissing(FlightlogError):

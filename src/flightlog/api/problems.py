@@ -106,6 +106,30 @@ KINDS: dict[type[FlightlogError], Kind] = {
         "The task can't go there from where it is",
         "Read the task; `facts.before` is the state that it is in.",
     ),
+    errors.LetterNotFound: Kind(
+        40415, "letter-not-found", "There is no such dead letter", "GET /v1/deadletters lists them, the latest first."
+    ),
+    errors.ReplayNotFound: Kind(
+        40416, "replay-not-found", "There is no such plan", "GET /v1/deadletters/plans lists them, the latest first."
+    ),
+    errors.ReplaySetChanged: Kind(
+        40905,
+        "replay-set-changed",
+        "Other letters match than those that were planned",
+        "Make a new plan, look at it, and apply that. A time as `until` keeps out what fails meanwhile.",
+    ),
+    errors.ReplayUnconfirmed: Kind(
+        40310,
+        "replay-unconfirmed",
+        "The replay has to be confirmed",
+        "Send `facts.confirm` as `confirm`, if that is what you want, or plan it with less concurrency.",
+    ),
+    errors.ReplayInvalid: Kind(
+        42211, "replay-invalid", "The replay can't be planned or applied", "Mend what `detail` names."
+    ),
+    errors.ReplayMoveIllegal: Kind(
+        42212, "replay-move-illegal", "The plan can't do that where it stands", "Read the plan; a new one can be made."
+    ),
     errors.TaskNotFound: Kind(40411, "task-not-found", "There is no such task", "Check the id."),
     errors.PipelineNotFound: Kind(
         40412,
@@ -323,6 +347,12 @@ KINDS: dict[type[FlightlogError], Kind] = {
     ),
     errors.IndexUnsupported: Kind(
         50008, "index-unsupported", "This store makes no text index", "Search without one, or keep the store in SQLite."
+    ),
+    errors.NotOnThisStore: Kind(
+        50101,
+        "not-on-this-store",
+        "This store can't do that",
+        "docs/how-to/postgresql.md says what is not there with PostgreSQL, and what to use instead.",
     ),
     errors.RedactionFailed: Kind(
         50007,
