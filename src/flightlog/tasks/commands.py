@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -17,6 +17,8 @@ from flightlog.tasks.moves import Mover
 from flightlog.tasks.pipeline import CANCELED, ENDS, FAILED, QUEUED, SUCCEEDED, Pipeline, Retries
 from flightlog.tasks.story import Call, Ended
 from flightlog.tasks.task import Task, read_task, task_in
+
+Action = Literal["cancel", "retry"]
 
 SECOND_NS = 1_000_000_000
 SUBMIT = "POST /v1/tasks"
@@ -88,10 +90,10 @@ class Tasks:
         if key is not None:
             known = keys.known_answer(tx, asked.user_id, key, SUBMIT, digest, now)
             if known is not None:
-                return task_in(tx, known), False
+                return self._as_answered(tx, known), False
         task = self._mover.create(tx, self._new(asked, pipeline, now), asked.call)
         if key is not None:
-            keys.keep_answer(tx, asked.user_id, key, SUBMIT, digest, task.task_id, now, self._kept_ns)
+            keys.keep_answer(tx, asked.user_id, key, SUBMIT, digest, _answer(task), now, self._kept_ns)
         return task, True
 
     def _new(self, asked: Asked, pipeline: Pipeline, now: int) -> Task:
@@ -103,39 +105,56 @@ class Tasks:
             created_at=now, updated_at=now, finished_at=None,
         )  # fmt: skip
 
-    def cancel(
-        self, task_id: str, *, user_id: str, key: str | None = None, reason: str | None = None, call: Call | None = None
-    ) -> Task:
+    def cancel(self, task_id: str, *, user_id: str, key: str | None = None, reason: str | None = None) -> Task:
         """End a task that is under way. Raises TaskNotFound, MoveIllegal where it is over, KeyMisused."""
-        return self._act(task_id, "cancel", user_id, key, lambda tx, task: self._cancel(tx, task, reason, call))
+        return self.act(task_id, "cancel", user_id=user_id, key=key, reason=reason)[0]
 
-    def retry(
-        self, task_id: str, *, user_id: str, key: str | None = None, reason: str | None = None, call: Call | None = None
-    ) -> Task:
+    def retry(self, task_id: str, *, user_id: str, key: str | None = None, reason: str | None = None) -> Task:
         """Have a task that failed or was canceled done again, from its first step on: a new round, held for anew.
 
         A deadline that is over by then is dropped. Raises TaskNotFound, MoveIllegal where it is under way or has succeeded,
         QuotaExceeded, KeyMisused.
         """
-        return self._act(task_id, "retry", user_id, key, lambda tx, task: self._retry(tx, task, reason, call))
+        return self.act(task_id, "retry", user_id=user_id, key=key, reason=reason)[0]
 
     def retry_in(self, tx: Tx, task_id: str, reason: str | None = None) -> Task:
         """`retry` inside a transaction of the caller."""
         return self._retry(tx, task_in(tx, task_id), reason, None)
 
-    def _act(self, task_id: str, action: str, user_id: str, key: str | None, act: Any) -> Task:
+    def act(
+        self,
+        task_id: str,
+        action: Action,
+        *,
+        user_id: str | None = None,
+        key: str | None = None,
+        reason: str | None = None,
+        call: Call | None = None,
+    ) -> tuple[Task, bool]:
+        """Cancel or retry a task; and whether that is new, or was asked for before under the same key, which is one of `user_id`
+        (of the task's own user where none is given). Raises what `cancel` and `retry` raise.
+        """
         key = None if key is None else keys.check_key(key)
+        do = self._cancel if action == "cancel" else self._retry
 
-        def work(tx: Tx) -> Task:
+        def work(tx: Tx) -> tuple[Task, bool]:
             now = self._mover.clock.now_ns()
-            if key is not None and keys.known_action(tx, user_id, key, task_id, action, now) is not None:
-                return task_in(tx, task_id)
-            moved: Task = act(tx, task_in(tx, task_id))
+            task = task_in(tx, task_id)
+            whose = task.user_id if user_id is None else user_id
+            known = None if key is None else keys.known_action(tx, whose, key, task_id, action, now)
+            if known is not None:
+                return self._as_answered(tx, known), False
+            moved = do(tx, task, reason, call)
             if key is not None:
-                keys.keep_action(tx, user_id, key, task_id, action, str(moved.version), now, self._kept_ns)
-            return moved
+                keys.keep_action(tx, whose, key, task_id, action, _answer(moved), now, self._kept_ns)
+            return moved, True
 
         return self.store.write(work)
+
+    def _as_answered(self, tx: Tx, answer: str) -> Task:
+        """The task as it was when the answer was given."""
+        then = msgspec.json.decode(answer, type=Task)
+        return msgspec.structs.replace(then, input=task_in(tx, then.task_id).input)
 
     def _cancel(self, tx: Tx, task: Task, reason: str | None, call: Call | None) -> Task:
         said = self._mover.clean(task, {"reason": reason}).get("reason")
@@ -381,3 +400,8 @@ class Tasks:
     @property
     def _kept_ns(self) -> int:
         return int(self._settings.idempotency_seconds * SECOND_NS)
+
+
+def _answer(task: Task) -> str:
+    """What is kept of an answer; the input is the task's own, and never changes."""
+    return msgspec.json.encode(msgspec.structs.replace(task, input=None, results={}, result=None)).decode()
