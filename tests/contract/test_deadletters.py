@@ -7,7 +7,10 @@ from typing import NamedTuple
 import pytest
 from sqlalchemy import select
 
+from flightlog.deadletters.filter import LetterFilter
 from flightlog.deadletters.letters import OPEN, REPLAYED, RESOLVED
+from flightlog.deadletters.listing import get_letter, group_letters, list_letters
+from flightlog.errors import CursorInvalid, FilterInvalid, LetterNotFound, LimitInvalid
 from flightlog.store.contract import Store
 from flightlog.tasks.table import tasks as tasks_table
 from tests.deadletters.making import ERROR, Hangar
@@ -156,3 +159,98 @@ def test_a_message_of_a_task_that_nobody_knows_is_a_letter_all_the_same(hangar: 
     assert (letter["pipeline"], letter["kind"], letter["message"]) == (None, "OSError", "no")
     with store.read() as connection:
         assert connection.execute(select(tasks_table.c.task_id)).all() == []
+
+
+# ── read ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def ids_of(hangar: Hangar, **wanted: object) -> list[str]:
+    return [letter.letter_id for letter in list_letters(hangar.store, LetterFilter(**wanted)).letters]  # type: ignore[arg-type]
+
+
+def test_letters_are_found_by_all_that_is_known_of_them(hangar: Hangar, store: Store) -> None:
+    began = hangar.clock.now_ns()
+    (one,) = hangar.failed(user="ann")
+    (two,) = hangar.failed(user="bob", error={"kind": "ValueError", "message": "no"}, pipeline="media", project="p2")
+    message = Message(f"{one.task_id}-1", "task.failed", one.task_id, 10)
+    store.write(lambda tx: hangar.letters.put_message(tx, message, "no", hangar.clock.now_ns()))
+    first, second, third = f"{one.task_id}.1", f"{two.task_id}.1", f"{message.event_id}.1"
+    fingerprint = hangar.rows(letter_id=first)[0]["fingerprint"]
+    for wanted, found in (
+        ({}, [third, second, first]),
+        ({"source": "outbox"}, [third]),
+        ({"source": "task", "user_id": "ann"}, [first]),
+        ({"pipeline": "media"}, [second]),
+        ({"queue": "media"}, [second]),
+        ({"state": "PREPROCESSING"}, [second]),
+        ({"project": "p2"}, [second]),
+        ({"task_id": one.task_id}, [third, first]),
+        ({"event_id": message.event_id}, [third]),
+        ({"topic": "task.failed"}, [third]),
+        ({"job": f"{two.task_id}.1"}, [second]),
+        ({"job": f"{two.task_id}.2"}, []),
+        ({"kind": "ValueError"}, [second]),
+        ({"fingerprint": fingerprint}, [first]),
+        ({"statuses": (OPEN, RESOLVED)}, [third, second, first]),
+        ({"statuses": (REPLAYED,)}, []),
+        ({"causes": ("undelivered", "poison")}, [third]),
+        ({"since": began + 1_000_000_000}, [third, second]),
+        ({"until": began + 1_000_000_000}, [first]),
+        ({"since": began, "until": began + 1}, [first]),
+        ({"letter_id": second}, [second]),
+    ):
+        assert ids_of(hangar, **wanted) == found, wanted
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"statuses": ("open",)}, {"source": "x"}, {"job": "x"}, {"kind": "\ud800"}, {"since": 2**63}]
+)
+def test_a_filter_that_can_not_be_is_refused(hangar: Hangar, wanted: dict[str, object]) -> None:
+    with pytest.raises(FilterInvalid):
+        ids_of(hangar, **wanted)
+
+
+def test_pages_follow_each_other_without_loss_or_repeats(hangar: Hangar, store: Store) -> None:
+    tasks = [hangar.fail(hangar.submit()) for _ in range(7)]  # all at one time
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = list_letters(store, limit=3, cursor=cursor)
+        seen += [letter.letter_id for letter in page.letters]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert seen == sorted((f"{task.task_id}.1" for task in tasks), reverse=True)
+    for bad in ("x", "e30", "WzEsMV0"):
+        with pytest.raises(CursorInvalid):
+            list_letters(store, cursor=bad)
+    with pytest.raises(LimitInvalid):
+        list_letters(store, limit=0)
+
+
+def test_groups_say_how_many_since_when_and_give_the_last_as_an_example(hangar: Hangar, store: Store) -> None:
+    assert group_letters(store).groups == []
+    began = hangar.clock.now_ns()
+    rooms = hangar.failed(3)
+    papers = hangar.failed(2, {"kind": "OSError", "message": "no paper"})
+    hangar.succeed(hangar.tasks.retry(papers[0].task_id, user_id="ann"))
+    found = group_letters(store)
+    assert (found.letters, found.first_at, found.last_at) == (5, began, began + 4_000_000_000)
+    assert [(group.count, group.open, group.example.task_id) for group in found.groups] == [
+        (3, 3, rooms[-1].task_id), (2, 1, papers[-1].task_id),
+    ]  # fmt: skip
+    assert [sum(group.times) for group in found.groups] == [3, 2]
+    assert found.groups[0].times[0] == found.groups[1].times[-1] == 1
+    only_open = group_letters(store, LetterFilter(statuses=(OPEN,)))
+    assert [group.count for group in only_open.groups] == [3, 1]
+
+
+def test_one_letter_is_shown_with_its_chain(hangar: Hangar, store: Store) -> None:
+    (task,) = hangar.failed()
+    hangar.fail(hangar.tasks.retry(task.task_id, user_id="ann"))
+    detail = get_letter(store, f"{task.task_id}.1")
+    assert [letter.round_no for letter in detail.chain] == [1, 2]
+    assert detail.turns == []
+    for unknown in ("nosuch", "\ud800"):
+        with pytest.raises(LetterNotFound):
+            get_letter(store, unknown)
