@@ -116,6 +116,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     outbox_retry_seconds_base: float = 1.0
     outbox_retry_seconds_max: float = 300.0
     outbox_kept_seconds: float = 24 * 3600.0
+    drills: bool = True
+    dead_letter_window_seconds: float = 600.0
+    dead_letter_ratio_max: float = 0.01
+    dead_letter_sample_min: int = 20
+    dead_letter_age_seconds_max: float = 24 * 3600.0
+    dead_letter_clear_share: float = 0.5
+    dead_letter_check_seconds: float = 5.0
+    replay_letters_max: int = 50_000
+    replay_concurrency_max: int = 10
+    replay_concurrency_high_max: int = 20
+    replay_confirm_letters_min: int = 50
+    replay_chain_max: int = 5
+    replay_stop_failures_ratio: float = 0.2
+    replay_stage_seconds: float = 600.0
+    replay_lease_seconds: float = 15.0
     mcp_answer_chars_max: int = 24_000
 
     @classmethod
@@ -256,6 +271,21 @@ HELP: dict[str, str] = {
     "outbox_retry_seconds_base": "First wait of a message that was refused; it doubles, with jitter.",
     "outbox_retry_seconds_max": "Longest wait of a message that was refused.",
     "outbox_kept_seconds": "How long a message of the outbox is kept after it was handed over.",
+    "drills": "Whether the pipeline that `flightlog drill` tries a server with is there.",
+    "dead_letter_window_seconds": "Time over which dead letters are counted against the tasks that ended.",
+    "dead_letter_ratio_max": "Share of dead letters among the tasks that ended in that time, above which an alert is raised.",
+    "dead_letter_sample_min": "Fewest tasks that have to have ended in that time for the share to mean something.",
+    "dead_letter_age_seconds_max": "Age of the oldest open dead letter above which an alert is raised.",
+    "dead_letter_clear_share": "Share of its limit that a number has to fall to for its alert to be cleared.",
+    "dead_letter_check_seconds": "How often the alerts about dead letters are evaluated.",
+    "replay_letters_max": "Most dead letters in one plan.",
+    "replay_concurrency_max": "Most tasks of a replay under way at once; more is clamped, with a warning.",
+    "replay_concurrency_high_max": "The same where high concurrency is asked for.",
+    "replay_confirm_letters_min": "Letters from which on a replay at high concurrency needs a typed confirmation.",
+    "replay_chain_max": "How often one thing is replayed; what failed that often again is refused.",
+    "replay_stop_failures_ratio": "Share of the replayed tasks of a stage that may fail again; with more, the replay stops.",
+    "replay_stage_seconds": "How long the tasks of a canary stage are waited for; what is not over by then counts as failed.",
+    "replay_lease_seconds": "How long a process that runs a replay may be silent before another goes on with it.",
     "mcp_answer_chars_max": "Longest answer of `flightlog mcp` to an agent, in characters; longer "
     "ones say how to go on. At least 2,000.",
 }
