@@ -66,6 +66,7 @@ NEIGHBOURS: set[tuple[str, str]] = {
     ("cli", "analytics"),
     ("console", "analytics"),
     ("cli", "exports"),
+    ("cli", "drills"),
 }
 
 

@@ -37,6 +37,7 @@ VERBS: dict[str, str] = {
     "catalogue": "catalogue",
     "doctor": "doctor",
     "verify": "verify",
+    "drill": "drill",
     "export": "export",
     "backup": "backup",
     "restore": "backup",
