@@ -18,7 +18,7 @@ from flightlog.errors import FlightlogError, TaskNotFound, VersionConflict
 from flightlog.events.envelope import Event
 from flightlog.ids import Ids, SystemIds
 from flightlog.journal.append import Journal
-from flightlog.outbox.dispatch import Dispatcher
+from flightlog.outbox.dispatch import Dispatcher, Handler
 from flightlog.outbox.message import Message
 from flightlog.queue.handover import TOPICS, handover
 from flightlog.queue.port import Job, Queue, QueueStats, RunningWorker, WorkerOffer
@@ -77,7 +77,7 @@ class Platform:
         clock: Clock | None = None,
         ids: Ids | None = None,
         chance: Callable[[], float] = random.random,
-        handlers: Mapping[str, Callable[[Tx, Message, int], None]] | None = None,
+        handlers: Mapping[str, Handler] | None = None,
         look_after: Sequence[Callable[[], object]] = (),
     ) -> None:
         self.store = store
@@ -88,9 +88,10 @@ class Platform:
         mover = Mover(journal, UsageLedger(), self.clock, ids or SystemIds(), intake, self.letters)
         self.tasks = Tasks(store, mover, pipelines, settings, chance)
         self.queue: Queue = make_queue(store, self.clock, settings)
-        told = dict.fromkeys(TOPICS, handover(self.queue)) | dict.fromkeys(ENDED, _forget_job(self.queue))
+        told: dict[str, Handler] = dict.fromkeys(TOPICS, handover(self.queue))
+        told |= dict.fromkeys(ENDED, _forget_job(self.queue))
         self.dispatcher = Dispatcher(
-            store, told | dict(handlers or {}), self.clock, settings, letters=self.letters, chance=chance,
+            store, _combined(told, handlers or {}), self.clock, settings, letters=self.letters, chance=chance,
             redact=lambda text: _redacted(intake, text),
         )  # fmt: skip
         self.worker_id = worker.worker_id if worker is not None else None
@@ -234,6 +235,20 @@ def queue_stats(connection: Connection, queue: Queue, pipelines: Mapping[str, Pi
     found = {stats.queue: stats for stats in queue.stats(connection)}
     named = {pipeline.queue for pipeline in pipelines.values()}
     return [found.get(name) or QueueStats(name, 0, 0, None) for name in sorted(found.keys() | named)]
+
+
+def _combined(own: Mapping[str, Handler], others: Mapping[str, Handler]) -> dict[str, Handler]:
+    """Every handler by its topic; where both have one, our own comes first, in the same transaction."""
+
+    def both(first: Handler, second: Handler) -> Handler:
+        def handle(tx: Tx, message: Message, now_ns: int) -> None:
+            first(tx, message, now_ns)
+            second(tx, message, now_ns)
+
+        return handle
+
+    shared = {topic: both(own[topic], others[topic]) for topic in own.keys() & others.keys()}
+    return {**own, **others, **shared}
 
 
 def _forget_job(queue: Queue) -> Callable[[Tx, Message, int], None]:
