@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 
 from flightlog.audit.project import AuditProjector
 from flightlog.config import Settings
+from flightlog.deadletters.alerts import Alerts
 from flightlog.deadletters.letters import DeadLetters
 from flightlog.deadletters.table import dead_letters
 from flightlog.errors import TaskNotFound
@@ -22,6 +23,7 @@ from flightlog.store.contract import Store
 from flightlog.tasks.commands import Asked, Tasks
 from flightlog.tasks.moves import Mover
 from flightlog.tasks.pipeline import MEDIA, Pipeline
+from flightlog.tasks.standing import count_succeeded
 from flightlog.tasks.task import Task, read_task
 from flightlog.testing import FakeClock
 from flightlog.usage.ledger import UsageLedger
@@ -42,6 +44,7 @@ class Hangar:
         self.journal = Journal(store, [RunProjector(), AuditProjector()], clock=self.clock)
         self.letters = DeadLetters(self.journal, self.intake, find_task)
         mover = Mover(self.journal, UsageLedger(), self.clock, self.ids, intake=self.intake, letters=self.letters)
+        self.alerts = self.more_alerts()
         self.tasks = Tasks(store, mover, PIPELINES, self.settings, lambda: 0.5)
 
     # ── tasks ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -67,6 +70,10 @@ class Hangar:
         while not task.is_over:
             task = self.tasks.done(task, {"done": task.state})
         return task
+
+    def more_alerts(self) -> Alerts:
+        """The alerts as another process has them."""
+        return Alerts(self.store, self.journal, self.settings, self.ids, count_succeeded)
 
     # ── what is there ────────────────────────────────────────────────────────────────────────────────────────────
 
