@@ -122,7 +122,7 @@ class Claimer:
     # ── the claiming thread ──────────────────────────────────────────────────────────────────────────────────────
 
     def _loop(self) -> None:
-        more, look, retry = True, True, RETRY_SECONDS_MIN
+        more, look, retry = False, True, RETRY_SECONDS_MIN
         while (free := self._wait_for_slot()) > 0:
             try:
                 if look or more:
