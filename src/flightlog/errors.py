@@ -25,7 +25,10 @@
     │   ├── RetentionInvalid          rules of retention
     │   ├── PipelineInvalid
     │   ├── PipelinesNotLoaded        from where a server or a worker was told to find them
+    │   ├── TaskInvalid               a task that is asked for
     │   ├── TaskInputTooLarge
+    │   ├── ResultMissing             the result of a task that has none
+    │   ├── ResultExpired             the same, once there was one
     │   ├── KeyInvalid                an Idempotency-Key
     │   ├── KeyMisused                the same key for something else
     │   ├── MoveIllegal               a task can't go there from where it is
@@ -66,6 +69,7 @@
     │   ├── AuditNotStored            an audit record that was to be in the store before anything goes on
     │   ├── VerifierBusy
     │   ├── WatchersFull
+    │   ├── TasksUnavailable          a server that takes no tasks
     │   ├── WitnessFailed             a checkpoint did not get to where it is to be kept
     │   ├── ArchiveUnavailable        the place where archived events lie does not answer
     │   ├── SqlBusy
@@ -162,6 +166,18 @@ class PipelineInvalid(BadInput):
 
 class PipelinesNotLoaded(BadInput):
     """No pipelines can be loaded from {place!r}: {reason}."""
+
+
+class TaskInvalid(BadInput):
+    """The task can't be taken as it was asked for: {reason}."""
+
+
+class ResultMissing(BadInput):
+    """Task {task_id!r} has no result: it is {state}."""
+
+
+class ResultExpired(BadInput):
+    """The result of task {task_id!r} was kept for {seconds:g} seconds, which are over."""
 
 
 class TaskInputTooLarge(BadInput):
@@ -377,6 +393,10 @@ class ServerUnavailable(Unavailable):
 
 class AuditNotStored(Unavailable):
     """The audit record of {operation!r} is not in the store, it is {state}: {reason}."""
+
+
+class TasksUnavailable(Unavailable):
+    """This server takes no tasks; it only reads."""
 
 
 class WatchersFull(Unavailable):

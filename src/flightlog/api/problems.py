@@ -91,6 +91,21 @@ KINDS: dict[type[FlightlogError], Kind] = {
         "The input of the task is too large",
         "Put large things elsewhere and hand in where, or raise task_input_bytes_max.",
     ),
+    errors.TaskInvalid: Kind(
+        42213, "task-invalid", "The task can't be taken as it was asked for", "Mend what `detail` names."
+    ),
+    errors.ResultMissing: Kind(
+        42214,
+        "result-missing",
+        "The task has no result",
+        "Wait until its state is SUCCEEDED: follow `/v1/tasks/{task_id}/stream`.",
+    ),
+    errors.ResultExpired: Kind(
+        41001,
+        "result-expired",
+        "The result is not kept any more",
+        "Have the work done by a new task, or raise task_result_seconds for those to come.",
+    ),
     errors.KeyMisused: Kind(
         40901, "key-misused", "The Idempotency-Key belongs to another request", "Use a key of its own for each request."
     ),
@@ -411,6 +426,9 @@ KINDS: dict[type[FlightlogError], Kind] = {
         "verifier-busy",
         "The store is being verified already",
         "Wait for the verification that is under way, or verify one run or event.",
+    ),
+    errors.TasksUnavailable: Kind(
+        50317, "tasks-unavailable", "This server takes no tasks", "Ask a server that keeps the store."
     ),
     errors.WatchersFull: Kind(
         50306,

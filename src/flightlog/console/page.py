@@ -87,6 +87,7 @@ class Page(Fragment):
     until: Annotated[str, "Until when, as in the URL; empty for now."] = ""
     projects: Annotated[list[str], "The projects that there are."] = dataclasses.field(default_factory=list)
     views: Annotated[list[ViewLink], "The saved views."] = dataclasses.field(default_factory=list)
+    absent: Annotated[tuple[str, ...], "The entries of the rail that this store has no page for."] = ()
     notice: Annotated[Notice | None, "The banner, if there is one."] = None
     live: Annotated[str | None, "The stream that brings news for this page, if any can come."] = None
     version: Annotated[str, "The version of Flightlog."]

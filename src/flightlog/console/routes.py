@@ -11,6 +11,8 @@ from flightlog.console.page import Fragment
 from flightlog.console.pages import (
     audit,
     compare,
+    deadletter,
+    deadletters,
     event,
     events,
     facets,
@@ -22,6 +24,8 @@ from flightlog.console.pages import (
     runs,
     sql,
     stats,
+    task,
+    tasks,
     trace,
     traces,
     trust,
@@ -96,6 +100,44 @@ def audit_rows_(request: Request) -> Response:
     return render(audit.audit_rows(services, params))
 
 
+@router.get("/tasks")
+def tasks_(request: Request) -> Response:
+    services, params = _asked(request, tasks.PARAMETERS)
+    return _shown(request, tasks.tasks_page(services, params, str(request.base_url).rstrip("/")))
+
+
+# Before a task's own path, which would take it for an id.
+@router.get("/tasks/rows")
+def task_rows_(request: Request) -> Response:
+    services, params = _asked(request, tasks.PARAMETERS)
+    return render(tasks.tasks_rows(services, params))
+
+
+@router.get("/tasks/{task_id:path}")
+def task_(request: Request, task_id: str) -> Response:
+    services, _ = _asked(request, task.PARAMETERS)
+    return _shown(request, task.task_page(services, task_id, str(request.base_url).rstrip("/")))
+
+
+@router.get("/deadletters")
+def deadletters_(request: Request) -> Response:
+    services, params = _asked(request, deadletters.PARAMETERS)
+    return _shown(request, deadletters.deadletters_page(services, params, str(request.base_url).rstrip("/")))
+
+
+@router.get("/deadletters/rows")
+def deadletter_rows_(request: Request) -> Response:
+    services, params = _asked(request, deadletters.PARAMETERS)
+    return render(deadletters.deadletters_rows(services, params))
+
+
+# After the rows and the plans, which would be taken for an id.
+@router.get("/deadletters/{letter_id:path}")
+def deadletter_(request: Request, letter_id: str) -> Response:
+    services, _ = _asked(request, deadletter.PARAMETERS)
+    return _shown(request, deadletter.deadletter_page(services, letter_id))
+
+
 @router.get("/stats")
 def stats_(request: Request) -> Response:
     services, params = _asked(request, stats.PARAMETERS)
@@ -117,7 +159,8 @@ def unmapped_(request: Request) -> Response:
 
 @router.get("/sql")
 async def sql_(request: Request) -> Response:
-    _, params = _asked(request, sql.PARAMETERS)
+    services, params = _asked(request, sql.PARAMETERS)
+    sql.require_sql(services)
     # A link on a page of another site shows the query; whoever followed it decides whether it is run.
     page = await sql.sql_page(request.app.state.sql, params, request.is_disconnected, runs=_is_from_here(request))
     return await to_thread.run_sync(_shown, request, page, 400 if page.result and page.result.fault else 200)
@@ -125,7 +168,8 @@ async def sql_(request: Request) -> Response:
 
 @router.get("/sql/result")
 async def sql_result_(request: Request) -> Response:
-    _, params = _asked(request, sql.PARAMETERS)
+    services, params = _asked(request, sql.PARAMETERS)
+    sql.require_sql(services)
     if not _is_from_here(request):
         raise OriginRefused(origin=f"{request.headers['sec-fetch-site']} (Sec-Fetch-Site)")
     return render(await sql.sql_result(request.app.state.sql, params, request.is_disconnected))

@@ -122,6 +122,14 @@ def remove_rows(tx: Tx, ids: Sequence[int]) -> None:
             tx.sql.execute(delete(table).where(table.c.id.in_(some)))
 
 
+def rows_left(connection: Connection, ids: Sequence[int]) -> set[int]:
+    """Which of these events are still in the journal's tables."""
+    left: set[int] = set()
+    for some in chunks(ids):
+        left.update(connection.execute(select(run_events.c.id).where(run_events.c.id.in_(some))).scalars())
+    return left
+
+
 def removed_when(connection: Connection, row_id: int) -> int | None:
     """When this event was removed, in nanoseconds since 1970; None where no removal took it."""
     asked = select(removals.c.removed_at, removals.c.ranges).where(

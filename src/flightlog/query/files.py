@@ -12,10 +12,11 @@ from flightlog.archive.manifest import ArchivedFile
 from flightlog.archive.manifest import files as manifest_files
 from flightlog.archive.reader import ArchiveHistory
 from flightlog.archive.table import archive_state
-from flightlog.errors import SqlFailed
+from flightlog.errors import NotOnThisStore
 from flightlog.store.contract import Store
 
 SCHEME = "sqlite:///"
+WHY_NOT = "a query reads SQLite's file in a process of its own; ask PostgreSQL itself, as a user who may only read"
 
 
 class Stored(NamedTuple):
@@ -34,10 +35,10 @@ class Stored(NamedTuple):
 def stored(store: Store) -> Iterator[Stored]:
     """The store as it is now; what has to be fetched of it is here, and stays until the block ends.
 
-    Raises SqlFailed for a store that is not in SQLite; ArchiveFileMissing, ArchiveFileBroken, ArchiveUnavailable.
+    Raises NotOnThisStore for a store that is not in SQLite; ArchiveFileMissing, ArchiveFileBroken, ArchiveUnavailable.
     """
     if not store.url.startswith(SCHEME):
-        raise SqlFailed(reason=f"SQL is asked of stores in SQLite, and this one is {store.dialect}")
+        raise NotOnThisStore(what="SQL", dialect=store.dialect, reason=WHY_NOT)
     database = store.url.removeprefix(SCHEME)
     until, version, files = _manifest(store)
     if not files:

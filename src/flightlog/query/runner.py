@@ -131,7 +131,8 @@ class Runner:
     ) -> Answer:
         """The answer of this query, in this form. Limits may be asked for below those of the settings, not above.
 
-        Raises SqlInvalid, SqlRefused, SqlStopped (a limit, or `canceled` was set), SqlBusy, SqlFailed, ArchiveExtraMissing.
+        Raises SqlInvalid, SqlRefused, SqlStopped (a limit, or `canceled` was set), SqlBusy, SqlFailed, NotOnThisStore,
+        ArchiveExtraMissing.
         """
         began = time.monotonic()
         state = "failed"

@@ -21,7 +21,7 @@ from flightlog.journal.history import line_of
 from flightlog.journal.lookup import rows_of_page
 from flightlog.journal.plan import Span
 from flightlog.journal.read import head_id
-from flightlog.journal.removed import REMOVAL, Ranges, digest_of, note_removal, ranges_of, remove_rows
+from flightlog.journal.removed import REMOVAL, Ranges, digest_of, note_removal, ranges_of, remove_rows, rows_left
 from flightlog.journal.table import projections
 from flightlog.retention.found import Found
 from flightlog.retention.holds import COLUMNS, Held, Say, holds
@@ -180,7 +180,9 @@ class Retention:
     ) -> tuple[int, int, int] | None:
         """Remove those of these rows that are still due, now that nothing else happens."""
         line = line_of(tx.sql)
-        rows = [row for row in rows if row[_ID] > line]  # what was archived meanwhile is looked at there
+        # What was archived meanwhile is looked at there; what another process of the same database removed is gone.
+        left = rows_left(tx.sql, [row[_ID] for row in rows])
+        rows = [row for row in rows if row[_ID] > line and row[_ID] in left]
         ruling = self._ruling(rules, now, caps, rows, tx.sql)
         tally, going = Tally(), []
         for row in rows:

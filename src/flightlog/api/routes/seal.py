@@ -31,6 +31,7 @@ from flightlog.errors import (
     EvidenceMissing,
     MediaTypeUnsupported,
     NoteInvalid,
+    NotOnThisStore,
     TileMissing,
     VerifierBusy,
 )
@@ -54,11 +55,16 @@ _TILE = re.compile(
     r"(?P<level>[0-9]{1,2}|entries)/(?P<path>(?:x[0-9]{3}/){0,4}[0-9]{3})(?:\.p/(?P<width>[0-9]{1,3}))?", re.ASCII
 )
 
+# Two servers would sign two trees of one journal.
+WHY_NOT = "the signed tree lies in the folder of the one process that keeps a store, and here there may be several"
+
 router = APIRouter(tags=["seal"])
 
 
 def _need(here: Services, subject: str) -> Log:
     found = here.log
+    if found is None and here.store.dialect != "sqlite":
+        raise NotOnThisStore(what="The seal", dialect=here.store.dialect, reason=WHY_NOT)
     if found is None:
         raise EvidenceMissing(subject=subject, reason="this server keeps no seal")
     return found
@@ -76,7 +82,7 @@ def seal(here: Here) -> Response:
 @router.post(
     "/api/verify",
     summary="Verify",
-    responses=answers(VerifiedShape, 400, 403, 404, 413, 415, 503),
+    responses=answers(VerifiedShape, 400, 403, 404, 413, 415, 501, 503),
     openapi_extra=json_body(VerifyGiven),
 )
 async def verify(request: Request, here: Here) -> Response:
@@ -134,7 +140,7 @@ def _first_key(keys: Keys) -> str:
 @router.get(
     "/api/runs/{run_id:path}/evidence",
     summary="Evidence of a run",
-    responses=file_answers(ZIP_TYPE, 400, 404, 500, 503),
+    responses=file_answers(ZIP_TYPE, 400, 404, 500, 501, 503),
 )
 async def evidence(request: Request, here: Here, run_id: str) -> Response:
     """A zip that proves the run's events to somebody who trusts nobody: with `verify.py`, checked with Python alone."""
@@ -189,7 +195,7 @@ def _attached(name: str) -> str:
 # ── the log itself ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@router.get("/seal/checkpoint", summary="The newest checkpoint", responses=file_answers("text/plain", 404))
+@router.get("/seal/checkpoint", summary="The newest checkpoint", responses=file_answers("text/plain", 404, 501))
 def checkpoint(here: Here) -> Response:
     """The signed root, as C2SP tlog-tiles has it."""
     return Response(_note(_need(here, "the checkpoint")), media_type="text/plain; charset=utf-8")
@@ -198,7 +204,7 @@ def checkpoint(here: Here) -> Response:
 @router.get(
     "/seal/tile/{path:path}",
     summary="A piece of the tree",
-    responses=file_answers("application/octet-stream", 404, 500),
+    responses=file_answers("application/octet-stream", 404, 500, 501),
 )
 def tile(here: Here, path: str) -> Response:
     """Hashes or leaves, by the paths of C2SP tlog-tiles, as far as the newest checkpoint signs for them."""

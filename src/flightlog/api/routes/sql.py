@@ -27,7 +27,7 @@ BODY_BYTES_MAX = 1024 * 1024
 CHUNK_BYTES = 256 * 1024
 
 
-@router.get("", summary="Ask with SQL", responses=sql_answers(400, 403, 422, 503))
+@router.get("", summary="Ask with SQL", responses=sql_answers(400, 403, 422, 501, 503))
 async def ask(
     request: Request,
     query: Annotated[str, Query(description="One SELECT over the documented views.")],
@@ -41,7 +41,10 @@ async def ask(
 
 
 @router.post(
-    "", summary="Ask with SQL", responses=sql_answers(400, 403, 413, 415, 422, 503), openapi_extra=json_body(SqlGiven)
+    "",
+    summary="Ask with SQL",
+    responses=sql_answers(400, 403, 413, 415, 422, 501, 503),
+    openapi_extra=json_body(SqlGiven),
 )
 async def ask_with_body(request: Request) -> Response:
     """Runs one SELECT in a process of its own, within the limits of the settings (`sql_…`). The headers `Flightlog-Rows` and

@@ -33,7 +33,9 @@ def framed(services: Services, page: F, params: Mapping[str, str]) -> F:
         return page
     projects = list_projects(services.store) if page.project is not None else []
     views = [_link(view, page.place, params) for view in list_views(services.store)]
-    return replace(page, projects=projects, views=views)
+    # SQL is asked of SQLite's file.
+    absent = () if services.store.dialect == "sqlite" else ("sql",)
+    return replace(page, projects=projects, views=views, absent=absent)
 
 
 def _link(view: SavedView, place: str, params: Mapping[str, str]) -> ViewLink:

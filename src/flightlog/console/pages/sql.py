@@ -13,6 +13,7 @@ from flightlog.console.page import Fragment, Page, href
 from flightlog.errors import (
     ArchiveExtraMissing,
     ArchiveUnavailable,
+    NotOnThisStore,
     SqlBusy,
     SqlFailed,
     SqlInvalid,
@@ -20,8 +21,10 @@ from flightlog.errors import (
     SqlStopped,
 )
 from flightlog.query.asking import run_while_wanted
+from flightlog.query.files import WHY_NOT
 from flightlog.query.runner import Runner
 from flightlog.query.views import ALIASES, EXAMPLES, VIEWS
+from flightlog.services import Services
 from flightlog.version import __version__
 
 PARAMETERS = frozenset({"query"})
@@ -33,6 +36,12 @@ NUMBERS = ("INT", "UINT", "BIGINT", "UBIGINT", "HUGEINT", "UHUGEINT", "TINYINT",
 # What is known elsewhere by the name of its column.
 PLACES = {"run_id": "/runs/", "event_id": "/events/", "generation_id": "/traces/"}
 FAULTS = (SqlInvalid, SqlRefused, SqlStopped, SqlBusy, SqlFailed, ArchiveExtraMissing, ArchiveUnavailable)
+
+
+def require_sql(services: Services) -> None:
+    """Raise NotOnThisStore where SQL can't be asked."""
+    if services.store.dialect != "sqlite":
+        raise NotOnThisStore(what="SQL", dialect=services.store.dialect, reason=WHY_NOT)
 
 
 @dataclass(frozen=True, kw_only=True)

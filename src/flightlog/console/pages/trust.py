@@ -64,6 +64,8 @@ def trust_of(services: Services, run: RunSummary) -> Trust:
     elif health is None and not state.checkpoint:
         word, sentence = "off", "Not sealed"
         detail = "Sealing is off, so nothing proves later what was recorded. The setting seal switches it on."
+        if services.store.dialect != "sqlite":
+            detail = "A store on PostgreSQL is not sealed, so nothing proves later what was recorded."
     elif health is None and open_:
         word, sentence = "off", f"{fmt.count(open_)} of {events} not sealed"
         detail = "Sealing was switched off since. The setting seal switches it on."
