@@ -16,6 +16,7 @@ import msgspec
 from flightlog.errors import SettingInvalid
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
+DRILL_PIPELINE = "flightlog-drill"  # whose failures are meant, so that nobody is alerted of them
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,8 +5,11 @@ from __future__ import annotations
 import logging
 
 import pytest
+from sqlalchemy import update
 
+from flightlog.config import DRILL_PIPELINE
 from flightlog.deadletters.alerts import AGE, RATIO
+from flightlog.deadletters.table import dead_letters
 from flightlog.journal.read import EventFilter, read_events
 from flightlog.store.contract import Store
 from flightlog.tasks.standing import Standing, standings
@@ -78,3 +81,15 @@ def test_where_tasks_stand_is_known_by_their_ids(hangar: Hangar) -> None:
     with hangar.store.read() as connection:
         found = standings(connection, [failed.task_id, waiting.task_id, "nosuch"])
     assert found == {failed.task_id: Standing("FAILED", 1), waiting.task_id: Standing("QUEUED", 2)}
+
+
+def test_nobody_is_alerted_of_a_drill(hangar: Hangar) -> None:
+    hangar.failed(4)
+    drilled = update(dead_letters).values(pipeline=DRILL_PIPELINE)
+    hangar.store.write(lambda tx: tx.sql.execute(drilled) and None)
+    later(hangar, 5)
+    later(hangar, 7_200)  # they would be old by now, too
+    assert told(hangar) == []
+    hangar.failed(4)
+    later(hangar, 5)
+    assert told(hangar) == [(RATIO, "raised")]

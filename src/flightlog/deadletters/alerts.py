@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy import Connection, func, insert, select, update
 
 from flightlog.clock import NS_PER_SECOND
-from flightlog.config import Settings
+from flightlog.config import DRILL_PIPELINE, Settings
 from flightlog.deadletters.letters import EVENT_SOURCE
 from flightlog.deadletters.table import IS_OPEN, dead_letter_alerts, dead_letters
 from flightlog.events.envelope import Event
@@ -118,11 +118,13 @@ class Alerts:
                 say("%s %s: %s", alert.name, "raised" if alert.raised else "cleared", alert.text)
 
     def numbers(self, connection: Connection, now_ns: int) -> Numbers:
-        """What the alerts are about, as it stands."""
+        """What the alerts are about, as it stands. Letters of drills are none of it."""
         letter = dead_letters.c
+        meant = letter.pipeline.is_distinct_from(DRILL_PIPELINE)
         since = now_ns - int(self._settings.dead_letter_window_seconds * NS_PER_SECOND)
-        dead = connection.execute(select(func.count()).where(letter.failed_at > since)).scalar_one()
-        open_, oldest = connection.execute(select(func.count(), func.min(letter.failed_at)).where(IS_OPEN)).one()
+        dead = connection.execute(select(func.count()).where(letter.failed_at > since, meant)).scalar_one()
+        asked = select(func.count(), func.min(letter.failed_at)).where(IS_OPEN, meant)
+        open_, oldest = connection.execute(asked).one()
         succeeded = self._count_succeeded(connection, since)
         return Numbers(dead=dead, succeeded=succeeded, open=open_, oldest_at=oldest)
 

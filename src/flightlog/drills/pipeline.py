@@ -9,9 +9,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from flightlog.config import DRILL_PIPELINE
 from flightlog.tasks import Retries, Unrecoverable, pipeline, step
 
-NAME = "flightlog-drill"
+NAME = DRILL_PIPELINE
 PROJECT = "flightlog-drill"
 USER_PREFIX = "drill-"  # of the users in whose name drills submit
 WAIT_SECONDS_MAX = 60.0
@@ -24,9 +25,11 @@ class DrillFailure(Exception):
 
 @pipeline(NAME, states=["QUEUED", "FIRST", "SECOND"], retries=Retries(attempts_max=3, seconds_base=0.1))
 class Drill:
-    """Input, all of it optional: `wait` (bool: the first step waits until its task is canceled, or 60 s), `fail_attempts` (so many
-    attempts fail in the second step and are tried again), `die_attempts` (so many attempts, counted from the task's first, fail for
-    good), `say` (any JSON: the result), `refuse_message` (bool: see drills/message.py).
+    """Input, all of it optional:
+
+    `wait` (bool): the first step waits until its task is canceled, or 60 s. `slow` (bool): it takes a moment to report progress.
+    `fail_attempts`: so many attempts fail in the second step and are tried again. `die_attempts`: so many attempts, counted from
+    the task's first, fail for good. `say`: any JSON, the result. `refuse_message` (bool): see drills/message.py.
     """
 
     @step("FIRST")
@@ -35,6 +38,7 @@ class Drill:
         given = _given(task.input)
         for share in (0.2, 0.4, 0.1):
             task.progress(share)
+            time.sleep(LOOK_SECONDS if given.get("slow") else 0)
         if given.get("wait"):
             until = time.monotonic() + WAIT_SECONDS_MAX
             while time.monotonic() < until:

@@ -13,7 +13,7 @@ from flightlog.drills.target import Answer, Target, Unreachable
 
 ENDS = frozenset({"SUCCEEDED", "FAILED", "CANCELED"})
 WAIT_SECONDS = 30.0
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.03
 
 
 class Red(Exception):
@@ -86,10 +86,26 @@ class Walk:
                     return seen
             if self._clock.monotonic_ns() > until:
                 break
-        state = self.task(task_id)["state"]
-        if state not in ENDS:
-            raise Red(f"task {task_id} is {state} after {self.wait_seconds:g} s: does a worker take its queue?")
-        return [*seen, self.task(task_id)]
+        last = self.task(task_id)
+        if last["state"] not in ENDS:
+            raise self._late(last)
+        return [*seen, last]
+
+    def look_on(self, task_id: str) -> list[dict[str, Any]]:
+        """The task as it is at each look, from now until it is over."""
+        seen = [self.task(task_id)]
+        until = self._clock.monotonic_ns() + int(self.wait_seconds * NS_PER_SECOND)
+        while seen[-1]["state"] not in ENDS:
+            if self._clock.monotonic_ns() > until:
+                raise self._late(seen[-1])
+            self.go_on()
+            time.sleep(LOOK_SECONDS)
+            seen.append(self.task(task_id))
+        return seen
+
+    def _late(self, task: dict[str, Any]) -> Red:
+        waited = f"after {self.wait_seconds:g} s: does a worker take the queue {task['queue']}?"
+        return Red(f"task {task['task_id']} is {task['state']} {waited}")
 
     def wait(self, task_id: str, *states: str) -> dict[str, Any]:
         """The task, once it is over; raises Red unless it is in one of these states then."""
