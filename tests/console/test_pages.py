@@ -23,12 +23,18 @@ from flightlog.console.pages import facets as numbers
 from flightlog.console.pages.audit import AuditListPage, CapabilityRow, Choice, Count, Matrix
 from flightlog.console.pages.audit_rows import AuditRow, AuditRows
 from flightlog.console.pages.columns import Column, ColumnChoice
+from flightlog.console.pages.deadletter import ChainLetter, DeadLetterPage
+from flightlog.console.pages.deadletters import DeadLettersPage
 from flightlog.console.pages.event import EventPage, Fact, Flag, Panel
 from flightlog.console.pages.events import EventRows, EventsPage, Facet, TailRow
 from flightlog.console.pages.given import Earlier, Given
+from flightlog.console.pages.letters_rows import LetterGroup, LetterRow, LetterRows, SparkBar
 from flightlog.console.pages.panel import Neighbour, Neighbours, PanelFragment
 from flightlog.console.pages.problem import ProblemPage
 from flightlog.console.pages.reading import Card, CardEvent, Reading, ReadingFragment
+from flightlog.console.pages.replay import ReplayPage
+from flightlog.console.pages.replay_items import ReplayItem
+from flightlog.console.pages.replays import PlanRow, ReplaysPage
 from flightlog.console.pages.retention import RetentionHold, RetentionPage, RetentionReceipt, RetentionRule
 from flightlog.console.pages.run import KindChoice, RunPage, Tab, Tile, Timeline
 from flightlog.console.pages.run_events import EventList, EventRow
@@ -49,6 +55,10 @@ from flightlog.console.pages.sql import (
 from flightlog.console.pages.stats import BucketChoice, StatsPage, StatsTile
 from flightlog.console.pages.stats_charts import StatsChart, StatsMoment, StatsPoint
 from flightlog.console.pages.stats_tables import StatsCell, StatsRow, StatsTable
+from flightlog.console.pages.task import LedgerMove, TaskLetter, TaskPage
+from flightlog.console.pages.task_story import Attempt, Stay, Stretch, TrackState
+from flightlog.console.pages.tasks import StateChoice, TasksPage
+from flightlog.console.pages.tasks_rows import TaskRow, TaskRows
 from flightlog.console.pages.totals import Totals, TotalsError, TotalsFact, TotalsRow, TotalsTable
 from flightlog.console.pages.trace import ToolTurn, TraceLink, TracePage
 from flightlog.console.pages.traces import TracesPage
@@ -80,6 +90,10 @@ PAGES += [StatsPage]
 PARTS += [StatsTile, BucketChoice, StatsChart, StatsMoment, StatsPoint, StatsTable, StatsRow, StatsCell]
 PAGES += [SqlPage, SqlResultFragment]
 PARTS += [SqlCell, SqlColumn, SqlDownload, SqlExample, SqlFault, SqlHead, SqlResult, SqlTable]
+PAGES += [TasksPage, TaskRows, TaskPage]
+PARTS += [TaskRow, StateChoice, TaskLetter, LedgerMove, Attempt, Stay, Stretch, TrackState]
+PAGES += [DeadLettersPage, LetterRows, DeadLetterPage, ReplaysPage, ReplayPage]
+PARTS += [LetterRow, LetterGroup, SparkBar, ChainLetter, PlanRow, ReplayItem]
 PARTS += [Totals, TotalsTable, TotalsRow, TotalsFact, TotalsError]
 
 

@@ -88,30 +88,46 @@ export class Listing {
     row?.scrollIntoView({ block: "nearest" });
   }
 
-  /** Take the rows that have changed from the page as it is now; `apart` is a place where rows are left alone. */
-  async renew(apart = "#nowhere", beside = () => {}) {
+  /** Take the rows that have changed from the page as it is now; `apart` is a place where rows are left alone, `first(page)` is
+      called when the first rows have come. */
+  async renew(apart = "#nowhere", beside = () => {}, first = () => location.reload()) {
     const page = await fetchPage(location.href);
-    const fresh = page.getElementById("list");
-    const shown = this.#byId(this.list), coming = this.#byId(fresh);
-    if (shown.size === 0) {
-      location.reload();
+    const coming = this.#byId(page.getElementById("list")), shown = this.#byId(this.list);
+    if (shown.size === 0 && coming.size > 0) {
+      first(page);
       return;
     }
     beside(page);
+    this.#exchange(shown, coming, apart);
+    if (this.list.dataset.first === "true") announce([...coming.keys()].filter((id) => !shown.has(id)).length, coming.size);
+  }
+
+  /** Take the rows of `page` that have changed. */
+  update(page) {
+    this.#exchange(this.#byId(this.list), this.#byId(page), "#nowhere");
+  }
+
+  #exchange(shown, coming, apart) {
     for (const [id, row] of shown) {
       const now = coming.get(id);
-      if (!now || now.closest(apart) || row.closest(apart)) continue;
-      // Replacing a row would take the focus from somebody who is on it.
-      if (now.innerHTML !== row.innerHTML && !row.contains(document.activeElement)) {
-        now.classList.toggle("marked", row.classList.contains("marked"));
-        row.replaceWith(document.adoptNode(now));
-      }
+      if (!now || now.closest(apart) || row.closest(apart) || now.innerHTML === row.innerHTML) continue;
+      now.classList.toggle("marked", row.classList.contains("marked"));
+      if (row.contains(document.activeElement)) inPlace(row, now);
+      else row.replaceWith(document.adoptNode(now));
     }
-    if (this.list.dataset.first === "true") announce([...coming.keys()].filter((id) => !shown.has(id)).length, coming.size);
   }
 
   #byId(root) {
     return new Map([...root.querySelectorAll(this.selector)].map((row) => [this.idOf(row), row]));
+  }
+}
+
+/** Replacing a row would take the focus from somebody who is on it, so its cells are, but for the one that has the focus. */
+function inPlace(row, now) {
+  Object.assign(row.dataset, now.dataset);
+  for (const [n, cell] of [...row.cells].entries()) {
+    const fresh = now.cells[n]?.cloneNode(true);
+    if (fresh && fresh.innerHTML !== cell.innerHTML && !cell.contains(document.activeElement)) cell.replaceWith(document.adoptNode(fresh));
   }
 }
 

@@ -7,10 +7,11 @@ const EVERY_MS = 300, AGAIN_MS = 3_000, CLOSED_RETRY_MS = 5_000;
 const STATES = { live: "Live", lost: "Reconnecting", gone: "Offline", off: "Paused", held: "Paused" };
 
 /** Call `onNews` as soon as something new is in the journal and then at most every 300 ms, never twice at once, as long as
-    the tab is looked at and nobody has paused it. */
+    the tab is looked at and nobody has paused it. Returns a function by which a page asks for that itself, where something
+    moves that the stream does not tell of. */
 export function follow(onNews) {
   let url = document.body.dataset.live;
-  if (!url) return;
+  if (!url) return null;
   const sign = document.getElementById("live"), button = document.getElementById("pause");
   let source = null, lastId = null, timer = null, busy = false, again = false, next = 0;
   let held = false, waiting = 0, opened = false;
@@ -143,6 +144,7 @@ export function follow(onNews) {
   button.addEventListener("click", () => pause(!held));
   key("p", "Pause or resume live updates", () => pause(!held));
   open();
+  return () => source !== null && !held && soon();
 }
 
 /** The page at `url` as a document. */

@@ -4,7 +4,7 @@ import { key, listKeys } from "./keys.js";
 
 const ASK_MS = 120, RECENT_MAX = 8, FOUND_MAX = 8;
 const RECENT = "flightlog.recent";
-const PLACES = [["Runs", "/"], ["Traces", "/traces"], ["Events", "/events"], ["Audit", "/audit"], ["Analytics", "/stats"], ["SQL", "/sql"], ["Compare two runs", "/compare"], ["Attributes that were not mapped", "/unmapped"], ["Retention and legal holds", "/retention"], ["Event types, as JSON", "/api/catalogue"], ["Health, as JSON", "/api/health"]];
+const PLACES = [["Runs", "/"], ["Traces", "/traces"], ["Events", "/events"], ["Audit", "/audit"], ["Tasks", "/tasks"], ["Dead letters", "/deadletters"], ["Replays of dead letters", "/deadletters/plans"], ["Analytics", "/stats"], ["SQL", "/sql"], ["Compare two runs", "/compare"], ["Attributes that were not mapped", "/unmapped"], ["Retention and legal holds", "/retention"], ["Event types, as JSON", "/api/catalogue"], ["Health, as JSON", "/api/health"]];
 const actions = [];
 let dialog = null, input = null, list = null, items = [], active = 0, timer = null, asking = null;
 
@@ -79,7 +79,7 @@ function offer(found = []) {
 
 function byText(text) {
   const made = [{ label: `Filter the runs by ${text}`, run: go(`/?${new URLSearchParams({ q: text })}`), detail: "runs" }];
-  if (/^[0-9a-f]{8}-[0-9a-f-]{20,40}$/i.test(text)) made.unshift({ label: `Event ${text}`, run: go(`/events/${text}`), detail: "event" });
+  if (/^[0-9a-f]{8}-[0-9a-f-]{20,40}$/i.test(text)) made.unshift({ label: `Event ${text}`, run: go(`/events/${text}`), detail: "event" }, { label: `Task ${text}`, run: go(`/tasks/${text}`), detail: "task" });
   return made;
 }
 
@@ -225,5 +225,7 @@ key("g t", "Go to the traces", go("/traces"));
 key("g e", "Go to the events", go("/events"));
 key("g n", "Go to the numbers", go("/stats"));
 key("g a", "Go to the audit records", go("/audit"));
+key("g k", "Go to the tasks", go("/tasks"));
+key("g d", "Go to the dead letters", go("/deadletters"));
 key("g c", "Go to compare", go("/compare"));
 palette.add("List the keys", showKeys);
