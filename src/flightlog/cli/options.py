@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import typer
 
+from flightlog.config import Settings
 from flightlog.errors import BadInput, SettingInvalid
 from flightlog.store import address
 
@@ -31,6 +33,14 @@ Store = Annotated[
         metavar="URL",
         help="The store is a PostgreSQL database: postgresql://user@host/database, or @FILE of a file that holds the URL. "
         f"Default: ${address.VARIABLE}, where a password may be in it.",
+    ),
+]
+Pipelines = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pipelines",
+        metavar="PLACES",
+        help="Where pipelines are: pkg.module, pkg.module:Class or path/file.py; several with commas.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output, problems as JSON on standard error.")]
@@ -84,6 +94,11 @@ def chosen_store(store: str | None) -> str | None:
         )
         raise SettingInvalid(name="store", value=address.without_password(store), reason=reason)
     return address.read_address(given)
+
+
+def with_pipelines(settings: Settings, places: list[str] | None) -> Settings:
+    """The settings with pipelines from these places, and no others, where some are named."""
+    return msgspec.structs.replace(settings, pipelines=words(places)) if places else settings
 
 
 def chosen_query(query: str | None, where: str | None) -> str | None:

@@ -7,6 +7,7 @@ import gc
 import importlib.util
 import logging
 import os
+import signal
 import socket
 import sys
 import time
@@ -29,12 +30,18 @@ from flightlog.wiring import (
     make_intake,
     open_platform_store,
 )
+from flightlog.working.pipelines import load_pipelines
 
 if TYPE_CHECKING:
     from flightlog.api.grpc_door import GrpcDoor
     from flightlog.archive.keeper import ArchiveKeeper
+    from flightlog.queue.port import Job
     from flightlog.retention.janitor import Janitor
     from flightlog.seal.keeper import SealKeeper
+    from flightlog.tasks.pipeline import Pipeline
+    from flightlog.working.platform import Platform
+
+log = logging.getLogger("flightlog")
 
 LOOPBACK = "127.0.0.1"
 PORT = 4747
@@ -97,20 +104,27 @@ def serve(
     on_ready: Callable[[], None],
     on_grpc: Callable[[str], None] = lambda address: None,
     store: str | None = None,
+    worker: bool = True,
 ) -> int:
     """Be the folder's writer and server until SIGTERM or SIGINT; the number of events that were delivered from the spool.
 
     With `store`, the URL of a PostgreSQL database, the store is there, with other servers beside this one, and the folder has
     the spool that is delivered into it.
 
+    Tasks are taken for the pipelines that `settings` name, and done in this process too, unless `worker` is False.
+
     Where `otlp_grpc_port` is set, OTLP/gRPC is taken there too; `on_grpc` is told the address before `on_ready` is called.
 
-    At the end requests get a moment, then what is in the spool is delivered, then the store is closed. A second signal
-    leaves at once: what was acknowledged is in the spool or the store, and the next writer goes on from there.
+    At the end requests get a moment, tasks that run get `worker_drain_seconds`, then what is in the spool is delivered, then the
+    store is closed. A second signal leaves at once: what was acknowledged is in the spool or the store, and the next writer goes
+    on from there.
     """
     logging.basicConfig(level=logging.WARNING, format="flightlog: %(message)s", stream=sys.stderr)
     if settings.otlp_grpc_port is not None and importlib.util.find_spec("grpc") is None:
         raise GrpcExtraMissing(what="A port for OTLP/gRPC")
+    from flightlog.working.opening import keeper_platform  # with it comes SQLAlchemy
+
+    pipelines = known_pipelines(settings)
     if store is not None:
         keeper = open_platform_store(store, settings, folder)
         settings = keeper.settings
@@ -122,6 +136,7 @@ def serve(
     try:
         drain = keeper_drain(keeper)
         drain.start()
+        platform = keeper_platform(keeper, drain, pipelines, worker=worker)
         if seal is not None:
             seal.start()
         if archive is not None:
@@ -129,9 +144,13 @@ def serve(
         if settings.retention:
             janitor.start()
         try:
-            server = _make_server(keeper, drain, seal, archive, janitor, host, on_ready, on_grpc)
+            platform.start()
+            server = _make_server(keeper, drain, seal, archive, janitor, platform, host, on_ready, on_grpc)
             server.run(sockets=[listener])
+            if server.force_exit:
+                platform.hurry()
         finally:
+            stop_platform(platform)
             janitor.stop(timeout=JANITOR_SECONDS_MAX)
             if archive is not None:
                 archive.stop(timeout=ARCHIVE_SECONDS_MAX)
@@ -147,6 +166,31 @@ def serve(
         if seal is not None:
             seal.stop(timeout=0)
         keeper.close()
+
+
+def known_pipelines(settings: Settings) -> dict[str, Pipeline]:
+    """The pipelines that this process knows. Raises PipelinesNotLoaded and PipelineInvalid."""
+    return load_pipelines(settings.pipelines)
+
+
+def stop_platform(platform: Platform) -> list[Job]:
+    """Drain and stop; a signal meanwhile has it leave at once. What was handed back."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        platform.hurry()
+
+    try:
+        before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGINT)}
+    except ValueError:
+        before = {}  # not the main thread, as in tests: who can't be signalled is not
+    try:
+        left = platform.stop()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if left:
+        log.warning("%d tasks were handed back: they go on elsewhere, or at the next start", len(left))
+    return left
 
 
 def _deliver_rest(keeper: Keeper) -> int:
@@ -171,6 +215,7 @@ def _make_server(
     seal: SealKeeper | None,
     archive: ArchiveKeeper | None,
     janitor: Janitor,
+    platform: Platform,
     host: str,
     on_ready: Callable[[], None],
     on_grpc: Callable[[str], None],
@@ -206,6 +251,7 @@ def _make_server(
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             await asyncio.to_thread(keeper.hub.close)
+            await asyncio.to_thread(platform.drain)
             if door is not None:
                 await door.stop(0 if self.force_exit else REQUESTS_SECONDS_MAX)
             await super().shutdown(sockets)
@@ -228,6 +274,7 @@ def _make_server(
         archive=archive.health if archive is not None else None,
         retention=janitor,
         prices=keeper.prices,
+        platform=platform,
     )
     app = create_app(services)
     grpc_port = keeper.settings.otlp_grpc_port

@@ -38,9 +38,14 @@ def up(
         ),
     ] = None,
     store: options.Store = None,
+    pipelines: options.Pipelines = None,
+    worker: Annotated[
+        bool,
+        typer.Option("--worker/--no-worker", help="Do tasks in this process, or leave them to `flightlog worker`."),
+    ] = True,
     as_json: options.AsJson = False,
 ) -> None:
-    """Serve a folder, or a PostgreSQL database, and deliver the spool, until Ctrl-C.
+    """Serve a folder, or a PostgreSQL database, and deliver the spool, until Ctrl-C. With pipelines, tasks are done too.
 
     The API and the console answer on this machine only: there is no authentication yet.
     """
@@ -52,6 +57,7 @@ def up(
     settings = Settings.load(place)
     if otlp_grpc_port is not None:
         settings = msgspec.structs.replace(settings, otlp_grpc_port=otlp_grpc_port)
+    settings = options.with_pipelines(settings, pipelines)
     listener = serving.listen(host, port)
     url = serving.url_of(host, listener)
 
@@ -69,5 +75,5 @@ def up(
                 print(f"OTLP/gRPC is taken at http://{address}")
         output.flush()
 
-    delivered = serving.serve(place, settings, host, listener, ready, grpc.append, database)
+    delivered = serving.serve(place, settings, host, listener, ready, grpc.append, database, worker)
     output.hint(f"stopped; {count(delivered, 'event')} delivered from the spool")

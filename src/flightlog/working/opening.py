@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from flightlog.audit.witness import FolderWatch
 from flightlog.clock import Clock, SystemClock
 from flightlog.ids import Ids, SystemIds
+from flightlog.outbox.dispatch import Handler
 from flightlog.recorder.drain import Drain
 from flightlog.tasks.pipeline import Pipeline
 from flightlog.wiring import Keeper, digest_key, make_intake
@@ -25,6 +26,8 @@ def keeper_platform(
     name: str | None = None,
     queues: tuple[str, ...] = (),
     concurrency: int | None = None,
+    handlers: Mapping[str, Handler] | None = None,
+    look_after: Sequence[Callable[[], object]] = (),
     clock: Clock | None = None,
     ids: Ids | None = None,
 ) -> Platform:
@@ -51,5 +54,6 @@ def keeper_platform(
         plan = WorkerPlan(worker_id, name or (host if keeper.is_shared else EMBEDDED), recorder, queues, concurrency)
     return Platform(
         keeper.store, keeper.journal, make_intake(folder, keeper.settings), keeper.settings,
-        pipelines=pipelines, alone=not keeper.is_shared, worker=plan, clock=clock, ids=ids,
+        pipelines=pipelines, alone=not keeper.is_shared, worker=plan, handlers=handlers,
+        look_after=look_after, clock=clock, ids=ids,
     )  # fmt: skip
