@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from flightlog.archiving import keeper_archive
 from flightlog.config import Settings
+from flightlog.drills.joining import drill_handlers, drill_pipelines
 from flightlog.errors import FlightlogError, GrpcExtraMissing, ServerExtraMissing, Unavailable, WriterLocked
 from flightlog.keeping import keeper_janitor
 from flightlog.wiring import (
@@ -136,7 +137,7 @@ def serve(
     try:
         drain = keeper_drain(keeper)
         drain.start()
-        platform = keeper_platform(keeper, drain, pipelines, worker=worker)
+        platform = keeper_platform(keeper, drain, pipelines, worker=worker, handlers=drill_handlers(settings))
         if seal is not None:
             seal.start()
         if archive is not None:
@@ -170,7 +171,7 @@ def serve(
 
 def known_pipelines(settings: Settings) -> dict[str, Pipeline]:
     """The pipelines that this process knows. Raises PipelinesNotLoaded and PipelineInvalid."""
-    return load_pipelines(settings.pipelines)
+    return load_pipelines(settings.pipelines, drill_pipelines(settings))
 
 
 def stop_platform(platform: Platform) -> list[Job]:
