@@ -440,24 +440,23 @@ def test_the_backlog_is_as_old_as_what_has_been_due_longest(hall: Store, ear: Ea
     assert (sender.health().pending, sender.health().backlog_seconds) == (2, 2.5)
 
 
-ACTIONS = st.lists(
-    st.one_of(
-        st.tuples(st.just("tell"), st.sampled_from("abc"), st.sampled_from([0, 0, 3])),
-        st.tuples(st.just("refuse"), st.sampled_from("abc"), st.just(0)),
-        st.tuples(st.just("take"), st.sampled_from("abc"), st.just(0)),
-        st.tuples(st.just("pass"), st.just(""), st.integers(1, 5)),
-        st.tuples(st.just("dispatch"), st.just(""), st.just(0)),
+# One step: what is put in (task, seconds until it is due), which tasks are refused meanwhile, how long it takes.
+STEPS = st.lists(
+    st.tuples(
+        st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from([0, 0, 3])), max_size=3),
+        st.sets(st.sampled_from("ab")),
+        st.integers(0, 3),
     ),
-    min_size=4,
-    max_size=40,
+    min_size=2,
+    max_size=12,
 )
 
 
 @pytest.mark.parametrize("name", sorted(BACKENDS))
-@settings(max_examples=10, phases=[Phase.generate, Phase.shrink])
-@given(actions=ACTIONS)
+@settings(max_examples=15, phases=[Phase.generate, Phase.shrink])
+@given(steps=STEPS)
 def test_whatever_is_refused_for_a_while_each_task_is_told_in_order_and_once(
-    name: str, actions: list[tuple[str, str, int]], tmp_path_factory: pytest.TempPathFactory
+    name: str, steps: list[tuple[list[tuple[str, int]], set[str], int]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     backend = BACKENDS[name](tmp_path_factory.mktemp("outbox"))
     store = backend.open()
@@ -465,19 +464,16 @@ def test_whatever_is_refused_for_a_while_each_task_is_told_in_order_and_once(
     try:
         clock, ear = FakeClock(), Ear()
         sender = dispatcher(store, ear, clock, Box(), outbox_batch_max=3, outbox_attempts_max=1_000)
-        dues: dict[str, list[tuple[int, int, str]]] = {"a": [], "b": [], "c": []}
-        refused: set[str] = set()
-        for number, (action, task, much) in enumerate(actions):
-            if action == "tell":
-                tell(store, clock, (f"{task}{number}", task), wait=much)
-                dues[task].append((clock.now_ns() + much * SECOND, number, f"{task}{number}"))
-            elif action == "pass":
-                clock.advance(much)
-            elif action == "dispatch":
-                ear.refuse = {id_ for task in refused for *_, id_ in dues[task]}
-                sender.dispatch()
-            else:
-                (refused.add if action == "refuse" else refused.discard)(task)
+        dues: dict[str, list[tuple[int, int, str]]] = {"a": [], "b": []}
+        numbers = itertools.count()
+        for puts, refused, seconds in steps:
+            for task, wait in puts:
+                number = next(numbers)
+                tell(store, clock, (f"{task}{number}", task), wait=wait)
+                dues[task].append((clock.now_ns() + wait * SECOND, number, f"{task}{number}"))
+            ear.refuse = {id_ for task in refused for *_, id_ in dues[task]}
+            sender.dispatch()
+            clock.advance(seconds)
         ear.refuse = set()
         clock.advance(1_000)
         while sender.dispatch():
