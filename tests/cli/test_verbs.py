@@ -77,6 +77,7 @@ def test_the_verbs_are_these() -> None:
         "prices recompute",
         "prices show",
         "query",
+        "queues",
         "remap",
         "report",
         "restore",
@@ -99,6 +100,7 @@ def test_the_verbs_are_these() -> None:
         "tail",
         "up",
         "verify",
+        "worker",
     ]
 
 

@@ -17,6 +17,8 @@ from flightlog.version import __version__
 # The verbs in the order of the help, each with its file. One is imported when it is called, so that none waits for all.
 VERBS: dict[str, str] = {
     "up": "up",
+    "worker": "worker",
+    "queues": "queues",
     "demo": "demo",
     "exec": "exec",
     "instrument": "instrument",

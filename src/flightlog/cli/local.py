@@ -45,7 +45,7 @@ class FolderSource:
         asked, sort = fields.pop("q"), fields.pop("sort") or NEWEST
         wanted = narrowed_runs(run_filter(asked or "", SystemClock().now_ns()), RunFilter(**fields))
         page = list_runs(self._store, wanted, sort=sort, limit=limit, cursor=cursor, settings=self.settings)
-        return _document(run_page_shape(page))
+        return document(run_page_shape(page))
 
     def run(self, run_id: str) -> Doc:
         from flightlog.api.shapes_feedback import run_detail_shape
@@ -53,13 +53,13 @@ class FolderSource:
         from flightlog.runs.summary import get_run
 
         found = get_run(self._store, run_id, settings=self.settings)
-        return _document(run_detail_shape(found, feedback_on(self._store, run_id=run_id)))
+        return document(run_detail_shape(found, feedback_on(self._store, run_id=run_id)))
 
     def compare(self, left: str, right: str) -> Doc:
         from flightlog.api.shapes_compare import comparison_shape
         from flightlog.runs.compare import compare_runs
 
-        return _document(comparison_shape(compare_runs(self._store, left, right, settings=self.settings)))
+        return document(comparison_shape(compare_runs(self._store, left, right, settings=self.settings)))
 
     def report(self, run_id: str, form: str, link_base: str | None) -> bytes:
         from flightlog.reports.render import checked_base, render
@@ -88,7 +88,7 @@ class FolderSource:
         page = list_generations(
             self._store, wanted, sort=sort, limit=limit, cursor=cursor, count=count, settings=self.settings
         )
-        return _document(generation_page_shape(page))
+        return document(generation_page_shape(page))
 
     def generation(self, generation_id: str) -> Doc:
         from flightlog.api.shapes_generations import generation_detail_shape
@@ -99,7 +99,7 @@ class FolderSource:
 
         found = get_generation(self._store, generation_id)
         said = feedback_on(self._store, generation_id=generation_id)
-        return _document(
+        return document(
             generation_detail_shape(found, read_content(self._store, found, as_understood(self._store)), said)
         )
 
@@ -108,7 +108,7 @@ class FolderSource:
         from flightlog.runs.pricing import prices_for
 
         found = prices_for(self._keeper.prices.current, model, provider)
-        return _document(PricesShape([price_shape(price) for price in found]))
+        return document(PricesShape([price_shape(price) for price in found]))
 
     def events(
         self,
@@ -131,13 +131,13 @@ class FolderSource:
             backwards=latest,
             settings=self.settings,
         )
-        return _document(event_page_shape(page, payloads=True))
+        return document(event_page_shape(page, payloads=True))
 
     def event(self, event_id: str) -> Doc:
         from flightlog.api.shapes import event_shape
         from flightlog.journal.read import get_event
 
-        return _document(event_shape(get_event(self._store, event_id)))
+        return document(event_shape(get_event(self._store, event_id)))
 
     def head(self) -> int:
         from flightlog.journal.read import head_id
@@ -151,7 +151,7 @@ class FolderSource:
 
         tail = Tail(self._store, event_filter_of(query), after_id, settings=self.settings)
         while True:
-            yield [_document(event_shape(event)) for event in tail.next(FOLLOW_SECONDS)]
+            yield [document(event_shape(event)) for event in tail.next(FOLLOW_SECONDS)]
 
     def close(self) -> None:
         self._keeper.close()
@@ -190,7 +190,7 @@ class FolderPricing:
             project=self.settings.project,
             actor=os_actor(),
         )
-        return _document(recomputed_shape(made))
+        return document(recomputed_shape(made))
 
     def close(self) -> None:
         self._keeper.close()
@@ -207,7 +207,7 @@ def event_filter_of(query: EventQuery) -> Any:
     return narrowed_events(event_filter(asked or "", SystemClock().now_ns()), EventFilter(**fields))
 
 
-def _document(shape: Any) -> Doc:
+def document(shape: Any) -> Doc:
     """A shape of the HTTP API as the document that a client of it would read."""
     found: Doc = msgspec.json.decode(msgspec.json.encode(shape))
     return found

@@ -158,7 +158,7 @@ def serve(
             drain.stop(timeout=DELIVERY_SECONDS_MAX)
         if server.force_exit:
             return drain.drained
-        delivered = drain.drained + _deliver_rest(keeper)
+        delivered = drain.drained + deliver_rest(keeper)
         if seal is not None:
             seal.stop(timeout=SEAL_SECONDS_MAX)
         return delivered
@@ -194,7 +194,7 @@ def stop_platform(platform: Platform) -> list[Job]:
     return left
 
 
-def _deliver_rest(keeper: Keeper) -> int:
+def deliver_rest(keeper: Keeper) -> int:
     """Deliver what is in the spool now, as far as time allows."""
     last, delivered = keeper_drain(keeper), 0
     deadline = time.monotonic() + DELIVERY_SECONDS_MAX

@@ -45,7 +45,9 @@ def up(
     ] = True,
     as_json: options.AsJson = False,
 ) -> None:
-    """Serve a folder, or a PostgreSQL database, and deliver the spool, until Ctrl-C. With pipelines, tasks are done too.
+    """Serve a folder or a PostgreSQL store, until Ctrl-C.
+
+    The spool is delivered meanwhile, and with pipelines tasks are done.
 
     The API and the console answer on this machine only: there is no authentication yet.
     """

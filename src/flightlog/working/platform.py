@@ -202,6 +202,11 @@ class Platform:
             self._attempts.meter = meter
 
     @property
+    def offer(self) -> WorkerOffer | None:
+        """What the worker of this process takes; None where it has none."""
+        return self._offer
+
+    @property
     def running(self) -> list[Job]:
         """What the worker of this process is at now."""
         return self._running.running if self._running is not None else []
