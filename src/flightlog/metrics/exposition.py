@@ -7,10 +7,12 @@ import sqlite3
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from flightlog.errors import FlightlogError
 from flightlog.metrics.counting import Counter, Histogram
 from flightlog.metrics.families import BY_NAME, FAMILIES
 from flightlog.metrics.gauges import Gauges
 from flightlog.metrics.meters import Meters
+from flightlog.metrics.tasks import TaskCounts
 from flightlog.services import Services
 from flightlog.version import __version__
 
@@ -24,7 +26,8 @@ class Metrics:
 
     def __init__(self, services: Services, streams: Any, meters: Meters) -> None:
         self.meters = meters
-        self._gauges = Gauges(services, streams, meters.look_failures)
+        self.tasks = TaskCounts(services.store)
+        self._gauges = Gauges(services, streams, meters.look_failures, self.tasks)
         self._registry: CollectorRegistry | None = None
 
     def render(self, accept: str) -> tuple[bytes, str]:
@@ -88,6 +91,10 @@ class Metrics:
             "flightlog_append_failures_total": meters.append_failures,
             "flightlog_otlp_records_total": meters.records,
             "flightlog_http_requests_total": meters.requests,
+            "flightlog_tasks_accepted_total": self.tasks.accepted,
+            "flightlog_tasks_finished_total": self.tasks.finished,
+            "flightlog_task_attempts_total": self.tasks.attempts,
+            "flightlog_replay_items_total": self.tasks.replayed,
             "flightlog_look_failures_total": meters.look_failures,
         }
 
@@ -97,6 +104,7 @@ class Metrics:
             "flightlog_append_seconds": meters.append_seconds,
             "flightlog_store_seconds": meters.store_seconds,
             "flightlog_http_request_seconds": meters.request_seconds,
+            "flightlog_task_step_seconds": self.tasks.step_seconds,
         }
 
 
@@ -106,7 +114,12 @@ def measure(services: Services, streams: Any) -> Metrics:
     services.journal.meter = meters
     services.store.meter = meters
     services.otlp.meter = meters
-    return Metrics(services, streams, meters)
+    made = Metrics(services, streams, meters)
+    try:
+        made.tasks.begin()
+    except FlightlogError:
+        pass  # the first look begins then
+    return made
 
 
 def _build() -> dict[str, str]:

@@ -102,6 +102,53 @@ FAMILIES: tuple[Family, ...] = (
     Family("flightlog_archive_files", "gauge", (), "Files in the archive."),
     Family("flightlog_archive_bytes", "gauge", (), "Bytes of these files, wherever they lie."),
     Family("flightlog_archive_failing", "gauge", (), "1 while archiving fails."),
+    Family("flightlog_queue_waiting", "gauge", ("queue",), "Attempts of tasks that wait for a worker."),
+    Family("flightlog_queue_running", "gauge", ("queue",), "Attempts that a worker has."),
+    Family(
+        "flightlog_queue_oldest_seconds",
+        "gauge",
+        ("queue",),
+        "How long the oldest of those that wait has waited; 0 when none does.",
+    ),
+    Family("flightlog_workers", "gauge", ("state",), "Workers, those that ended lately too."),
+    Family("flightlog_tasks_accepted_total", "counter", ("pipeline",), "Tasks that were accepted."),
+    Family(
+        "flightlog_tasks_finished_total",
+        "counter",
+        ("pipeline", "state"),
+        "Tasks that ended, by how: SUCCEEDED, FAILED or CANCELED.",
+    ),
+    Family(
+        "flightlog_task_attempts_total",
+        "counter",
+        ("pipeline", "outcome"),
+        "Attempts that ended: with their task (succeeded, failed, canceled), or to be followed by another (again).",
+    ),
+    Family("flightlog_task_step_seconds", "histogram", ("pipeline", "state"), "How long steps took, by their state."),
+    Family("flightlog_outbox_messages", "gauge", ("status",), "Messages in the outbox that are PENDING or DEAD."),
+    Family(
+        "flightlog_outbox_backlog_seconds", "gauge", (), "How long the oldest message has been due; 0 when none is."
+    ),
+    Family("flightlog_outbox_failing", "gauge", (), "1 while the outbox can't be handed over."),
+    Family(
+        "flightlog_dead_letters_open", "gauge", (), "Dead letters that nobody has dealt with; without those of drills."
+    ),
+    Family(
+        "flightlog_dead_letters_oldest_seconds",
+        "gauge",
+        (),
+        "How long ago the oldest of them failed; 0 when there is none.",
+    ),
+    Family(
+        "flightlog_dead_letters_ratio",
+        "gauge",
+        (),
+        "Share of dead letters among the tasks that ended in the last `dead_letter_window_seconds`.",
+    ),
+    Family("flightlog_dead_letters_alert", "gauge", ("alert",), "1 while this alert is raised."),
+    Family(
+        "flightlog_replay_items_total", "counter", ("outcome",), "Dead letters whose turn came in a replay, by outcome."
+    ),
     Family(
         "flightlog_disk_bytes",
         "gauge",

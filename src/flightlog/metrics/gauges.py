@@ -9,15 +9,21 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 
 from flightlog.clock import NS_PER_SECOND
+from flightlog.deadletters.alerts import Alerts
 from flightlog.errors import FlightlogError
 from flightlog.journal.read import head_id
 from flightlog.journal.table import run_events, spool_positions
 from flightlog.metrics import disk, spool
 from flightlog.metrics.counting import Counter
+from flightlog.metrics.tasks import TaskCounts
+from flightlog.outbox.states import DEAD, PENDING
 from flightlog.services import Services
+from flightlog.tasks.standing import count_succeeded
+from flightlog.working import roster
 
 DRAIN_STATES = ("here", "elsewhere", "nobody")
 SEAL_STATES = ("sealing", "stopped", "broken")
+WORKER_STATES = (roster.RUNNING, roster.DRAINING, roster.STOPPED, roster.DEAD)
 ARCHIVE_STATES = ("idle", "archiving", "waiting", "stopped", "broken")
 
 
@@ -30,12 +36,14 @@ class Sample(NamedTuple):
 
 
 class Gauges:
-    """The looks at one server. `streams` has how many are `open`, and their `limit`."""
+    """The looks at one server. `streams` has how many are `open`, and their `limit`; `tasks` counts what happened to tasks."""
 
-    def __init__(self, services: Services, streams: Any, failures: Counter) -> None:
+    def __init__(self, services: Services, streams: Any, failures: Counter, tasks: TaskCounts) -> None:
         self._services = services
         self._streams = streams
         self._failures = failures
+        self._tasks = tasks
+        self._alerts = Alerts(services.store, services.journal, services.settings, services.ids, count_succeeded)
         self._sizes = disk.FolderSizes()
         self._folder: Path | None = services.folder
         if self._folder is None and services.seal_folder is not None:
@@ -51,6 +59,9 @@ class Gauges:
             "spool": self._look_at_spool,
             "seal": self._look_at_seal,
             "archive": self._look_at_archive,
+            "tasks": self._look_at_tasks,
+            "outbox": self._look_at_outbox,
+            "dead_letters": self._look_at_dead_letters,
             "disk": self._look_at_disk,
         }
         for part, look in looks.items():
@@ -112,6 +123,42 @@ class Gauges:
         yield Sample("flightlog_archive_files", found.files)
         yield Sample("flightlog_archive_bytes", found.archived_bytes)
         yield Sample("flightlog_archive_failing", found.error is not None)
+
+    def _look_at_tasks(self) -> Iterator[Sample]:
+        platform = self._services.platform
+        if platform is None:
+            return
+        self._tasks.expect(platform.pipelines)
+        self._tasks.catch_up()
+        with self._services.store.read() as connection:
+            queues, workers = platform.queues(connection), platform.workers(connection)
+        for found in queues:
+            yield Sample("flightlog_queue_waiting", found.waiting, (found.queue,))
+            yield Sample("flightlog_queue_running", found.running, (found.queue,))
+            yield Sample("flightlog_queue_oldest_seconds", self._age(found.oldest_at), (found.queue,))
+        for state in WORKER_STATES:
+            yield Sample("flightlog_workers", sum(worker.state == state for worker in workers), (state,))
+
+    def _look_at_outbox(self) -> Iterator[Sample]:
+        if self._services.platform is None:
+            return
+        found = self._services.platform.dispatcher.health()
+        yield Sample("flightlog_outbox_messages", found.pending, (PENDING,))
+        yield Sample("flightlog_outbox_messages", found.dead, (DEAD,))
+        yield Sample("flightlog_outbox_backlog_seconds", found.backlog_seconds)
+        yield Sample("flightlog_outbox_failing", found.error is not None)
+
+    def _look_at_dead_letters(self) -> Iterator[Sample]:
+        if self._services.platform is None:
+            return
+        now = self._services.clock.now_ns()
+        with self._services.store.read() as connection:
+            found = self._alerts.numbers(connection, now)
+        yield Sample("flightlog_dead_letters_open", found.open)
+        yield Sample("flightlog_dead_letters_oldest_seconds", self._age(found.oldest_at))
+        yield Sample("flightlog_dead_letters_ratio", found.ratio)
+        for alert in self._alerts.states(now):
+            yield Sample("flightlog_dead_letters_alert", alert.raised, (alert.name,))
 
     def _look_at_disk(self) -> Iterator[Sample]:
         folder = self._folder
