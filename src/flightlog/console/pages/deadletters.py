@@ -168,15 +168,21 @@ def tabs_of(view: str, asked: Mapping[str, str]) -> list[Tab]:
 
 def plan_filter(wanted: LetterFilter) -> str:
     """What a plan is asked for with, as JSON."""
-    return msgspec.json.encode(wanted).decode()
+    return msgspec.json.encode(planned(wanted)).decode()
+
+
+def planned(wanted: LetterFilter) -> LetterFilter:
+    """What a plan makes of a filter: it is about open letters, unless others are named."""
+    return wanted if wanted.statuses else msgspec.structs.replace(wanted, statuses=(OPEN,))
 
 
 def plan_words(wanted: LetterFilter) -> str:
-    """Which letters a filter means, in words.
+    """Which letters a plan of a filter means, in words.
 
-    >>> plan_words(LetterFilter(statuses=("OPEN",), pipeline="summarise"))
+    >>> plan_words(LetterFilter(pipeline="summarise"))
     'status open, pipeline summarise'
     """
+    wanted = planned(wanted)
     said = []
     for name in wanted.__struct_fields__:
         value = getattr(wanted, name)
@@ -187,7 +193,7 @@ def plan_words(wanted: LetterFilter) -> str:
             said.append(f"{word} {fmt.in_full(value)[:19]}")
         elif value:
             said.append(f"{word.removesuffix('_id')} {value}")
-    return ", ".join(sorted(said, key=lambda one: not one.startswith("status"))) or "all of them"
+    return ", ".join(sorted(said, key=lambda one: not one.startswith("status")))
 
 
 def _page(services: Services, wanted: LetterFilter, cursor: str | None) -> LetterPage:

@@ -13,6 +13,7 @@ from flightlog.console.page import Notice, Page, QueryFault, href
 from flightlog.console.pages.reading import Reading, reading_of
 from flightlog.console.pages.run_events import NARROWING, EventList, empty_list, list_of
 from flightlog.console.pages.runs_rows import run_time, status_of
+from flightlog.console.pages.tasks_rows import is_task, task_href
 from flightlog.console.pages.totals import Totals, totals_of
 from flightlog.console.pages.traces_rows import in_signs
 from flightlog.console.pages.trust import Trust, trust_of
@@ -118,6 +119,7 @@ class RunPage(Page):
     permalink: Annotated[str, "This page without what is opened or filtered."]
     compare_href: Annotated[str, "Where it is put beside another run."]
     traces_href: Annotated[str | None, "Its model calls as a list, if it has any."]
+    task_href: Annotated[str | None, "The task that it tells of, if it is a task's."]
     trust: Annotated[Trust, "How far it is sealed."]
 
 
@@ -161,6 +163,7 @@ def run_page(services: Services, run_id: str, params: Mapping[str, str], base_ur
         permalink=href(path),
         compare_href=href("/compare", {"left": run_id}),
         traces_href=href("/traces", {"q": f"run:{quote(run_id)}"}) if _calls(run) else None,
+        task_href=task_href(run_id) if is_task(services.store, run_id) else None,
         trust=trust_of(services, run),
     )
 

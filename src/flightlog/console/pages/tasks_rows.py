@@ -6,12 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
+from sqlalchemy import select
+
 from flightlog.console import format as fmt
 from flightlog.console.blocks import line_of
 from flightlog.console.page import Fragment, href
 from flightlog.console.payload import entries, words
+from flightlog.store.contract import Store
 from flightlog.tasks.listing import TaskRow as Listed
 from flightlog.tasks.pipeline import CANCELED, FAILED, QUEUED, SUCCEEDED
+from flightlog.tasks.table import tasks
 from flightlog.tasks.task import Task
 
 PROGRESS_WHOLE = 1_000
@@ -80,6 +84,12 @@ def task_row(task: Listed, now_ns: int, *, acts: bool) -> TaskRow:
 def task_href(task_id: str) -> str:
     """The page of a task."""
     return href(f"/tasks/{task_id}")
+
+
+def is_task(store: Store, task_id: str) -> bool:
+    """Whether there is such a task."""
+    with store.read() as connection:
+        return connection.execute(select(tasks.c.task_id).where(tasks.c.task_id == task_id)).first() is not None
 
 
 def mark_of(state: str) -> str:
