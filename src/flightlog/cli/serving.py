@@ -17,6 +17,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from flightlog.archiving import keeper_archive
+from flightlog.cli.words import count
 from flightlog.config import Settings
 from flightlog.drills.joining import drill_handlers, drill_pipelines
 from flightlog.errors import FlightlogError, GrpcExtraMissing, ServerExtraMissing, Unavailable, WriterLocked
@@ -145,7 +146,6 @@ def serve(
         if settings.retention:
             janitor.start()
         try:
-            platform.start()
             server = _make_server(keeper, drain, seal, archive, janitor, platform, host, on_ready, on_grpc)
             server.run(sockets=[listener])
             if server.force_exit:
@@ -190,7 +190,7 @@ def stop_platform(platform: Platform) -> list[Job]:
         for number, handler in before.items():
             signal.signal(number, handler)
     if left:
-        log.warning("%d tasks were handed back: they go on elsewhere, or at the next start", len(left))
+        log.warning("%s handed back, to go on elsewhere or at the next start", count(len(left), "task"))
     return left
 
 
@@ -249,6 +249,7 @@ def _make_server(
             gc.freeze()
             gc.set_threshold(GARBAGE_OBJECTS_MIN, 20, 20)
             on_ready()
+            await asyncio.to_thread(platform.start)  # after the line that says where it is: steps may print too
 
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             await asyncio.to_thread(keeper.hub.close)
