@@ -18,7 +18,8 @@ WAIT = 20.0
 class ListSession:
     """A database in memory that fails when it is told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, savepoints_are_dear: bool = False) -> None:
+        self.savepoints_are_dear = savepoints_are_dear
         self.stored: list[str] = []
         self.open: list[str] | None = None
         self.mark = 0
@@ -66,9 +67,9 @@ class ListSession:
         return StoreUnavailable(reason="explained") if isinstance(error, OSError) else error
 
 
-@pytest.fixture
-def session() -> ListSession:
-    return ListSession()
+@pytest.fixture(params=[False, True], ids=["with savepoints", "savepoints where needed"])
+def session(request: pytest.FixtureRequest) -> ListSession:
+    return ListSession(request.param)
 
 
 @pytest.fixture

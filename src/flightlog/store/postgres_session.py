@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import psycopg
 from psycopg import errors, sql
+from psycopg.types.numeric import Int8Dumper
 from psycopg.types.string import StrDumper
-from sqlalchemy import URL, Connection, NullPool, Table, create_engine, event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import URL, Connection, NullPool, Table, create_engine, event
 
-from flightlog.errors import StoreUnavailable
+from flightlog.errors import StoreUnavailable, StoreUncertain
 from flightlog.store import postgres_errors
-from flightlog.store.contract import HISTORY, DuplicateKey, RowRefused, Tx
+from flightlog.store.contract import HISTORY, DuplicateKey, RowRefused, StartOver, Tx
 from flightlog.store.writer import BlockedByOther
 
 CHANNEL = "flightlog_commits"
@@ -22,6 +24,17 @@ BLOCKED_MS = 250  # one wait for another process's lock; then callers whose time
 
 
 OPTIONS = {"options": "-c timezone=UTC -c client_encoding=UTF8"}  # days begin at midnight UTC, as on SQLite
+
+# Several commands in one go: each alone would be a way to the server and back, while all others wait.
+_BEGIN = (
+    f"BEGIN; SET LOCAL lock_timeout = {BLOCKED_MS}; SELECT pg_advisory_xact_lock({WRITE_LOCK}); SET LOCAL lock_timeout = 0;"
+    " SELECT pg_current_xact_id()::text"
+)
+_COMMIT = f"NOTIFY {CHANNEL}; COMMIT"
+_UNDO = "ROLLBACK TO SAVEPOINT job; RELEASE SAVEPOINT job"
+ROWS_ONE_BY_ONE_MAX = 16  # more go by COPY, which takes three ways to the server and back, whatever it brings
+OUTCOME_SECONDS = 10.0  # how long a server that went away during a commit is asked whether it was done
+OUTCOME_POLL_SECONDS = 0.1
 
 
 class TextDumper(StrDumper):
@@ -34,6 +47,7 @@ class TextDumper(StrDumper):
 def connected(driver: Any, record: object) -> None:
     """Prepare a connection that was just made."""
     driver.adapters.register_dumper(str, TextDumper)
+    driver.adapters.register_dumper(int, Int8Dumper)  # else a statement would be prepared for each size of each number
 
 
 class PostgresTx:
@@ -46,25 +60,52 @@ class PostgresTx:
 
     def insert_many(self, *parts: tuple[Table, Sequence[tuple[Any, ...]]]) -> None:
         try:
+            for table, rows in parts:
+                _check_kinds(table, rows)
+            if self.hopeful:
+                self._insert(parts)  # whoever is hopeful ends the transaction, or what of it is in a savepoint
+                return
             with self.driver.transaction():  # inside the open one: a savepoint
-                for table, rows in parts:
-                    self._copy(table, rows)
+                self._insert(parts)
         except errors.UniqueViolation as error:
-            raise DuplicateKey(str(error)) from error
+            raise (StartOver if self.hopeful else DuplicateKey)(str(error)) from error
         except Exception as error:
-            if postgres_errors.is_refused(error):
-                raise RowRefused(str(error)) from error
+            if isinstance(error, RowRefused) or postgres_errors.is_refused(error):
+                raise (StartOver if self.hopeful else RowRefused)(str(error)) from error
             raise
 
-    def _copy(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
-        if not rows:
+    def _insert(self, parts: Sequence[tuple[Table, Sequence[tuple[Any, ...]]]]) -> None:
+        if sum(len(rows) for _, rows in parts) > ROWS_ONE_BY_ONE_MAX:
+            for table, rows in parts:
+                if rows:
+                    self._copy(table, rows)
             return
-        _check_kinds(table, rows)
+        with self.driver.pipeline(), self.driver.cursor() as cursor:
+            for table, rows in parts:
+                for row in rows:
+                    cursor.execute(_insert_text(table), row)
+
+    def _copy(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
         names = sql.SQL(", ").join(map(sql.Identifier, table.columns.keys()))
         command = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.name), names)
         with self.driver.cursor() as cursor, cursor.copy(command) as copy:
             for row in rows:
                 copy.write_row(row)
+
+
+@cache
+def _insert_text(table: Table) -> bytes:
+    names = sql.SQL(", ").join(map(sql.Identifier, table.columns.keys()))
+    marks = sql.SQL(", ").join([sql.Placeholder()] * len(table.columns))
+    return sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(sql.Identifier(table.name), names, marks).as_bytes()
+
+
+def _last_result(cursor: psycopg.Cursor[Any]) -> str:
+    """The one value of the last of several commands."""
+    while cursor.nextset():
+        pass
+    row = cursor.fetchone()
+    return str(row[0]) if row else ""
 
 
 def _check_kinds(table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -78,12 +119,16 @@ def _check_kinds(table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
 class PostgresSession:
     """The write connection. Everything here runs on the writer thread."""
 
+    savepoints_are_dear = True  # each is a way to the server and back
+
     def __init__(self, address: URL) -> None:
         self.history: Any = None
         self.backend_pid: int | None = None  # of the server's process that serves this connection
         self._engine = create_engine(address, poolclass=NullPool, connect_args=OPTIONS)
         event.listen(self._engine, "connect", connected)
         self._tx: PostgresTx | None = None
+        self._xact_id = ""  # of the open transaction, by which its outcome can be asked for
+        self._kept = False  # whether the last savepoint is yet to be released
 
     def open(self) -> None:
         """Connect anew."""
@@ -98,27 +143,29 @@ class PostgresSession:
         tx, self._tx = self._tx, None
         if tx is not None:
             try:
+                if tx.driver.closed:
+                    tx.sql.invalidate()  # there is nothing to roll back on it
                 tx.sql.close()
             except Exception:
-                tx.sql.invalidate()
+                tx.driver.close()
 
     def vacuum(self, rewrite: bool) -> bool:
         """See PostgresStore.scrub."""
         tx = self._tx or self._connect()
         tx.sql.rollback()
         try:
-            tx.driver.autocommit = True
             tx.driver.execute("VACUUM (FULL)" if rewrite else "VACUUM")
         except psycopg.Error as error:
             raise postgres_errors.explain(error) from error
         finally:
-            self.close()  # with it goes autocommit
+            self.close()
         return True
 
     def _connect(self) -> PostgresTx:
         connection = self._engine.connect()
         driver = connection.connection.dbapi_connection
         assert isinstance(driver, psycopg.Connection)
+        driver.autocommit = True  # the driver would send BEGIN on its own, and wait for the answer
         self.backend_pid = driver.info.backend_pid
         self._tx = PostgresTx(connection, driver)
         return self._tx
@@ -130,21 +177,22 @@ class PostgresSession:
             self.close()
         tx = self._tx or self._connect()
         try:
-            tx.sql.execute(text(f"SET LOCAL lock_timeout = {BLOCKED_MS}"))
-            tx.sql.execute(text(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})"))
-            tx.sql.execute(text("SET LOCAL lock_timeout = 0"))
-        except DBAPIError as error:
-            if isinstance(error.orig, errors.LockNotAvailable):
-                self.rollback()
-                raise BlockedByOther from error
+            tx.sql.begin()  # SQLAlchemy would not commit what it has not begun
+            self._xact_id = _last_result(tx.driver.execute(_BEGIN))
+        except errors.LockNotAvailable as error:
+            self.rollback()
+            raise BlockedByOther from error
+        except psycopg.Error as error:
+            is_gone = tx.driver.closed
             self.close()  # the server was restarted, or is away: the next begin connects anew
-            if not error.connection_invalidated:
+            if not is_gone:
                 raise
             return self._begin_anew(error)
+        self._kept = False
         tx.sql.info[HISTORY] = self.history
         return tx
 
-    def _begin_anew(self, error: DBAPIError) -> Tx:
+    def _begin_anew(self, error: psycopg.Error) -> Tx:
         """Once more on a new connection: the old one died while nothing was open on it, so nothing is lost."""
         try:
             self._connect()
@@ -153,16 +201,15 @@ class PostgresSession:
         return self.begin()
 
     def savepoint(self) -> None:
-        self._open_tx.driver.execute("SAVEPOINT job")
+        self._open_tx.driver.execute("RELEASE SAVEPOINT job; SAVEPOINT job" if self._kept else "SAVEPOINT job")
+        self._kept = False
 
     def keep(self) -> None:
-        self._open_tx.driver.execute("RELEASE SAVEPOINT job")
+        self._kept = True  # released with the next, or by the commit
 
     def undo(self) -> bool:
-        driver = self._open_tx.driver
         try:
-            driver.execute("ROLLBACK TO SAVEPOINT job")
-            driver.execute("RELEASE SAVEPOINT job")
+            self._open_tx.driver.execute(_UNDO)
         except psycopg.Error:
             return False
         return True
@@ -170,11 +217,33 @@ class PostgresSession:
     def commit(self) -> None:
         tx = self._open_tx
         try:
-            tx.driver.execute(f"NOTIFY {CHANNEL}")
+            tx.driver.execute(_COMMIT)
             tx.sql.commit()
-        except Exception:
+        except Exception as error:
+            is_gone = tx.driver.closed
             self.close()
+            if is_gone and self._was_committed(error):
+                return  # only the answer was lost
             raise
+
+    def _was_committed(self, error: Exception) -> bool:
+        """Whether the transaction whose connection was lost during its commit is stored. Raises StoreUncertain when the server
+        is not back in time to say so.
+        """
+        began = time.monotonic()
+        while time.monotonic() - began < OUTCOME_SECONDS:
+            try:
+                driver = self._connect().driver
+                asked = driver.execute("SELECT pg_xact_status(%s::xid8)", (self._xact_id,)).fetchone()
+            except Exception:
+                self.close()
+                asked = ("in progress",)
+            if asked is None or asked[0] is None:
+                break
+            if asked[0] != "in progress":
+                return bool(asked[0] == "committed")
+            time.sleep(OUTCOME_POLL_SECONDS)
+        raise StoreUncertain(timeout_seconds=OUTCOME_SECONDS) from error
 
     def rollback(self) -> None:
         if self._tx is None:

@@ -218,6 +218,8 @@ class SqliteSession:
         self._tx = SqliteTx(sql, cast(sqlite3.Connection, sql.connection.dbapi_connection))
         return self._tx
 
+    savepoints_are_dear = False
+
     # ── Session ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def begin(self) -> Tx:

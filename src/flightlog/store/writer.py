@@ -18,9 +18,14 @@ T = TypeVar("T")
 # Where a job stands. The caller may withdraw it as long as its commit has not begun.
 _WAITING, _COMMITTING, _DONE, _WITHDRAWN = range(4)
 
+CAREFUL_GROUPS = 16  # after a write failed in a group without savepoints, so many groups have them
+
 
 class Session(Protocol):
     """The write connection, as the writer thread uses it."""
+
+    # Whether a savepoint takes so long that writes which share a commit are tried without any first.
+    savepoints_are_dear: bool
 
     def begin(self) -> Tx:
         """Start a transaction. Raises BlockedByOther while another process has the write lock."""
@@ -67,6 +72,7 @@ class Writer:
         self._moves = threading.Lock()  # guards every move between the states of every job
         self._closed = False
         self._held: _Job[Any] | None = None
+        self._careful = 0  # groups that are yet to have savepoints although these are dear
         self._thread = threading.Thread(target=self._loop, name=name, daemon=True)
         self._thread.start()
 
@@ -154,6 +160,10 @@ class Writer:
                 committed = self._try(jobs)
             except BlockedByOther:
                 continue  # callers withdraw when their time is up
+            except StoreUncertain as error:
+                for job in jobs:  # to run them again might do them twice
+                    _finish(job, error=error)
+                return
             except BaseException as error:
                 if len(jobs) > 1:
                     for job in jobs:
@@ -167,25 +177,51 @@ class Writer:
 
     def _try(self, jobs: list[_Job[Any]]) -> bool:
         """One transaction. False when it was undone: nothing to keep, or a job was withdrawn and others go again."""
+        if len(jobs) > 1 and self._session.savepoints_are_dear:
+            if not self._careful:
+                return self._try_hopefully(jobs)
+            self._careful -= 1
         tx = self._session.begin()
         try:
             # A job alone needs no savepoint, which copies every page that it touches: when it fails, all of it is undone.
             values = [(job, self._step(job, tx) if len(jobs) > 1 else (job.fn(tx),)) for job in jobs]
             kept = [(job, value[0]) for job, value in values if value is not None]
-            if not kept or not self._seal([job for job, _ in kept]):
-                self._session.rollback()
-                return False
-            self._session.commit()
+            return self._commit(kept)
         except BaseException:
-            self._session.rollback()
-            with self._moves:
-                for job in jobs:
-                    if job.state == _COMMITTING:
-                        job.state = _WAITING
+            self._give_up(jobs)
             raise
+
+    def _try_hopefully(self, jobs: list[_Job[Any]]) -> bool:
+        """One transaction without savepoints. False when one of them failed: all is undone, and they go again with care."""
+        tx = self._session.begin()
+        try:
+            kept = [(job, job.fn(tx)) for job in jobs]
+        except BaseException:
+            self._give_up(jobs)
+            self._careful = CAREFUL_GROUPS
+            return False
+        try:
+            return self._commit(kept)
+        except BaseException:
+            self._give_up(jobs)
+            raise
+
+    def _commit(self, kept: list[tuple[_Job[Any], Any]]) -> bool:
+        if not kept or not self._seal([job for job, _ in kept]):
+            self._session.rollback()
+            return False
+        self._session.commit()
         for job, value in kept:
             _finish(job, value=value)
         return True
+
+    def _give_up(self, jobs: list[_Job[Any]]) -> None:
+        """Undo all; what was about to be committed may be withdrawn again."""
+        self._session.rollback()
+        with self._moves:
+            for job in jobs:
+                if job.state == _COMMITTING:
+                    job.state = _WAITING
 
     def _step(self, job: _Job[Any], tx: Tx) -> tuple[Any] | None:
         """Run one job in its savepoint: its value in a tuple, or None when it failed, was undone and answered."""
