@@ -93,6 +93,7 @@
     │   ├── ArchiveExtraMissing
     │   ├── GrpcExtraMissing
     │   ├── PostgresExtraMissing
+    │   ├── DbosExtraMissing
     │   └── McpExtraMissing
     └── RedactionFailed               the payload can't be shown to be free of secrets, so it is withheld
 
@@ -493,6 +494,10 @@ class GrpcExtraMissing(ServerExtraMissing):
 
 class PostgresExtraMissing(ServerExtraMissing):
     """{what} needs the postgres extra: pip install 'flightlog[postgres]'."""
+
+
+class DbosExtraMissing(ServerExtraMissing):
+    """{what} needs the dbos extra: pip install 'flightlog[dbos]'."""
 
 
 class McpExtraMissing(ServerExtraMissing):

@@ -48,7 +48,7 @@ def test_codes_are_unique_five_digits_that_begin_with_their_status_and_some_were
     assert {code: cls for cls, kind in KINDS.items() if (code := kind.code) in GIVEN} == GIVEN
     for kind in kinds:
         assert 10_000 <= kind.code <= 99_999
-        assert kind.status in {400, 403, 404, 405, 409, 413, 415, 422, 500, 501, 503}
+        assert kind.status in {400, 403, 404, 405, 409, 410, 413, 415, 422, 500, 501, 503}
         assert re.fullmatch(r"[a-z]+(-[a-z]+)*", kind.slug)
         assert kind.advice.endswith((".", "'flightlog[server]'"))
 

@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 
 from flightlog.api.app import DrainHealth, Services, create_app
+from flightlog.api.otlp import is_otlp
 from flightlog.errors import StoreUnavailable
 from flightlog.events.catalogue import CATALOGUE
 from flightlog.version import __version__
@@ -128,7 +129,7 @@ def test_every_reference_in_the_document_leads_somewhere(document: dict[str, Any
 def test_every_operation_says_that_problems_are_problem_documents(document: dict[str, Any]) -> None:
     for path, operations in document["paths"].items():
         # OpenTelemetry says what its errors look like: a google.rpc.Status in the encoding of the request.
-        form = "application/x-protobuf" if path.startswith("/v1/") else "application/problem+json"
+        form = "application/x-protobuf" if is_otlp({"path": path}) else "application/problem+json"
         for operation in operations.values():
             assert form in operation["responses"]["default"]["content"], path
 

@@ -40,6 +40,7 @@ from flightlog.api.routes import (
     sql,
     stats,
     stream,
+    tasks,
     timeline,
     views,
 )
@@ -62,6 +63,7 @@ from flightlog.version import __version__
 PACKED_BYTES_MIN = 1_000  # a smaller answer fits into one packet as it is
 GZIP_LEVEL = 4  # higher levels take twice as long for a few percent
 VERIFIERS = 2  # runs and events verified, and bundles made, at once; more wait
+ASKERS = 16  # tasks asked for, canceled and retried at once; they share commits; more wait
 APPENDERS = 4  # bodies decoded and stored at once; more wait
 
 DESCRIPTION = """
@@ -85,6 +87,10 @@ TAGS = [
     {
         "name": "stats",
         "description": "Calls, errors, tokens, cost and time, in groups and over time, archived events too.",
+    },
+    {
+        "name": "tasks",
+        "description": "Work that is accepted once and done to its end, through states that a pipeline declares.",
     },
     {"name": "events", "description": "The journal: pages, single events, appending, live streams."},
     {"name": "sql", "description": "One SELECT over documented views, in a process of its own, within limits."},
@@ -134,6 +140,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     # A store that takes its time must not take the readers' threads.
     app.state.appenders = CapacityLimiter(APPENDERS)
+    app.state.askers = CapacityLimiter(ASKERS)
     app.state.verifier = threading.Lock()  # of the whole store
     app.state.verifiers = CapacityLimiter(VERIFIERS)
     app.state.stats = open_kept(services.store)
@@ -167,6 +174,7 @@ def create_app(services: Services) -> FastAPI:
         sql.router,
         otlp.router,
         otlp_unmapped.router,
+        tasks.router,
     ):
         app.include_router(router, dependencies=[Depends(only_known_parameters)])
     app.state.parameters = documented_parameters(app)

@@ -23,7 +23,7 @@ REQUEST_ID = "x-request-id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}", re.ASCII)
 
 # Here an answer is always JSON, whatever a browser says that it would rather see.
-JSON_PATHS = ("/api/", "/healthz", "/openapi.json")
+JSON_PATHS = ("/api/", "/v1/", "/healthz", "/openapi.json")
 
 Answer = Callable[[Scope, Problem], Response]
 

@@ -336,6 +336,9 @@ KINDS: dict[type[FlightlogError], Kind] = {
         "The postgres extra is missing",
         "Install it: pip install 'flightlog[postgres]'.",
     ),
+    errors.DbosExtraMissing: Kind(
+        50024, "dbos-extra-missing", "The dbos extra is missing", "Install it: pip install 'flightlog[dbos]'."
+    ),
     errors.McpExtraMissing: Kind(
         50021, "mcp-extra-missing", "The mcp extra is missing", "Install it: pip install 'flightlog[mcp]'."
     ),

@@ -28,6 +28,15 @@ from flightlog.api.shapes_rollup import RollupShape
 from flightlog.api.shapes_seal import SealStateShape, VerifiedShape, VerifyGiven
 from flightlog.api.shapes_sql import SqlAnswerShape, SqlGiven, SqlViewsShape
 from flightlog.api.shapes_stats import StatsShape
+from flightlog.api.shapes_tasks import (
+    PipelinesShape,
+    QueuesShape,
+    TaskActionGiven,
+    TaskGiven,
+    TaskPageShape,
+    TaskResultShape,
+    TaskShape,
+)
 from flightlog.api.shapes_views import ViewGiven, ViewShape, ViewsShape
 from flightlog.api.sse import MEDIA_TYPE as SSE_TYPE
 from flightlog.events import wire
@@ -77,6 +86,12 @@ def stream_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     description = (
         "`id:` is the journal id and `data:` an event as JSON; comments and ids without data are signs of life."
     )
+    return _responses({SSE_TYPE: {"schema": {"type": "string", "description": description}}}, statuses)
+
+
+def task_stream_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a task's live stream."""
+    description = "`event: task`, `data:` the task as JSON, `id:` where it is; comments are signs of life."
     return _responses({SSE_TYPE: {"schema": {"type": "string", "description": description}}}, statuses)
 
 
@@ -212,6 +227,13 @@ def make_openapi(app: FastAPI) -> dict[str, Any]:
         SqlGiven,
         SqlAnswerShape,
         SqlViewsShape,
+        TaskGiven,
+        TaskActionGiven,
+        TaskShape,
+        TaskPageShape,
+        TaskResultShape,
+        PipelinesShape,
+        QueuesShape,
     ]
     _, components = msgspec.json.schema_components(shapes, ref_template=REF)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -12,6 +11,8 @@ from flightlog.config import Settings
 from flightlog.errors import MoveIllegal, PipelineNotFound, TaskInputTooLarge, VersionConflict
 from flightlog.store.contract import Store, Tx
 from flightlog.tasks import keys
+from flightlog.tasks.asked import Asked as Asked
+from flightlog.tasks.asked import new_task
 from flightlog.tasks.due import drop_results, due_tasks
 from flightlog.tasks.moves import Mover
 from flightlog.tasks.pipeline import CANCELED, ENDS, FAILED, QUEUED, SUCCEEDED, Pipeline, Retries
@@ -32,22 +33,6 @@ DEADLINE = {"kind": "deadline", "message": "its deadline passed"}
 LOST = {"kind": "lost", "message": "its worker died"}
 HANDED_BACK = {"kind": "handed_back", "message": "its worker stopped"}
 CANCELED_STEP = {"kind": "canceled", "message": "it was canceled"}
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a user asks for. `body` is the request as it came, by which the same key means the same request."""
-
-    pipeline: str
-    input: Any
-    user_id: str
-    project: str = "default"
-    key: str | None = None
-    body: bytes = b""
-    priority: int = 0
-    units: int = 1
-    deadline_at: int | None = None
-    call: Call | None = None
 
 
 class Expired(NamedTuple):
@@ -91,19 +76,10 @@ class Tasks:
             known = keys.known_answer(tx, asked.user_id, key, SUBMIT, digest, now)
             if known is not None:
                 return self._as_answered(tx, known), False
-        task = self._mover.create(tx, self._new(asked, pipeline, now), asked.call)
+        task = self._mover.create(tx, new_task(asked, pipeline, self._mover.ids, now), asked.call)
         if key is not None:
             keys.keep_answer(tx, asked.user_id, key, SUBMIT, digest, _answer(task), now, self._kept_ns)
         return task, True
-
-    def _new(self, asked: Asked, pipeline: Pipeline, now: int) -> Task:
-        return Task(
-            task_id=self._mover.ids.run_id(now), pipeline=pipeline.name, queue=pipeline.queue, project=asked.project,
-            user_id=asked.user_id, state=pipeline.initial, version=1, attempt_no=1, tries=0, deaths=0, round_no=1,
-            priority=asked.priority, units=asked.units, input=asked.input, results={}, progress=0, result=None,
-            result_until=None, error=None, reason=None, deadline_at=asked.deadline_at, worker_id=None, began_at=None,
-            created_at=now, updated_at=now, finished_at=None,
-        )  # fmt: skip
 
     def cancel(self, task_id: str, *, user_id: str, key: str | None = None, reason: str | None = None) -> Task:
         """End a task that is under way. Raises TaskNotFound, MoveIllegal where it is over, KeyMisused."""

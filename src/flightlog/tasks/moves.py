@@ -173,7 +173,7 @@ def _update_of(names: tuple[str, ...]) -> Prepared:
 def _as_json(values: dict[str, Any]) -> dict[str, Any]:
     """The fields that the table keeps as JSON."""
     return {
-        name: None if values[name] is None else msgspec.json.encode(values[name]).decode()
+        name: None if values[name] is None and name != "input" else msgspec.json.encode(values[name]).decode()
         for name in ("input", "results", "result", "error")
         if name in values
     }
