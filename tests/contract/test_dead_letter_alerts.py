@@ -13,6 +13,7 @@ from flightlog.deadletters.table import dead_letters
 from flightlog.journal.read import EventFilter, read_events
 from flightlog.store.contract import Store
 from flightlog.tasks.standing import Standing, standings
+from flightlog.working.replaying import make_alerts
 from tests.deadletters.making import Hangar
 
 
@@ -50,7 +51,7 @@ def test_an_alert_is_told_once_when_it_is_raised_and_once_when_it_is_cleared(
     later(hangar, 3_600)
     assert told(hangar)[2:] == [(AGE, "raised")]
     for letter in hangar.rows():
-        hangar.succeed(hangar.tasks.retry(letter["task_id"], user_id="ann"))
+        hangar.succeed(hangar.retry(letter["task_id"]))
     later(hangar, 5)
     assert told(hangar)[3:] == [(AGE, "cleared")]
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO", "WARNING", "INFO"]
@@ -59,7 +60,7 @@ def test_an_alert_is_told_once_when_it_is_raised_and_once_when_it_is_cleared(
 def test_several_processes_tell_it_once(hangar: Hangar, monkeypatch: pytest.MonkeyPatch) -> None:
     hangar.failed(4)
     now = hangar.clock.now_ns()
-    others = [hangar.more_alerts() for _ in range(3)]
+    others = [make_alerts(hangar) for _ in range(3)]
     seen = [one._evaluate(now) for one in others]  # all see that it is not raised yet
     for one, evaluated in zip(others, seen, strict=True):
         monkeypatch.setattr(one, "_evaluate", lambda now_ns, evaluated=evaluated: evaluated)
@@ -77,7 +78,7 @@ def test_it_is_evaluated_no_more_often_than_it_should(hangar: Hangar, monkeypatc
 
 def test_where_tasks_stand_is_known_by_their_ids(hangar: Hangar) -> None:
     (failed,) = hangar.failed()
-    waiting = hangar.tasks.retry(hangar.failed()[0].task_id, user_id="ann")
+    waiting = hangar.retry(hangar.failed()[0].task_id)
     with hangar.store.read() as connection:
         found = standings(connection, [failed.task_id, waiting.task_id, "nosuch"])
     assert found == {failed.task_id: Standing("FAILED", 1), waiting.task_id: Standing("QUEUED", 2)}

@@ -87,7 +87,7 @@ def test_what_workers_die_of_and_what_is_past_its_deadline_are_letters_too(hanga
 
 def test_a_task_that_is_canceled_is_none(hangar: Hangar) -> None:
     task = hangar.submit()
-    hangar.tasks.cancel(task.task_id, user_id="ann")
+    hangar.cancel(task.task_id)
     assert hangar.rows() == []
 
 
@@ -119,7 +119,7 @@ def test_who_fails_again_has_a_letter_that_names_the_one_before(hangar: Hangar) 
     (task,) = hangar.failed()
     for _ in range(2):
         hangar.clock.advance(seconds=1)
-        hangar.fail(hangar.tasks.retry(task.task_id, user_id="ann"))
+        hangar.fail(hangar.retry(task.task_id))
     one, two, three = hangar.rows()
     assert [(letter["replay_of"], letter["replays"]) for letter in (one, two, three)] == [
         (None, 0), (one["letter_id"], 1), (two["letter_id"], 2),
@@ -129,7 +129,7 @@ def test_who_fails_again_has_a_letter_that_names_the_one_before(hangar: Hangar) 
 
 def test_who_succeeds_later_settles_its_letters_in_the_same_transaction(hangar: Hangar) -> None:
     task, other = hangar.failed(2)
-    hangar.succeed(hangar.tasks.retry(task.task_id, user_id="ann"))
+    hangar.succeed(hangar.retry(task.task_id))
     assert [letter["status"] for letter in hangar.rows(task_id=task.task_id)] == [RESOLVED]
     assert [letter["status"] for letter in hangar.rows(task_id=other.task_id)] == [OPEN]
 
@@ -233,7 +233,7 @@ def test_groups_say_how_many_since_when_and_give_the_last_as_an_example(hangar: 
     began = hangar.clock.now_ns()
     rooms = hangar.failed(3)
     papers = hangar.failed(2, {"kind": "OSError", "message": "no paper"})
-    hangar.succeed(hangar.tasks.retry(papers[0].task_id, user_id="ann"))
+    hangar.succeed(hangar.retry(papers[0].task_id))
     found = group_letters(store)
     assert (found.letters, found.first_at, found.last_at) == (5, began, began + 4_000_000_000)
     assert [(group.count, group.open, group.example.task_id) for group in found.groups] == [
@@ -247,7 +247,7 @@ def test_groups_say_how_many_since_when_and_give_the_last_as_an_example(hangar: 
 
 def test_one_letter_is_shown_with_its_chain(hangar: Hangar, store: Store) -> None:
     (task,) = hangar.failed()
-    hangar.fail(hangar.tasks.retry(task.task_id, user_id="ann"))
+    hangar.fail(hangar.retry(task.task_id))
     detail = get_letter(store, f"{task.task_id}.1")
     assert [letter.round_no for letter in detail.chain] == [1, 2]
     assert detail.turns == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -9,8 +10,10 @@ from sqlalchemy import Connection, select
 
 from flightlog.audit.project import AuditProjector
 from flightlog.config import Settings
-from flightlog.deadletters.alerts import Alerts
+from flightlog.deadletters.filter import LetterFilter
 from flightlog.deadletters.letters import DeadLetters
+from flightlog.deadletters.plan import ENDS, Plan, ReplayAsked
+from flightlog.deadletters.progress import Progress, get_progress, list_items
 from flightlog.deadletters.table import dead_letters
 from flightlog.errors import TaskNotFound
 from flightlog.ids import SequentialIds
@@ -23,10 +26,11 @@ from flightlog.store.contract import Store
 from flightlog.tasks.commands import Asked, Tasks
 from flightlog.tasks.moves import Mover
 from flightlog.tasks.pipeline import MEDIA, Pipeline
-from flightlog.tasks.standing import count_succeeded
-from flightlog.tasks.task import Task, read_task
+from flightlog.tasks.table import tasks as tasks_table
+from flightlog.tasks.task import Task, read_task, task_of
 from flightlog.testing import FakeClock
 from flightlog.usage.ledger import UsageLedger
+from flightlog.working.replaying import make_alerts, make_replays, make_runner
 
 PIPELINES = {"summarise": Pipeline("summarise", ("QUEUED", "READING", "WRITING")), "media": MEDIA}
 ERROR = {"kind": "OSError", "message": "no room for file 17"}
@@ -44,17 +48,22 @@ class Hangar:
         self.journal = Journal(store, [RunProjector(), AuditProjector()], clock=self.clock)
         self.letters = DeadLetters(self.journal, self.intake, find_task)
         mover = Mover(self.journal, UsageLedger(), self.clock, self.ids, intake=self.intake, letters=self.letters)
-        self.alerts = self.more_alerts()
+        self.alerts = make_alerts(self)
         self.tasks = Tasks(store, mover, PIPELINES, self.settings, lambda: 0.5)
+        self.replays = make_replays(self)
+        self.runner = make_runner(self, self.tasks, "this process")
 
     # ── tasks ────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def submit(self, user: str = "ann", **given: Any) -> Task:
         return self.tasks.submit(Asked(**{"pipeline": "summarise", "input": {"n": 1}, "user_id": user} | given))[0]
 
+    def begin(self, task: Task) -> Task:
+        return self.tasks.begin(task.task_id, task.attempt_no, "w1")
+
     def fail(self, task: Task, error: dict[str, Any] | None = None) -> Task:
         """An attempt of the task fails for good."""
-        task = self.tasks.begin(task.task_id, task.attempt_no, "w1")
+        task = self.begin(task)
         return self.tasks.failed(task, error or ERROR, final=True)
 
     def failed(self, count: int = 1, error: dict[str, Any] | None = None, **given: Any) -> list[Task]:
@@ -66,14 +75,50 @@ class Hangar:
         return made
 
     def succeed(self, task: Task) -> Task:
-        task = self.tasks.begin(task.task_id, task.attempt_no, "w1")
+        task = self.begin(task)
         while not task.is_over:
             task = self.tasks.done(task, {"done": task.state})
         return task
 
-    def more_alerts(self) -> Alerts:
-        """The alerts as another process has them."""
-        return Alerts(self.store, self.journal, self.settings, self.ids, count_succeeded)
+    def retry(self, task_id: str) -> Task:
+        return self.tasks.retry(task_id, user_id="ann")
+
+    def cancel(self, task_id: str) -> Task:
+        return self.tasks.cancel(task_id, user_id="ann")
+
+    def work_off(self, fails: Callable[[Task], bool] = lambda task: False) -> int:
+        """Do all tasks that wait, as a worker would; how many there were."""
+        with self.store.read() as connection:
+            waiting = [
+                task_of(row) for row in connection.execute(select(tasks_table).where(tasks_table.c.state == "QUEUED"))
+            ]
+        for task in waiting:
+            (self.fail if fails(task) else self.succeed)(task)
+        return len(waiting)
+
+    # ── replays ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def plan(self, **asked: Any) -> Plan:
+        """A plan for all open letters, unless `filter` says otherwise."""
+        return self.replays.plan(ReplayAsked(**{"filter": LetterFilter()} | asked), "ann")
+
+    def apply(self, plan: Plan, **given: Any) -> Plan:
+        return self.replays.apply(plan.plan_id, **{"hash": plan.hash, "reason": "room again", "by": "ann"} | given)
+
+    def run(self, plan: Plan, fails: Callable[[Task], bool] = lambda task: False, rounds: int = 1_000) -> Progress:
+        """Tick and work until the plan is over."""
+        for _ in range(rounds):
+            self.runner.tick(self.clock.now_ns())
+            self.clock.advance(seconds=1)
+            found = get_progress(self.store, plan.plan_id)
+            if found.plan.state in ENDS:
+                return found
+            self.work_off(fails)
+        raise AssertionError(f"it is still {found.plan.state}")
+
+    def outcomes(self, plan: Plan) -> list[str | None]:
+        """What became of each letter, in their order."""
+        return [item.outcome for item in list_items(self.store, plan.plan_id, limit=1_000)]
 
     # ── what is there ────────────────────────────────────────────────────────────────────────────────────────────
 
