@@ -91,6 +91,7 @@ class Replays:
         self._ids = ids
         self._tell = tell
         self._standings = standings
+        self.on_applied: Callable[[], None] | None = None  # wakes whoever runs plans in this process
 
     # ── a dry run ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -204,6 +205,8 @@ class Replays:
         answer = self.store.write(work)
         if isinstance(answer, FlightlogError):
             raise answer
+        if self.on_applied is not None:
+            self.on_applied()
         return answer
 
     def _refusal(self, tx: Tx, plan: Plan, hash: str, confirm: str | None) -> FlightlogError | None:  # noqa: A002

@@ -32,6 +32,7 @@ from flightlog.working import roster
 from flightlog.working.attempts import Attempts, Meter
 from flightlog.working.heart import Heart
 from flightlog.working.reaper import Reaper
+from flightlog.working.replaying import Groundwork, Replaying, make_alerts, make_replays, make_runner
 from flightlog.working.roster import DRAINING, WorkerRow
 
 if TYPE_CHECKING:
@@ -96,8 +97,13 @@ class Platform:
         )  # fmt: skip
         self.worker_id = worker.worker_id if worker is not None else None
         holder = self.worker_id or (ids or SystemIds()).run_id(self.clock.now_ns())
+        ground = Groundwork(store, journal, intake, settings, self.clock, ids or SystemIds())
+        self.replays, self.alerts = make_replays(ground), make_alerts(ground)
+        self.replaying = Replaying(make_runner(ground, self.tasks, holder), store, self.clock)
+        self.replays.on_applied = self.replaying.poke
         self.reaper = Reaper(
-            store, self.tasks, self.queue, self.clock, settings, holder, alone=alone, more=look_after
+            store, self.tasks, self.queue, self.clock, settings, holder, alone=alone,
+            more=(lambda: self.alerts.tick(self.clock.now_ns()), *look_after),
         )  # fmt: skip
         self._alone = alone
         self._plan = worker
@@ -128,6 +134,7 @@ class Platform:
             self.reaper.recover()
         self.dispatcher.start()
         self.reaper.start()
+        self.replaying.start()
         if self._offer is not None and self._attempts is not None and self._heart is not None and self._offer.queues:
             self._heart.start()
             self._running = self.queue.run_worker(self._offer, self._attempts.work)
@@ -158,6 +165,7 @@ class Platform:
             self._attempts.leave()
         self.dispatcher.stop(STOP_SECONDS_MAX)
         self.reaper.stop(STOP_SECONDS_MAX)
+        self.replaying.stop(STOP_SECONDS_MAX)
         if self._plan is not None:
             self._plan.recorder.close(STOP_SECONDS_MAX)
         if self._heart is not None:

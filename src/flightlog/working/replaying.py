@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from flightlog.audit.events import admin_event
 from flightlog.clock import Clock
@@ -48,6 +48,17 @@ class Ground(Protocol):
     def clock(self) -> Clock: ...
     @property
     def ids(self) -> Ids: ...
+
+
+class Groundwork(NamedTuple):
+    """The ground, put together by hand."""
+
+    store: Store
+    journal: Journal
+    intake: Intake
+    settings: Settings
+    clock: Clock
+    ids: Ids
 
 
 def teller(here: Ground) -> Tell:
