@@ -48,6 +48,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     http_retry_seconds_base: float = 0.5
     http_retry_seconds_max: float = 30.0
     sqlite_synchronous: str = "NORMAL"
+    postgres_readers_max: int = 20
+    postgres_wait_seconds: float = 5.0
+    postgres_statement_seconds_max: float = 60.0
+    postgres_idle_seconds_max: float = 20.0
     write_timeout_seconds: float = 5.0
     write_group_max: int = 64
     tail_poll_seconds: float = 0.1
@@ -202,6 +206,11 @@ HELP: dict[str, str] = {
     "http_retry_seconds_base": "First wait after a failed delivery over HTTP; it doubles, with jitter.",
     "http_retry_seconds_max": "Longest wait between two deliveries over HTTP.",
     "sqlite_synchronous": "NORMAL (survives a crash of the process) or FULL (survives a power cut at each commit).",
+    "postgres_readers_max": "Most connections of one process that read from PostgreSQL; it has two more, to write and to listen.",
+    "postgres_wait_seconds": "How long PostgreSQL is waited for when connecting, and how long a read waits for a free connection.",
+    "postgres_statement_seconds_max": "Longest that one statement of a read may take on PostgreSQL.",
+    "postgres_idle_seconds_max": "How long an open write on PostgreSQL may stand still before the server ends it, so that a "
+    "process that hangs does not keep others from writing.",
     "write_timeout_seconds": "How long a write waits for its commit before it reports StoreBusy.",
     "write_group_max": "Most writes that share one commit.",
     "tail_poll_seconds": "How often a tail looks for commits of another process.",

@@ -21,13 +21,13 @@ from flightlog.store import postgres_errors
 from flightlog.store.address import without_password
 from flightlog.store.contract import HISTORY, Dialect, Meter, Tx
 from flightlog.store.migrations.run import revision, upgrade
-from flightlog.store.postgres_session import CHANNEL, OPTIONS, PostgresSession, connected
+from flightlog.store.postgres_session import CHANNEL, PostgresSession, arguments, connected
 from flightlog.store.signal import Signal
 from flightlog.store.writer import Writer
 
 T = TypeVar("T")
 
-READERS_KEPT, READERS_MAX, READER_WAIT_SECONDS = 8, 64, 5.0
+READERS_KEPT = 4
 ADMIN_SECONDS = 24 * 3600.0  # opening, migrating and closing take as long as they take
 LISTEN_SECONDS = 0.5  # how soon a closed store's listener notices
 
@@ -51,9 +51,10 @@ class PostgresStore:
         self._signal = Signal()
         self._closed = False
         self._history: Any = None
-        self._session = PostgresSession(self.address)
+        self._readers_max = max(1, settings.postgres_readers_max)
+        self._session = PostgresSession(self.address, settings)
         self._writer: Writer | None = None
-        self._listener = _Listener(self.address, self._signal, self._session)
+        self._listener = _Listener(self.address, settings, self._signal, self._session)
         self._readers = self._make_readers()
         try:
             if writable:
@@ -93,7 +94,7 @@ class PostgresStore:
                 connection.info[HISTORY] = self._history
                 yield connection
         except PoolTimeout as error:
-            raise StoreUnavailable(reason=f"all {READERS_MAX} readers are busy") from error
+            raise StoreUnavailable(reason=f"all {self._readers_max} readers are busy") from error
         except Exception as error:
             explained = postgres_errors.explain(error)
             if explained is error:
@@ -143,11 +144,11 @@ class PostgresStore:
     def _make_readers(self) -> Engine:
         engine = create_engine(
             self.address,
-            connect_args=OPTIONS,
+            connect_args=arguments(self._settings, statement_timeout=self._settings.postgres_statement_seconds_max),
             poolclass=QueuePool,
-            pool_size=READERS_KEPT,
-            max_overflow=READERS_MAX - READERS_KEPT,
-            pool_timeout=READER_WAIT_SECONDS,
+            pool_size=min(READERS_KEPT, self._readers_max),
+            max_overflow=max(0, self._readers_max - READERS_KEPT),
+            pool_timeout=self._settings.postgres_wait_seconds,
             pool_pre_ping=True,  # a server that was restarted has forgotten these connections
             isolation_level="REPEATABLE READ",
             execution_options={"postgresql_readonly": True},
@@ -184,7 +185,8 @@ def _parsed(url: str) -> URL:
 class _Listener:
     """Passes on what other processes commit. The thread starts with the first who waits."""
 
-    def __init__(self, address: Any, signal: Signal, session: PostgresSession) -> None:
+    def __init__(self, address: Any, settings: Settings, signal: Signal, session: PostgresSession) -> None:
+        self._arguments = arguments(settings)
         self._conninfo = address.set(drivername="postgresql").render_as_string(hide_password=False)
         self._signal = signal
         self._session = session
@@ -212,7 +214,7 @@ class _Listener:
         heard_before = False
         while not self._stopped.is_set():
             try:
-                with psycopg.connect(self._conninfo, autocommit=True) as connection:
+                with psycopg.connect(self._conninfo, autocommit=True, **self._arguments) as connection:
                     connection.execute(f"LISTEN {CHANNEL}")
                     listening.set()
                     if heard_before:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from functools import cache
@@ -13,6 +14,7 @@ from psycopg.types.numeric import Int8Dumper
 from psycopg.types.string import StrDumper
 from sqlalchemy import URL, Connection, NullPool, Table, create_engine, event
 
+from flightlog.config import Settings
 from flightlog.errors import StoreUnavailable, StoreUncertain
 from flightlog.store import postgres_errors
 from flightlog.store.contract import HISTORY, DuplicateKey, RowRefused, StartOver, Tx
@@ -23,7 +25,9 @@ WRITE_LOCK = 0x466C_6967_6874  # "Flight": the same for all who write to one dat
 BLOCKED_MS = 250  # one wait for another process's lock; then callers whose time is up are let go
 
 
-OPTIONS = {"options": "-c timezone=UTC -c client_encoding=UTF8"}  # days begin at midnight UTC, as on SQLite
+OPTIONS = "-c timezone=UTC -c client_encoding=UTF8"  # days begin at midnight UTC, as on SQLite
+# A machine that is gone without a word is noticed within a minute or so.
+KEEPALIVES = {"keepalives": 1, "keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
 
 # Several commands in one go: each alone would be a way to the server and back, while all others wait.
 _BEGIN = (
@@ -35,6 +39,13 @@ _UNDO = "ROLLBACK TO SAVEPOINT job; RELEASE SAVEPOINT job"
 ROWS_ONE_BY_ONE_MAX = 16  # more go by COPY, which takes three ways to the server and back, whatever it brings
 OUTCOME_SECONDS = 10.0  # how long a server that went away during a commit is asked whether it was done
 OUTCOME_POLL_SECONDS = 0.1
+
+
+def arguments(settings: Settings, **seconds: float) -> dict[str, Any]:
+    """What every connection is opened with; `seconds` are the server's own limits, by their names."""
+    limits = "".join(f" -c {name}={math.ceil(value * 1_000)}" for name, value in seconds.items())
+    wait = max(2, round(settings.postgres_wait_seconds))  # the driver takes no less
+    return {"options": OPTIONS + limits, "application_name": "flightlog", "connect_timeout": wait, **KEEPALIVES}
 
 
 class TextDumper(StrDumper):
@@ -121,10 +132,11 @@ class PostgresSession:
 
     savepoints_are_dear = True  # each is a way to the server and back
 
-    def __init__(self, address: URL) -> None:
+    def __init__(self, address: URL, settings: Settings) -> None:
         self.history: Any = None
         self.backend_pid: int | None = None  # of the server's process that serves this connection
-        self._engine = create_engine(address, poolclass=NullPool, connect_args=OPTIONS)
+        given = arguments(settings, idle_in_transaction_session_timeout=settings.postgres_idle_seconds_max)
+        self._engine = create_engine(address, poolclass=NullPool, connect_args=given)
         event.listen(self._engine, "connect", connected)
         self._tx: PostgresTx | None = None
         self._xact_id = ""  # of the open transaction, by which its outcome can be asked for
