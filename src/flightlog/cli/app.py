@@ -18,6 +18,7 @@ from flightlog.version import __version__
 VERBS: dict[str, str] = {
     "up": "up",
     "worker": "worker",
+    "tasks": "tasks",
     "queues": "queues",
     "demo": "demo",
     "exec": "exec",

@@ -8,7 +8,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -188,9 +188,13 @@ class ServerSource:
         """
         return self._read(self._open(self._request(path, parameters)), needs)
 
-    def send(self, path: str, document: Doc, *, needs: Sequence[str] = ()) -> Doc:
+    def send(
+        self, path: str, document: Doc, *, needs: Sequence[str] = (), headers: Mapping[str, str] | None = None
+    ) -> Doc:
         """Post a JSON document; the answer to it, as with `get`."""
         request = self._request(path)
+        for name, value in (headers or {}).items():
+            request.add_header(name, value)
         request.method = "POST"
         request.data = msgspec.json.encode(document)
         request.add_header("Content-Type", "application/json")
@@ -266,6 +270,39 @@ class ServerSource:
         return ServerUnavailable(url=self.url, reason=text)
 
     # ── server-sent events ───────────────────────────────────────────────────────────────────────────────────────
+
+    def messages(self, path: str, until: Callable[[Doc], bool]) -> Iterator[Doc]:
+        """What the stream at a path says, message by message, up to the one of which `until` is true. A server that went away
+        comes back, and the stream goes on where it stopped. Raises what the first request raises.
+        """
+        last_id: str | None = None
+        while True:
+            try:
+                for place, message in self._messages(path, last_id):
+                    last_id = place
+                    yield message
+                    if until(message):
+                        return
+            except ServerUnavailable:
+                if last_id is None:
+                    raise
+            time.sleep(RECONNECT_SECONDS)
+
+    def _messages(self, path: str, last_id: str | None) -> Iterator[tuple[str, Doc]]:
+        request = self._request(path)
+        request.add_header("Accept", "text/event-stream")
+        if last_id is not None:
+            request.add_header("Last-Event-ID", last_id)
+        place = last_id or ""
+        try:
+            with self._open(request, timeout=max(self._timeout, SILENCE_SECONDS_MAX)) as response:
+                for raw in response:
+                    if raw.startswith(b"id:"):
+                        place = raw[3:].strip().decode()
+                    elif raw.startswith(b"data:"):
+                        yield place, msgspec.json.decode(raw[5:])
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise self._unavailable(error) from None
 
     def _stream(self, query: EventQuery, after_id: int) -> Iterator[tuple[int, Doc | None]]:
         """(id, event) for each event, (id, None) for a sign of life; ends when the server ends it."""
