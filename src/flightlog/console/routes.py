@@ -19,6 +19,8 @@ from flightlog.console.pages import (
     lines,
     panel,
     reading,
+    replay,
+    replays,
     retention,
     run,
     runs,
@@ -129,6 +131,18 @@ def deadletters_(request: Request) -> Response:
 def deadletter_rows_(request: Request) -> Response:
     services, params = _asked(request, deadletters.PARAMETERS)
     return render(deadletters.deadletters_rows(services, params))
+
+
+@router.get("/deadletters/plans")
+def replays_(request: Request) -> Response:
+    services, params = _asked(request, replays.PARAMETERS)
+    return _shown(request, replays.replays_page(services, params, str(request.base_url).rstrip("/")))
+
+
+@router.get("/deadletters/plans/{plan_id:path}")
+def replay_(request: Request, plan_id: str) -> Response:
+    services, params = _asked(request, replay.PARAMETERS)
+    return _shown(request, replay.replay_page(services, plan_id, params))
 
 
 # After the rows and the plans, which would be taken for an id.
