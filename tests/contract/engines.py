@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from sqlalchemy import text
+
 from flightlog.clock import SystemClock
 from flightlog.config import Settings
 from flightlog.queue.own import OwnQueue
@@ -20,7 +22,15 @@ def own(store: Store, sweep_seconds: float = NEVER) -> OwnQueue:
     return OwnQueue(store, SystemClock(), Settings(queue_sweep_seconds=sweep_seconds))
 
 
-ENGINES: dict[str, Callable[[Store], Queue]] = {"own": own}
+def dbos(store: Store, sweep_seconds: float = NEVER) -> Queue:
+    from flightlog.queue.dbos import DbosQueue
+
+    if store.dialect == "postgresql":  # its schema is not among those that are emptied between tests
+        store.write(lambda tx: tx.sql.execute(text("DROP SCHEMA IF EXISTS dbos CASCADE")).rowcount)
+    return DbosQueue(store, SystemClock(), Settings(queue_engine="dbos"))
+
+
+ENGINES: dict[str, Callable[[Store], Queue]] = {"own": own, "dbos": dbos}
 
 
 def job(number: int, user: str = "ann", queue: str = "default", attempt: int = 1, priority: int = 0) -> Job:

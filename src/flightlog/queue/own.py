@@ -76,16 +76,22 @@ class OwnQueue:
     # ── in the caller's transaction ──────────────────────────────────────────────────────────────────────────────
 
     def submit(self, tx: Tx, job: Job, now_ns: int) -> None:
+        if self.enter(tx, job, now_ns) is not None:
+            self._hint(job.queue)
+
+    def enter(self, tx: Tx, job: Job, now_ns: int) -> int | None:
+        """Write the job down: its turn, or None where it is known already."""
         lane, user = _lane(job.queue, job.priority), job.user_id or NOBODY
         turns = {row.user_id: row.turn for row in tx.sql.execute(_TURNS, {"lane": lane, "user": user})}
-        turn = max(turns.get(CLOCK, 0), turns.get(user, 0) + 1)
+        turn: int = max(turns.get(CLOCK, 0), turns.get(user, 0) + 1)
         values = {
             "job_id": job.job_id, "queue": job.queue, "task_id": job.task_id, "attempt_no": job.attempt_no,
             "user_id": job.user_id, "priority": job.priority, "turn": turn, "submitted_at": now_ns,
         }  # fmt: skip
-        if tx.sql.execute(_PUT[self.store.dialect], values).rowcount:
-            self._set_turn(tx, lane, user, turn)
-            self._hint(job.queue)
+        if not tx.sql.execute(_PUT[self.store.dialect], values).rowcount:
+            return None
+        self._set_turn(tx, lane, user, turn)
+        return turn
 
     def cancel(self, tx: Tx, job_id: str) -> bool:
         gone = delete(queue_jobs).where(_job.job_id == job_id, _job.worker_id.is_(None))
@@ -144,11 +150,14 @@ class OwnQueue:
             tx.sql.execute(_DROP, [{"id": id_, "by": wish.worker_id, "at": at} for id_, at in wish.finished])
         if wish.kept is not None:
             self._let_go(tx, wish.worker_id, wish.kept)
-        rows = self._choose(tx, wish) if wish.most > 0 else []
+        return self.take(tx, wish.worker_id, self._choose(tx, wish) if wish.most > 0 else [])
+
+    def take(self, tx: Tx, worker_id: str, rows: Sequence[Any]) -> list[Claimed]:
+        """These waiting rows are the worker's, and the clock of their lines is at their turns."""
         if not rows:
             return []
         now = self._clock.now_ns()
-        tx.sql.execute(_TAKE, [{"id": row.job_id, "by": wish.worker_id, "at": now} for row in rows])
+        tx.sql.execute(_TAKE, [{"id": row.job_id, "by": worker_id, "at": now} for row in rows])
         highest: dict[str, int] = {}
         for row in rows:
             lane = _lane(row.queue, row.priority)
