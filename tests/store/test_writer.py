@@ -121,6 +121,13 @@ def test_when_the_commit_of_a_group_fails_each_gets_its_own_try(session: ListSes
     assert session.stored == ["b", "c"]
 
 
+def test_what_may_have_been_committed_is_not_done_again(session: ListSession, writer: Writer) -> None:
+    session.commit_errors = [StoreUncertain(timeout_seconds=1)]
+    assert {type(answer) for answer in together(writer, put("a"), put("b"), put("c"))} == {StoreUncertain}
+    assert writer.write(put("d"), WAIT) == "d"
+    assert session.stored == ["d"]
+
+
 def test_when_one_of_a_group_ends_the_transaction_the_others_are_stored(session: ListSession, writer: Writer) -> None:
     def ends_it(_: Any) -> None:
         session.lost_transaction = True
