@@ -20,7 +20,7 @@ from flightlog.tasks.task import Task
 # Each is a transaction: code that says so a thousand times a second is heard five times.
 PROGRESS_SECONDS_MIN = 0.2
 PROGRESS_STEP_MIN = 0.05  # so much more is heard at once
-FLUSH_SECONDS_MAX = 2.0  # what is not in the store by then is in the spool, and comes later
+FLUSH_SECONDS_MAX = 0.5  # what is not in the store by then is in the spool, and comes later
 
 
 class StepRecorder(Run):
