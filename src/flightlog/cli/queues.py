@@ -72,8 +72,9 @@ def _of_folder(place: Any) -> Doc:
     keeper = Keeper(place, settings, writable=False)
     try:
         from flightlog.api.shapes_tasks import queues_shape
+        from flightlog.queue.make import make_queue
         from flightlog.working import roster
-        from flightlog.working.platform import make_queue, queue_stats
+        from flightlog.working.platform import queue_stats
 
         with keeper.store.read() as connection:
             stats = queue_stats(connection, make_queue(keeper.store, SystemClock(), settings), {})

@@ -21,6 +21,7 @@ from flightlog.journal.append import Journal
 from flightlog.outbox.dispatch import Dispatcher, Handler
 from flightlog.outbox.message import Message
 from flightlog.queue.handover import TOPICS, handover
+from flightlog.queue.make import make_queue
 from flightlog.queue.port import Job, Queue, QueueStats, RunningWorker, WorkerOffer
 from flightlog.store.contract import Store, Tx
 from flightlog.tasks.commands import Tasks
@@ -170,6 +171,9 @@ class Platform:
             self._plan.recorder.close(STOP_SECONDS_MAX)
         if self._heart is not None:
             self._heart.stop()
+        close = getattr(self.queue, "close", None)  # an engine that has connections of its own
+        if close is not None:
+            close()
         return left
 
     def _drain_for(self, seconds: float) -> list[Job]:
@@ -229,18 +233,6 @@ class Platform:
 
 
 ENDED = ("task.canceled", "task.failed")
-
-
-def make_queue(store: Store, clock: Clock, settings: Settings) -> Queue:
-    """The engine that is set."""
-    if settings.queue_engine == "dbos":
-        from flightlog.queue.dbos import DbosQueue  # type: ignore[import-not-found, unused-ignore]  # with it comes DBOS
-
-        made: Queue = DbosQueue(store, clock, settings)
-        return made
-    from flightlog.queue.own import OwnQueue
-
-    return OwnQueue(store, clock, settings)
 
 
 def queue_stats(connection: Connection, queue: Queue, pipelines: Mapping[str, Pipeline]) -> list[QueueStats]:
