@@ -6,6 +6,7 @@ import json
 import signal
 import time
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ assert {"worker", "queues"} <= VERBS.keys()
 
 # A step that says on standard output when it is there; the first attempt then waits for ever, unless the input says otherwise.
 WORDS = """
-import threading
+import threading, time
+from pathlib import Path
 from flightlog.tasks import pipeline, step
 
 @pipeline("words", states=["QUEUED", "COUNTING", "WRITING"], queue="slow")
@@ -34,6 +36,8 @@ class Words:
         print("writing", task.attempt_no, flush=True)
         if task.attempt_no <= task.input.get("hang", 0):
             threading.Event().wait()
+        while task.attempt_no == 1 and "gate" in task.input and not Path(task.input["gate"]).exists():
+            time.sleep(0.02)
         return f"{task.results['COUNTING']} words, VERSION"
 """
 
@@ -112,32 +116,72 @@ def test_a_worker_that_could_do_nothing_says_why(folder: Path, words: Path, more
     assert not (folder / "flightlog.db").exists()
 
 
-@pytest.mark.torture
-def test_workers_share_a_store_and_what_a_killed_one_had_is_done_by_another(tmp_path: Path, words: Path) -> None:
+@pytest.fixture
+def shared(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment of processes on one PostgreSQL store, whose workers are dead after 0.6 s of silence."""
     url = make_database()
-    env = {
+    yield {
         "FLIGHTLOG_STORE": url, "FLIGHTLOG_WORKER_HEARTBEAT_SECONDS": "0.1", "FLIGHTLOG_WORKER_SILENT_SECONDS": "0.6",
         "FLIGHTLOG_WORKER_SWEEP_SECONDS": "0.1", "XDG_STATE_HOME": str(tmp_path),
     }  # fmt: skip
+    drop_database(url)
+
+
+def states(at: str) -> list[str]:
+    return sorted(one["state"] for one in ask(at, "/v1/queues")["workers"])
+
+
+@pytest.mark.torture
+def test_workers_share_a_store_and_what_a_killed_one_had_is_done_by_another(
+    shared: dict[str, str], words: Path
+) -> None:
     options = ["--pipelines", words, "--json"]
-    try:
-        with (
-            Process(["up", "--port", "0", "--no-worker", *options], **env) as server,
-            Process(["worker", *options, "--queues", "slow", "--concurrency", "1"], **env) as first,
-        ):
-            at = json.loads(server.line())["url"]
-            assert json.loads(first.line())["queues"] == ["slow"]
-            task_id = submit(at, hang=1)
-            first.line(lambda line: line == "writing 1")
-            with Process(["worker", *options], **env) as second:
-                second.line()
-                first.send(signal.SIGKILL)
-                second.line(lambda line: line == "writing 2")
-                task = ended(at, task_id)
-                assert (task["state"], task["deaths"]) == ("SUCCEEDED", 1)
-                states = {one["state"] for one in ask(at, "/v1/queues")["workers"]}
-                assert states == {"RUNNING", "DEAD"}
-                second.send(signal.SIGTERM)
-                assert second.wait() == 0
-    finally:
-        drop_database(url)
+    with (
+        Process(["up", "--port", "0", "--no-worker", *options], **shared) as server,
+        Process(["worker", *options, "--queues", "slow", "--concurrency", "1"], **shared) as first,
+    ):
+        at = json.loads(server.line())["url"]
+        assert json.loads(first.line())["queues"] == ["slow"]
+        task_id = submit(at, hang=1)
+        first.line(lambda line: line == "writing 1")
+        with Process(["worker", *options], **shared) as second:
+            second.line()
+            first.send(signal.SIGKILL)
+            second.line(lambda line: line == "writing 2")
+            task = ended(at, task_id)
+            assert (task["state"], task["deaths"]) == ("SUCCEEDED", 1)
+            assert states(at) == ["DEAD", "RUNNING"]
+            second.send(signal.SIGTERM)
+            assert second.wait() == 0
+
+
+@pytest.mark.torture
+def test_a_worker_that_only_seemed_dead_stores_nothing_and_comes_back(
+    shared: dict[str, str], words: Path, tmp_path: Path
+) -> None:
+    options = ["--pipelines", words, "--json"]
+    gate = tmp_path / "gate"
+    with (
+        Process(["up", "--port", "0", "--no-worker", *options], **shared) as server,
+        Process(["worker", *options], **shared) as zombie,
+    ):
+        at = json.loads(server.line())["url"]
+        zombie.line()
+        task_id = submit(at, gate=str(gate))
+        zombie.line(lambda line: line == "writing 1")
+        zombie.send(signal.SIGSTOP)
+        with Process(["worker", *options], **shared) as living:
+            task = ended(at, task_id)
+            assert (task["state"], task["attempt_no"], task["deaths"]) == ("SUCCEEDED", 2, 1)
+            assert states(at) == ["DEAD", "RUNNING"]
+            gate.touch()
+            zombie.send(signal.SIGCONT)
+            while states(at) != ["RUNNING", "RUNNING"]:
+                pass
+            living.send(signal.SIGTERM)
+            assert living.wait() == 0
+        assert ended(at, submit(at))["state"] == "SUCCEEDED"  # by the one that came back
+        zombie.line(lambda line: line == "writing 1")
+        assert ask(at, f"/v1/tasks/{task_id}") == task
+        zombie.send(signal.SIGTERM)
+        assert zombie.wait() == 0
