@@ -453,7 +453,7 @@ STEPS = st.lists(
 
 
 @pytest.mark.parametrize("name", sorted(BACKENDS))
-@settings(max_examples=15, phases=[Phase.generate, Phase.shrink])
+@settings(max_examples=10, phases=[Phase.generate, Phase.shrink])
 @given(steps=STEPS)
 def test_whatever_is_refused_for_a_while_each_task_is_told_in_order_and_once(
     name: str, steps: list[tuple[list[tuple[str, int]], set[str], int]], tmp_path_factory: pytest.TempPathFactory

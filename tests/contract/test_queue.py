@@ -126,7 +126,7 @@ def test_jobs_of_one_user_are_done_in_the_order_in_which_they_came(queue: Queue,
 
 
 def test_the_single_job_of_one_user_is_next_however_many_another_has_put_in(queue: Queue, store: Store) -> None:
-    submit(store, queue, *(job(number, user="flood") for number in range(1_000)))
+    submit(store, queue, *(job(number, user="flood") for number in range(300)))
     desk = Desk(held=True)
     with working(queue, desk):
         desk.await_began(1)

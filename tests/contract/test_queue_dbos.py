@@ -10,8 +10,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
-from flightlog.errors import SettingInvalid
+from flightlog.clock import SystemClock
+from flightlog.config import Settings
+from flightlog.errors import DbosExtraMissing, SettingInvalid
 from flightlog.queue.dbos import ERRAND, DbosQueue, sort_key
+from flightlog.queue.make import make_queue
 from flightlog.queue.port import WorkerOffer
 from flightlog.store.contract import Store, Tx, metadata
 from tests.contract.engines import WAIT, Desk, dbos, job, own, stats, submit, working
@@ -95,3 +98,12 @@ def test_our_order_fits_into_the_number_that_it_sorts_by() -> None:
     assert max(keys) <= 2**31 - 1
     assert sort_key(99, 2**40) == sort_key(31, 2**25 - 1)
     assert WAIT > 0
+
+
+def test_the_engine_is_the_one_that_is_set(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert type(make_queue(store, SystemClock(), Settings())).__name__ == "OwnQueue"
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(DbosExtraMissing, match=r"flightlog\[dbos\]"):
+        make_queue(store, SystemClock(), Settings(queue_engine="dbos"))
+    with pytest.raises(SettingInvalid, match="own or dbos"):
+        Settings.load(queue_engine="celery")

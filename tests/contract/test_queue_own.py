@@ -158,7 +158,7 @@ STEPS = st.lists(
 
 
 @pytest.mark.parametrize("name", sorted(BACKENDS))
-@settings(max_examples=15, phases=[Phase.generate, Phase.shrink])
+@settings(max_examples=8, phases=[Phase.generate, Phase.shrink])
 @given(steps=STEPS)
 def test_the_order_is_that_of_start_time_fair_queueing(
     name: str, steps: list[tuple[str, Any, int]], tmp_path_factory: pytest.TempPathFactory

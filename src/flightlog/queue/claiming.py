@@ -126,8 +126,8 @@ class Claimer:
         while (free := self._wait_for_slot()) > 0:
             try:
                 if look or more:
-                    self._lookout.begin()
-                    more = more or self._source.waits(self.worker.queues)
+                    # A claim is written after what hinted at it, so it need not look first.
+                    more = self._lookout.begin() or more or self._source.waits(self.worker.queues)
                 if more or self._is_late():
                     more, look, retry = self._claim(free), True, RETRY_SECONDS_MIN
                     continue

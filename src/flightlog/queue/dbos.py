@@ -51,14 +51,9 @@ class DbosQueue:
         self.book = OwnQueue(store, clock, settings)
         self._clock = clock
         self._engine = make_engine(store, settings)
-        self._client: DBOSClient | None = None
-        DBOS.migrate(address_of(store))
-        self._client = DBOSClient(system_database_engine=self._engine, application_name=NAME, lazy=True)
-
-    @property
-    def client(self) -> DBOSClient:
-        assert self._client is not None
-        return self._client
+        if store.writable:  # who only reads what waits writes nothing
+            DBOS.migrate(address_of(store))
+        self.client = DBOSClient(system_database_engine=self._engine, application_name=NAME, lazy=True)
 
     @property
     def engine(self) -> Engine:

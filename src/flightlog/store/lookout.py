@@ -38,13 +38,15 @@ class Lookout:
         if self._resting:
             self._signal.notify()
 
-    def begin(self) -> None:
-        """From here on nothing that is committed or poked is slept through."""
-        if self._poked.is_set():
+    def begin(self) -> bool:
+        """From here on nothing that is committed or poked is slept through. Whether somebody said that there is something."""
+        poked = self._poked.is_set()
+        if poked:
             self._poked.clear()
             self._pause = 0.0
         self._seen = self._signal.seen
         self._began = time.monotonic()
+        return poked
 
     def found(self) -> None:
         """There was something, so there may be more soon."""
