@@ -60,6 +60,8 @@ def up(
     if otlp_grpc_port is not None:
         settings = msgspec.structs.replace(settings, otlp_grpc_port=otlp_grpc_port)
     settings = options.with_pipelines(settings, pipelines)
+    if not worker and database is None:
+        output.hint("tasks wait: those of a folder are done by the process that serves it, and this one is told not to")
     listener = serving.listen(host, port)
     url = serving.url_of(host, listener)
 
