@@ -22,6 +22,7 @@ from flightlog.api.routes import (
     audits,
     catalogue,
     compare,
+    deadletters,
     events,
     facets,
     feedback,
@@ -92,6 +93,7 @@ TAGS = [
         "name": "tasks",
         "description": "Work that is accepted once and done to its end, through states that a pipeline declares.",
     },
+    {"name": "deadletters", "description": "What failed for good, what it failed of, and having it done again."},
     {"name": "events", "description": "The journal: pages, single events, appending, live streams."},
     {"name": "sql", "description": "One SELECT over documented views, in a process of its own, within limits."},
     {"name": "views", "description": "Pages of the console under a name: how somebody filtered and sorted them."},
@@ -175,6 +177,7 @@ def create_app(services: Services) -> FastAPI:
         otlp.router,
         otlp_unmapped.router,
         tasks.router,
+        deadletters.router,
     ):
         app.include_router(router, dependencies=[Depends(only_known_parameters)])
     app.state.parameters = documented_parameters(app)

@@ -14,6 +14,18 @@ from flightlog.api.problems import ALL_KINDS, MEDIA_TYPE
 from flightlog.api.shapes import EventPageShape, EventShape, HealthShape, KindShape, RunPageShape, RunShape
 from flightlog.api.shapes_audits import AuditGiven, AuditOutcomeShape, AuditPageShape, AuditShape, DecisionsShape
 from flightlog.api.shapes_compare import ComparisonShape
+from flightlog.api.shapes_deadletters import (
+    AlertsShape,
+    LetterDetailShape,
+    LetterGroupsShape,
+    LetterPageShape,
+    ReplayApplyGiven,
+    ReplayGiven,
+    ReplayItemsShape,
+    ReplayPlanShape,
+    ReplayPlansShape,
+    ReplayStopGiven,
+)
 from flightlog.api.shapes_facets import CompletionShape, FacetsShape
 from flightlog.api.shapes_feedback import FeedbackGiven, FeedbackPageShape, FeedbackSummaryShape, RunDetailShape
 from flightlog.api.shapes_generations import (
@@ -234,6 +246,16 @@ def make_openapi(app: FastAPI) -> dict[str, Any]:
         TaskResultShape,
         PipelinesShape,
         QueuesShape,
+        LetterPageShape,
+        LetterGroupsShape,
+        LetterDetailShape,
+        AlertsShape,
+        ReplayGiven,
+        ReplayApplyGiven,
+        ReplayStopGiven,
+        ReplayPlanShape,
+        ReplayPlansShape,
+        ReplayItemsShape,
     ]
     _, components = msgspec.json.schema_components(shapes, ref_template=REF)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})

@@ -6,7 +6,7 @@ nothing twice: whoever has the plan's lease next goes on after the last letter t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from functools import partial
 from typing import Any, NamedTuple, Protocol
 
@@ -107,9 +107,6 @@ class ReplayRunner:
         self._standings = standings
         self._holder = holder
         self._had_since: dict[str, int] = {}  # by plan: nothing moves while nobody is there to move it
-        self.on_outcome: Callable[[str], None] | None = (
-            None  # told of each outcome after its commit, for who counts them
-        )
 
     def tick(self, now_ns: int) -> bool:
         """Take note of what is over, do what can be done of every plan whose lease is ours; whether anything is under way."""
@@ -168,8 +165,6 @@ class ReplayRunner:
                 return 0  # somebody stopped it, or has it now
             turns += 1
             room -= outcome == REPLAYED
-            if self.on_outcome is not None:
-                self.on_outcome(outcome)
         return turns
 
     @staticmethod
