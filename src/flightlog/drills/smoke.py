@@ -11,7 +11,8 @@ NOWHERE = "00000000-0000-7000-8000-000000000000"
 SAID = {"words": ["kept", "as", "said"], "number": 42}
 
 
-def _takes_drills(walk: Walk) -> str:
+def takes_drills(walk: Walk) -> str:
+    """The first check of every drill."""
     answer = expect(walk.get("/v1/pipelines"), 200, "the pipelines were asked for")
     names = [one["name"] for one in answer.document["pipelines"]]
     if NAME not in names:
@@ -162,7 +163,7 @@ def _expired(walk: Walk) -> str:
 SMOKE = Drill(
     "smoke",
     (
-        Check("takes drills", "the server answers, and has the drill's pipeline", _takes_drills),
+        Check("takes drills", "the server answers, and has the drill's pipeline", takes_drills),
         Check("accepts", "a task is accepted, with its address", _accepts),
         Check("same key", "the same request again is the same task", _same_key_same_task),
         Check("key misuse", "a key with another body is refused", _key_misuse),

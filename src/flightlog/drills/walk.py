@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from flightlog.clock import NS_PER_SECOND, Clock
 from flightlog.drills.pipeline import NAME, PROJECT, USER_PREFIX
@@ -14,6 +14,7 @@ from flightlog.drills.target import Answer, Target, Unreachable
 ENDS = frozenset({"SUCCEEDED", "FAILED", "CANCELED"})
 WAIT_SECONDS = 30.0
 LOOK_SECONDS = 0.03
+T = TypeVar("T")
 
 
 class Red(Exception):
@@ -90,6 +91,16 @@ class Walk:
         if last["state"] not in ENDS:
             raise self._late(last)
         return [*seen, last]
+
+    def until(self, look: Callable[[], T | None], late: str) -> T:
+        """What a look finds, once it finds something; raises Red where it does not in time."""
+        until = self._clock.monotonic_ns() + int(self.wait_seconds * NS_PER_SECOND)
+        while (found := look()) is None:
+            if self._clock.monotonic_ns() > until:
+                raise Red(f"{late} after {self.wait_seconds:g} s")
+            self.go_on()
+            time.sleep(LOOK_SECONDS)
+        return found
 
     def look_on(self, task_id: str) -> list[dict[str, Any]]:
         """The task as it is at each look, from now until it is over."""

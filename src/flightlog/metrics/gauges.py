@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 
 from flightlog.clock import NS_PER_SECOND
-from flightlog.deadletters.alerts import Alerts
 from flightlog.errors import FlightlogError
 from flightlog.journal.read import head_id
 from flightlog.journal.table import run_events, spool_positions
@@ -18,7 +17,6 @@ from flightlog.metrics.counting import Counter
 from flightlog.metrics.tasks import TaskCounts
 from flightlog.outbox.states import DEAD, PENDING
 from flightlog.services import Services
-from flightlog.tasks.standing import count_succeeded
 from flightlog.working import roster
 
 DRAIN_STATES = ("here", "elsewhere", "nobody")
@@ -43,7 +41,6 @@ class Gauges:
         self._streams = streams
         self._failures = failures
         self._tasks = tasks
-        self._alerts = Alerts(services.store, services.journal, services.settings, services.ids, count_succeeded)
         self._sizes = disk.FolderSizes()
         self._folder: Path | None = services.folder
         if self._folder is None and services.seal_folder is not None:
@@ -151,13 +148,13 @@ class Gauges:
     def _look_at_dead_letters(self) -> Iterator[Sample]:
         if self._services.platform is None:
             return
-        now = self._services.clock.now_ns()
+        alerts, now = self._services.platform.alerts, self._services.clock.now_ns()
         with self._services.store.read() as connection:
-            found = self._alerts.numbers(connection, now)
+            found = alerts.numbers(connection, now)
         yield Sample("flightlog_dead_letters_open", found.open)
         yield Sample("flightlog_dead_letters_oldest_seconds", self._age(found.oldest_at))
         yield Sample("flightlog_dead_letters_ratio", found.ratio)
-        for alert in self._alerts.states(now):
+        for alert in alerts.states(now):
             yield Sample("flightlog_dead_letters_alert", alert.raised, (alert.name,))
 
     def _look_at_disk(self) -> Iterator[Sample]:
