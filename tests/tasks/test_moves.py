@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import re
+from pathlib import Path
 
 import pytest
 
@@ -33,7 +35,19 @@ SUCCEEDED    -     -       -       -        -        -       -
 FAILED       -     x       -       -        -        -       -
 CANCELED     -     x       -       -        -        -       -
 """
+# Nothing is done in it: a task that begins is done.
+BARE_MOVES = """
+           START QUEUED SUCCEEDED FAILED CANCELED
+START        -     x        -        -       -
+QUEUED       -     -        x        x       x
+SUCCEEDED    -     -        -        -       -
+FAILED       -     x        -        -       -
+CANCELED     -     x        -        -       -
+"""
 SUMMARISE = Pipeline("summarise", ("QUEUED", "READING", "WRITING"))
+BARE = Pipeline("bare", ("QUEUED",))
+TABLES = [(MEDIA, MEDIA_MOVES), (SUMMARISE, SUMMARISE_MOVES), (BARE, BARE_MOVES)]
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "tasks.md"
 
 
 def cells(table: str) -> dict[tuple[str, str], bool]:
@@ -46,12 +60,34 @@ def cells(table: str) -> dict[tuple[str, str], bool]:
     }
 
 
-@pytest.mark.parametrize(("pipeline", "table"), [(MEDIA, MEDIA_MOVES), (SUMMARISE, SUMMARISE_MOVES)])
+@pytest.mark.parametrize(("pipeline", "table"), TABLES)
 def test_exactly_these_moves_are_allowed(pipeline: Pipeline, table: str) -> None:
     written = cells(table)
     states = (START, *pipeline.states, SUCCEEDED, FAILED, CANCELED)
     assert set(written) == set(itertools.product(states, states))
     assert {move: pipeline.allows(*move) for move in written} == written
+
+
+@pytest.mark.parametrize(("pipeline", "table"), TABLES)
+def test_the_page_says_the_same_moves(pipeline: Pipeline, table: str) -> None:
+    queued = pipeline.states.index(QUEUED)
+    places = {
+        "–": (START,), "a state before QUEUED": pipeline.states[:queued], "QUEUED": (QUEUED,),
+        "a state after QUEUED": pipeline.states[queued + 1 :], SUCCEEDED: (SUCCEEDED,), FAILED: (FAILED,),
+        CANCELED: (CANCELED,),
+    }  # fmt: skip
+    after = {"its first state": lambda state: pipeline.initial, "the next state": pipeline.next_of}
+    section = PAGE.read_text("utf-8").split("## States and moves")[1].split("\n## ")[0]
+    rows = re.findall(r"^\| ([^|]+?) \| ([^|]+?) \|$", section, re.MULTILINE)[1:]
+    assert [before for before, _ in rows] == list(places)
+    said = {
+        (state, after[word](state) if word in after else word)
+        for before, words in rows
+        for state in places[before]
+        for word in words.split(", ")
+        if word != "–"
+    }
+    assert said == {move for move, is_allowed in cells(table).items() if is_allowed}
 
 
 def test_a_state_that_nobody_declared_is_no_way_out_and_no_way_in() -> None:
