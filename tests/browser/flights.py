@@ -13,12 +13,23 @@ from msgspec.structs import replace
 import flightlog
 from flightlog.audit.project import AuditProjector
 from flightlog.config import Settings
+from flightlog.deadletters.filter import LetterFilter
+from flightlog.deadletters.plan import ReplayAsked
 from flightlog.events.envelope import Event
 from flightlog.ingest.otlp.unmapped import UnmappedProjector
 from flightlog.journal.append import Journal
+from flightlog.journal.tail import TailHub
 from flightlog.runs.feedback_project import FeedbackProjector
 from flightlog.runs.project import RunProjector
+from flightlog.services import Services
+from flightlog.store.contract import Store
 from flightlog.store.engine import open_store
+from flightlog.tasks.commands import Asked
+from flightlog.tasks.pipeline import Pipeline, Retries
+from flightlog.tasks.task import Task
+from flightlog.wiring import make_intake
+from flightlog.working.platform import Platform
+from flightlog.working.replaying import make_replays
 from tests.api.serving import START
 from tests.console.spans import TRACE, parcel_trace
 from tests.journeys.served import cli
@@ -37,6 +48,13 @@ DIFF = """--- a/src/parse.py
  def rows(text):
 -    return text.split("\\n")[:-1]
 +    return text.splitlines()
+"""
+
+
+STACK = """Traceback (most recent call last):
+  File "summarise.py", line 14, in write
+    path.write_text(summary)
+OSError: [Errno 28] No space left on device
 """
 
 
@@ -64,6 +82,7 @@ def fly(folder: Path) -> Flown:
     append(journal, LongRun("the-hung-run", 62, now - 3 * HOUR, name="upgrade the framework"), finished=False)
     runs["traced"] = a_traced_agent(journal, now - 20 * MINUTE)
     some_permissions(journal, now - 30 * MINUTE)
+    runs |= some_tasks(store, journal, folder)
     store.close()
     with flightlog.open(folder, actor="agent-7") as recorder:
         runs["hostile"] = a_hostile_run(recorder)
@@ -74,6 +93,35 @@ def fly(folder: Path) -> Flown:
         runs["live"] = live.id
         assert recorder.flush(timeout=30)
     return Flown(folder, runs)
+
+
+def some_tasks(store: Store, journal: Journal, folder: Path) -> dict[str, str]:
+    """Tasks that went well, that wait to be tried again, that failed of the same thing, and a plan to replay those."""
+    settings = Settings()
+    pipeline = Pipeline("summarise", ("QUEUED", "READING", "WRITING"), retries=Retries(seconds_base=3_600.0))
+    services = Services(
+        store=store, journal=journal, hub=TailHub(store, settings=settings), intake=make_intake(folder, settings)
+    )
+    platform = Platform(store, journal, services.intake, settings, pipelines={"summarise": pipeline}, alone=False)
+    tasks = platform.tasks
+
+    def handed_in(number: int, user: str) -> Task:
+        asked = Asked("summarise", {"file": f"letter-{number}.pdf", "pages": [1, 2, 3]}, user)
+        task = tasks.submit(asked)[0]
+        return tasks.begin(task.task_id, 1, "worker-1")
+
+    ids = {"task_done": tasks.done(tasks.done(handed_in(1, "ann"), {"pages": 3}), {"words": 1204}).task_id}
+    for number in range(2, 6):
+        task = tasks.done(handed_in(number, f"user-{number}"), {"pages": 3})
+        error = {"kind": "OSError", "message": f"no room for letter-{number}.txt", "stack": STACK}
+        ids["task_failed"] = tasks.failed(task, error, final=True).task_id
+    ids["letter"] = f"{ids['task_failed']}.1"
+    task = handed_in(6, "bob")
+    ids["task_waiting"] = tasks.failed(task, {"kind": "TimeoutError", "message": "no answer", "stack": STACK}).task_id
+    tasks.act(handed_in(7, SCRIPT).task_id, "cancel", reason=SCRIPT)
+    ids["plan"] = make_replays(services).plan(ReplayAsked(filter=LetterFilter(pipeline="summarise")), "ann").plan_id
+    services.hub.close()
+    return ids
 
 
 def append(journal: Journal, run: LongRun, finished: bool = True) -> None:
