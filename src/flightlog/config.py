@@ -116,7 +116,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_seconds: float = 24 * 3600.0
     queue_engine: str = "own"
     queue_sweep_seconds: float = 1.0
-    outbox_batch_max: int = 100
+    outbox_batch_max: int = 50
     outbox_attempts_max: int = 10
     outbox_retry_seconds_base: float = 1.0
     outbox_retry_seconds_max: float = 300.0

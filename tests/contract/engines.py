@@ -12,7 +12,7 @@ from flightlog.clock import SystemClock
 from flightlog.config import Settings
 from flightlog.queue.own import OwnQueue
 from flightlog.queue.port import Job, Queue, QueueStats, RunningWorker, WorkerOffer
-from flightlog.store.contract import Store
+from flightlog.store.contract import Store, Tx
 
 NEVER = 600.0  # seconds between sweeps: whoever starts sooner was woken
 WAIT = 20.0
@@ -38,11 +38,14 @@ def job(number: int, user: str = "ann", queue: str = "default", attempt: int = 1
 
 
 def submit(store: Store, queue: Queue, *jobs: Job) -> None:
-    def put(tx: object) -> None:
-        for number, one in enumerate(jobs):
-            queue.submit(tx, one, 1_000 + number)  # type: ignore[arg-type]
+    """In transactions of fifty, submitted at 1,000, 1,001 and so on."""
 
-    store.write(put)
+    def put(tx: Tx, first: int) -> None:
+        for number, one in enumerate(jobs[first : first + 50]):
+            queue.submit(tx, one, 1_000 + first + number)
+
+    for first in range(0, len(jobs), 50):
+        store.write(lambda tx, first=first: put(tx, first))
 
 
 def stats(store: Store, queue: Queue) -> list[QueueStats]:

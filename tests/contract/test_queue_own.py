@@ -125,6 +125,16 @@ def test_a_claim_that_was_given_to_another_is_not_let_go_of_by_the_first(store: 
     assert stats(store, queue) == []
 
 
+def test_queues_are_claimed_strictly_in_turn(store: Store) -> None:
+    queue = own(store)
+    for name, first in (("a", 0), ("b", 100)):
+        submit(store, queue, *(job(first + number, queue=name) for number in range(6)))
+    desk = Desk()
+    with working(queue, desk, queues=("a", "b")):
+        desk.await_done(12)
+    assert "".join(one.queue for one in desk.began) == "ab" * 6
+
+
 def test_turns_that_have_passed_are_forgotten_and_the_others_kept(store: Store) -> None:
     queue = own(store)
     submit(store, queue, *(job(number, user=f"u{number}") for number in range(5)))
