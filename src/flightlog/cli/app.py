@@ -19,6 +19,7 @@ VERBS: dict[str, str] = {
     "up": "up",
     "worker": "worker",
     "tasks": "tasks",
+    "deadletters": "deadletters",
     "queues": "queues",
     "demo": "demo",
     "exec": "exec",
