@@ -12,7 +12,8 @@ import pytest
 
 from flightlog.api.app import Services
 from flightlog.query.allowed import TABLE_FUNCTIONS
-from flightlog.query.views import ALIASES, EXAMPLES, VIEWS
+from flightlog.query.examples import EXAMPLES
+from flightlog.query.views import ALIASES, VIEWS
 from tests.api.serving import Client, Server, client_of, event, fill, open_services
 from tests.cli.terminal import flightlog
 from tests.console.markup import parsed

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from flightlog.query.views import ALIASES, EXAMPLES, VIEWS
+from flightlog.query.examples import EXAMPLES
+from flightlog.query.views import ALIASES, VIEWS
 
 
 class SqlGiven(msgspec.Struct, forbid_unknown_fields=True):

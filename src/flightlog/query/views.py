@@ -333,7 +333,47 @@ AUDIT = View(
     "audits a",
 )
 
-VIEWS: dict[str, View] = {view.name: view for view in (EVENTS, RUNS, GENERATIONS, FEEDBACK, AUDIT)}
+TASKS = View(
+    "tasks",
+    "Every task as it stands; what it was asked to do and what came of it is read by its id.",
+    (
+        *_text(
+            ("task_id", "The task, and the run that tells its story."),
+            ("pipeline", "What kind of task it is."),
+            ("queue", "The queue that it waits in."),
+            ("project", "The project."),
+            ("user_id", "Whose it is."),
+            ("state", "`QUEUED`, a state of its pipeline, `SUCCEEDED`, `FAILED` or `CANCELED`."),
+            prefix="t",
+        ),
+        *_whole(
+            ("attempt_no", "Who had it to work on, from 1."),
+            ("tries", "Failed attempts of this round."),
+            ("deaths", "Workers that died over it."),
+            ("round_no", "How often somebody asked for it."),
+            ("priority", "A larger one is done first."),
+            ("units", "What is held of the user's quota."),
+            prefix="t",
+        ),
+        Column("progress", "DOUBLE", "How far it is, from 0 to 1.", "t.progress / 1e3"),
+        _json("error", "What it failed of last.", "t"),
+        *_text(
+            ("reason", "Why it was canceled or retried."),
+            ("worker_id", "Who has it."),
+            prefix="t",
+        ),
+        _time("created_at", "When it was asked for (UTC).", "t"),
+        _time("began_at", "When its present attempt began (UTC).", "t"),
+        _time("updated_at", "When it was last moved (UTC).", "t"),
+        _time("finished_at", "When it ended (UTC).", "t"),
+        _time("deadline_at", "When it fails unless it is done (UTC).", "t"),
+        Column("duration_ms", "DOUBLE", "From its being asked for to its end.", "(t.finished_at - t.created_at) / 1e6"),
+        Column("created_at_ns", "BIGINT", "`created_at` in nanoseconds since 1970.", "t.created_at"),
+    ),
+    "tasks t",
+)
+
+VIEWS: dict[str, View] = {view.name: view for view in (EVENTS, RUNS, GENERATIONS, FEEDBACK, AUDIT, TASKS)}
 
 # The same under the names that people know from elsewhere.
 ALIASES: dict[str, str] = {
@@ -348,52 +388,3 @@ def view_of(name: str) -> View | None:
     """The view of this name or alias, in whatever case."""
     lower = name.lower()
     return VIEWS.get(ALIASES.get(lower, lower))
-
-
-# To begin with: what each is called, and its SQL.
-EXAMPLES: tuple[tuple[str, str], ...] = (
-    (
-        "Cost and tokens by model and day",
-        (
-            "SELECT date_trunc('day', started_at) AS day, model, count(*) AS calls,\n"
-            "       sum(tokens_input) AS input, sum(tokens_output) AS output, round(sum(cost_usd), 4) AS usd\n"
-            "FROM generations\nWHERE NOT covered\nGROUP BY ALL\nORDER BY day DESC, usd DESC"
-        ),
-    ),
-    (
-        "Slowest tools, 95th percentile",
-        (
-            "SELECT tool, count(*) AS calls, round(quantile_cont(duration_ms, 0.95)) AS p95_ms,\n"
-            "       count(*) FILTER (status = 'error') AS failed\n"
-            "FROM events\nWHERE type = 'tool_result'\nGROUP BY tool\nORDER BY p95_ms DESC"
-        ),
-    ),
-    (
-        "Runs that failed in the last day",
-        (
-            "SELECT run_id, name, started_at, round(duration_ms / 1000, 1) AS seconds, error_count\n"
-            "FROM runs\nWHERE status = 'failed' AND started_at > now() - INTERVAL 1 DAY\nORDER BY started_at DESC"
-        ),
-    ),
-    (
-        "What is inside payloads",
-        (
-            "SELECT payload->>'$.text' AS text, count(*) AS times\n"
-            "FROM events\nWHERE type = 'note'\nGROUP BY text\nORDER BY times DESC\nLIMIT 20"
-        ),
-    ),
-    (
-        "Thumbs by model",
-        (
-            "SELECT g.model, count(*) FILTER (f.value_number = 1) AS up, count(*) FILTER (f.value_number = 0) AS down\n"
-            "FROM feedback f JOIN generations g USING (generation_id)\nWHERE f.kind = 'thumb'\nGROUP BY g.model"
-        ),
-    ),
-    (
-        "Permissions that were denied",
-        (
-            "SELECT created_at, actor, capability, rule, reason\n"
-            "FROM audit\nWHERE decision = 'denied'\nORDER BY created_at DESC"
-        ),
-    ),
-)

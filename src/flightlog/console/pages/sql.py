@@ -21,9 +21,10 @@ from flightlog.errors import (
     SqlStopped,
 )
 from flightlog.query.asking import run_while_wanted
+from flightlog.query.examples import EXAMPLES
 from flightlog.query.files import WHY_NOT
 from flightlog.query.runner import Runner
-from flightlog.query.views import ALIASES, EXAMPLES, VIEWS
+from flightlog.query.views import ALIASES, VIEWS
 from flightlog.services import Services
 from flightlog.version import __version__
 
