@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from sqlalchemy import func, select
 
-from flightlog.errors import StoreUnavailable, StoreUncertain
+from flightlog.errors import LedgerBroken, StoreUnavailable, StoreUncertain
 from flightlog.journal.read import EventFilter, read_events
 from flightlog.queue.port import Job
 from flightlog.queue.table import queue_jobs
@@ -541,6 +541,31 @@ def test_a_failure_of_which_nobody_knows_whether_it_was_stored_counts_once(
     platform = make_platform(store, tmp_path, steps(READING=read))
     left = alone_at_work(platform, submit(platform))
     assert (left.state, left.tries, left.attempt_no) == (QUEUED, 1, 2)
+
+
+def test_what_a_broken_store_refuses_is_kept_and_no_step_is_done_again_for_it(
+    store: Store, tmp_path: Path, trouble: Trouble
+) -> None:
+    called: list[int] = []
+
+    def read(task: Any) -> None:
+        called.append(task.attempt_no)
+        trouble.before = [LedgerBroken(task_id=task.id, source="round-1", reason="it has nothing")] * 4
+        raise Unrecoverable("no such thing")
+
+    platform = make_platform(store, tmp_path, steps(READING=read))
+    ended = alone_at_work(platform, submit(platform))
+    assert (ended.state, called, trouble.before) == (FAILED, [1], [])
+
+
+def test_a_result_that_the_store_refuses_is_a_failure(store: Store, tmp_path: Path, trouble: Trouble) -> None:
+    def read(task: Any) -> None:
+        trouble.before = [LedgerBroken(task_id=task.id, source="round-1", reason="it has nothing")]
+
+    platform = make_platform(store, tmp_path, steps(READING=read))
+    left = alone_at_work(platform, submit(platform))
+    assert left.error is not None
+    assert (left.state, left.tries, left.error["kind"]) == (QUEUED, 1, "LedgerBroken")
 
 
 def test_a_worker_that_leaves_while_the_store_does_not_answer_leaves(

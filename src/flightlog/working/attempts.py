@@ -12,7 +12,6 @@ import msgspec
 from flightlog.clock import Clock
 from flightlog.config import Settings
 from flightlog.errors import (
-    FlightlogError,
     PipelineNotFound,
     StoreGone,
     StoreUncertain,
@@ -32,6 +31,7 @@ from flightlog.working.steps import TaskRun
 log = logging.getLogger("flightlog.working")
 
 STORE_RETRY_SECONDS, STORE_RETRY_SECONDS_MAX = 0.05, 2.0
+BROKEN_RETRY_SECONDS_MAX = 30.0
 # A job of a pipeline that this worker does not know waits for one that does: others may have been started anew already.
 ASIDE_SECONDS, ASIDE_SECONDS_MAX = 5.0, 600.0
 
@@ -103,7 +103,9 @@ class Attempts:
                 self.meter.stepped(task.pipeline, task.state, seconds, outcome)
         try:
             return self._store(task, lambda: self._tasks.done(task, result))
-        except FlightlogError as error:
+        except Leaving:
+            raise
+        except Exception as error:  # it can't be stored that it is done; that it failed of that may be
             return self._failed(task, error)
 
     def _run(self, task: Task, step: Step) -> Any:
@@ -117,11 +119,11 @@ class Attempts:
         if isinstance(error, Unrecoverable):
             return self._give_up(task, fault)
         wait = retry_after_of(error)
-        return self._store(task, lambda: self._tasks.failed(task, fault, wait_seconds=wait))
+        return self._store(task, lambda: self._tasks.failed(task, fault, wait_seconds=wait), stubborn=True)
 
     def _give_up(self, task: Task, fault: dict[str, Any]) -> Task | None:
         fault["unrecoverable"] = True
-        return self._store(task, lambda: self._tasks.failed(task, fault, final=True))
+        return self._store(task, lambda: self._tasks.failed(task, fault, final=True), stubborn=True)
 
     def _overtaken(self, task: Task, error: Overtaken) -> Task | None:
         """Quiet, where it is true. Code that raises it for reasons of its own would else leave a task that nobody works on."""
@@ -151,8 +153,8 @@ class Attempts:
 
     # ── storing ──────────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _store(self, task: Task, write: Callable[[], Task]) -> Task | None:
-        """What became of the step, stored once; None where it is not ours to store any more."""
+    def _store(self, task: Task, write: Callable[[], Task], *, stubborn: bool = False) -> Task | None:
+        """What became of the step, stored once; None where it is not ours to store any more. See `_patiently`."""
         doubtful = False
 
         def attempt() -> Task:
@@ -164,7 +166,7 @@ class Attempts:
                 raise
 
         try:
-            return self._patiently(attempt)
+            return self._patiently(attempt, stubborn=stubborn)
         except TaskNotFound:
             return None
         except VersionConflict:
@@ -175,16 +177,30 @@ class Attempts:
         is_ours = found.attempt_no == task.attempt_no and found.version == task.version + 1
         return found if is_ours else None
 
-    def _patiently(self, ask: Callable[[], Task]) -> Task:
-        """Ask the store until it answers. Raises Leaving when the worker leaves before that."""
-        wait = STORE_RETRY_SECONDS
+    def _patiently(self, ask: Callable[[], Task], *, stubborn: bool = False) -> Task:
+        """Ask the store until it answers. Raises Leaving when the worker leaves before that.
+
+        `stubborn` also where the store refuses: something is broken that a person has to mend, and to give up would have the code
+        of the step run again and again.
+        """
+        wait, said = STORE_RETRY_SECONDS, ""
         while True:
             try:
                 return ask()
+            except (VersionConflict, TaskNotFound, PipelineNotFound):
+                raise
             except (Unavailable, StoreGone):  # a file that was replaced is opened anew by whoever keeps the store
-                if self._leaving.wait(wait):
-                    raise Leaving from None
-                wait = min(wait * 2, STORE_RETRY_SECONDS_MAX)
+                longest = STORE_RETRY_SECONDS_MAX
+            except Exception as error:
+                if not stubborn:
+                    raise
+                longest = BROKEN_RETRY_SECONDS_MAX
+                if said != str(error):
+                    said = str(error)
+                    log.error("what a task came to can't be stored, and is kept: %s: %s", type(error).__name__, said)
+            if self._leaving.wait(wait):
+                raise Leaving from None
+            wait = min(wait * 2, longest)
 
 
 def as_json(result: Any, bytes_max: int) -> Any:
