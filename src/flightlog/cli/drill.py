@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -92,9 +94,11 @@ def matrix(
         with lock:
             output.hint(f"{target} {drill}: {_line(outcome)}")
 
-    with _ended_by_sigterm():
+    ended = threading.Event()
+    with _ended_by_signal(ended):
         reports = fly_matrix(
-            places, (SMOKE, deadletters_drill(samples)), SystemClock(), _new_tag, wait_seconds=wait, parallel=parallel, told=told
+            places, (SMOKE, deadletters_drill(samples)), SystemClock(), _new_tag, wait_seconds=wait, parallel=parallel,
+            ended=ended, told=told,
         )  # fmt: skip
     text = markdown(reports)
     if report is not None:
@@ -140,7 +144,7 @@ def _one(drill: Drill, server: str, wait: float, as_json: bool) -> None:
     walk = Walk(_target("server", server), _new_tag(), clock, wait_seconds=wait)
     watched = not as_json and output.is_terminal(sys.stderr)
     told = (lambda outcome: output.hint(_line(outcome))) if watched else (lambda outcome: None)
-    with _ended_by_sigterm():
+    with _ended_by_signal(walk.ended):
         report = fly(drill, walk, clock, told=told)
     if as_json:
         output.print_json(_document(report))
@@ -187,18 +191,22 @@ def _new_tag() -> str:
     return secrets.token_hex(5)
 
 
-class _ended_by_sigterm:  # noqa: N801 - it reads as a statement: with _ended_by_sigterm():
-    """Inside, SIGTERM ends a drill as Ctrl-C does: it cleans up first. A second one finds the handler of before."""
+@contextmanager
+def _ended_by_signal(ended: threading.Event) -> Iterator[None]:
+    """Inside, Ctrl-C and SIGTERM end a drill after the request that is under way, and it cleans up; a second ends it at once."""
 
-    def __enter__(self) -> None:
-        self._before: Any = signal.SIG_DFL
-        if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGTERM, self._end)
+    def end(number: int, frame: FrameType | None) -> None:
+        if ended.is_set():
+            raise KeyboardInterrupt
+        ended.set()
+        output.hint("the drill ends and cleans up; once more ends it at once")
 
-    def __exit__(self, *_: object) -> None:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, self._before)
-
-    def _end(self, number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, self._before)
-        raise KeyboardInterrupt
+    if threading.current_thread() is not threading.main_thread():
+        yield  # as in tests: who can't be signalled is not
+        return
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -20,17 +20,18 @@ def fly_matrix(
     *,
     wait_seconds: float,
     parallel: bool = False,
+    ended: threading.Event | None = None,
     told: Callable[[str, str, Outcome], None] = lambda *_: None,
 ) -> list[Report]:
     """A report for each target and drill, by targets in the order given. A target is flown by one drill at a time; with `parallel`
-    all targets are flown at once. `told` hears target, drill and outcome, from several threads then. Whoever interrupts it has
-    every drill that is under way end and clean up first.
+    all targets are flown at once. `told` hears target, drill and outcome, from several threads then. With `ended`, or an
+    interruption, every drill that is under way ends and cleans up first; then KeyboardInterrupt is raised.
     """
-    ended = threading.Event()
+    stop = ended or threading.Event()
 
     def new_walk(name: str) -> Walk:
         walk = Walk(targets[name], new_tag(), clock, wait_seconds=wait_seconds)
-        walk.ended = ended
+        walk.ended = stop
         return walk
 
     def fly_target(name: str) -> list[Report]:
@@ -51,7 +52,7 @@ def fly_matrix(
         try:
             return [report for reports in pool.map(fly_target, targets) for report in reports]
         except BaseException:
-            ended.set()
+            stop.set()
             raise
 
 

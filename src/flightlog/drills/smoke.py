@@ -59,6 +59,15 @@ def _progress(walk: Walk) -> str:
     return " ≤ ".join(f"{share:g}" for share in sorted(set(shares)))
 
 
+def _stream(walk: Walk) -> str:
+    """Also of a task that is over: its last state, and then the end."""
+    task_id = walk.needs("finished")
+    told = [one for one in walk.target.stream(f"/v1/tasks/{task_id}/stream") if one]
+    if [one["state"] for one in told] != ["SUCCEEDED"]:
+        raise Red(f"the stream of a task that is over tells {[one['state'] for one in told]}")
+    return "its last state, and the end"
+
+
 def _retried(walk: Walk) -> str:
     found = walk.task(walk.needs("finished"))
     if found["attempt_no"] != 2:
@@ -168,6 +177,7 @@ SMOKE = Drill(
         Check("same key", "the same request again is the same task", _same_key_same_task),
         Check("key misuse", "a key with another body is refused", _key_misuse),
         Check("progress", "progress never goes back, also when a step says less and when it is tried again", _progress),
+        Check("stream", "the stream of a task tells how it stands, and ends with it", _stream),
         Check("retry by itself", "an attempt that fails is followed by another", _retried),
         Check("result", "the result is what the last step returned", _result),
         Check("too early", "there is no result before there is one", _early_result),

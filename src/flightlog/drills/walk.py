@@ -43,9 +43,11 @@ class Walk:
     # ── asking ───────────────────────────────────────────────────────────────────────────────────────────────────
 
     def get(self, path: str, **query: object) -> Answer:
+        self.go_on()
         return self.target.ask("GET", path, query=query)
 
     def post(self, path: str, document: Any = None, key: str | None = None) -> Answer:
+        self.go_on()
         headers = {} if key is None else {"Idempotency-Key": key}
         return self.target.ask("POST", path, {} if document is None else document, headers)
 
@@ -75,23 +77,6 @@ class Walk:
         expect(answer, 200, "a task was read")
         return answer.document
 
-    def watch(self, task_id: str) -> list[dict[str, Any]]:
-        """Every state and progress that the task's stream tells, until it is over."""
-        seen: list[dict[str, Any]] = []
-        until = self._clock.monotonic_ns() + int(self.wait_seconds * NS_PER_SECOND)
-        for told in self.target.stream(f"/v1/tasks/{task_id}/stream"):
-            self.go_on()
-            if told:
-                seen.append(told)
-                if told["state"] in ENDS:
-                    return seen
-            if self._clock.monotonic_ns() > until:
-                break
-        last = self.task(task_id)
-        if last["state"] not in ENDS:
-            raise self._late(last)
-        return [*seen, last]
-
     def until(self, look: Callable[[], T | None], late: str) -> T:
         """What a look finds, once it finds something; raises Red where it does not in time."""
         until = self._clock.monotonic_ns() + int(self.wait_seconds * NS_PER_SECOND)
@@ -120,7 +105,7 @@ class Walk:
 
     def wait(self, task_id: str, *states: str) -> dict[str, Any]:
         """The task, once it is over; raises Red unless it is in one of these states then."""
-        found = self.watch(task_id)[-1]
+        found = self.look_on(task_id)[-1]
         if found["state"] not in states:
             raise Red(f"task {task_id} is {found['state']}, and should be {' or '.join(states)}")
         return found
@@ -134,7 +119,9 @@ class Walk:
         return answer
 
     def go_on(self) -> None:
-        """Raise KeyboardInterrupt where somebody ended the drill from another thread."""
+        """Raise KeyboardInterrupt where somebody ended the drill. Only between two requests: of one that is under way nobody would
+        know whether it made something.
+        """
         if self.ended.is_set():
             raise KeyboardInterrupt
 
@@ -159,7 +146,7 @@ class Walk:
         """Cancel every sample that is under way, and put away what checks asked for. What stays is returned, in words."""
         self.ended = threading.Event()  # whoever ended the drill wants just this to be done
         left: list[str] = []
-        for clean in [*reversed(self._cleaners), self._cancel_all]:
+        for clean in [self._cancel_all, *reversed(self._cleaners)]:
             try:
                 left += clean()
             except (Unreachable, Red, KeyError, TypeError) as error:

@@ -1,0 +1,69 @@
+"""The drills as they are flown: on a real server, on one that takes none, and ended in the middle."""
+
+from __future__ import annotations
+
+import json
+import signal
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.terminal import SECONDS_MAX, Process, Server, flightlog
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that keeps results for a moment only, so that this can be seen too."""
+    folder = tmp_path_factory.mktemp("drilled") / "flight"
+    with Server(folder, FLIGHTLOG_TASK_RESULT_SECONDS="3") as server:
+        yield server.url
+
+
+def get(url: str, path: str) -> Any:
+    with urllib.request.urlopen(url + path, timeout=SECONDS_MAX) as answer:
+        return json.load(answer)
+
+
+def left_behind(url: str) -> tuple[int, list[str]]:
+    """Open dead letters, and tasks that are under way."""
+    under_way = get(url, "/v1/tasks?state=QUEUED,FIRST,SECOND&limit=500")["tasks"]
+    return get(url, "/v1/deadletters/groups?status=OPEN")["letters"], [task["task_id"] for task in under_way]
+
+
+def red(found: Any) -> list[str]:
+    return [f"{one['name']}: {one['said']}" for one in found["outcomes"] if one["verdict"] == "failed"]
+
+
+def test_both_drills_are_green_on_a_server_that_keeps_its_promises(url: str, tmp_path: Path) -> None:
+    report = tmp_path / "report.md"
+    said = flightlog("drill", "matrix", "--targets", f"dev={url}", "--report", str(report), "--json")
+    found = said.json["reports"]
+    assert [red(one) for one in found] == [[], []]
+    assert [one["left_behind"] for one in found] == [[], []]
+    assert said.code == 0
+    assert [one["verdict"] for one in found[0]["outcomes"]] == ["passed"] * len(found[0]["outcomes"])  # 410 is seen too
+    assert "**all green**" in report.read_text("utf-8")
+    assert left_behind(url) == (0, [])
+
+
+def test_a_server_that_takes_no_drills_is_red_and_says_why(tmp_path: Path) -> None:
+    with Server(tmp_path / "flight", FLIGHTLOG_DRILLS="false") as server:
+        assert get(server.url, "/v1/pipelines") == {"pipelines": []}
+        said = flightlog("drill", "smoke", "--server", server.url, "--json")
+    assert said.code == 1
+    assert "its setting `drills` is off" in red(said.json)[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])  # Ctrl-C, and what stops a job of CI
+def test_a_drill_that_is_ended_in_the_middle_cleans_up(url: str, number: signal.Signals) -> None:
+    head = get(url, "/api/health")["store"]["last_event_id"]
+    with Process(["drill", "deadletters", "--server", url]) as process:
+        letters = f"{url}/api/events/stream?type=dead_letter&afterId={head}"
+        with urllib.request.urlopen(letters, timeout=SECONDS_MAX) as stream:
+            next(line for line in stream if line.startswith(b"data:"))
+        process.send(number)
+        assert process.wait() == 130
+    assert left_behind(url) == (0, [])
