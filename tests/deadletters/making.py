@@ -16,7 +16,7 @@ from flightlog.deadletters.plan import ENDS, Plan, ReplayAsked
 from flightlog.deadletters.progress import Progress, get_progress, list_items
 from flightlog.deadletters.table import dead_letters
 from flightlog.errors import TaskNotFound
-from flightlog.ids import SequentialIds
+from flightlog.ids import Ids, SequentialIds
 from flightlog.ingest.batch import Intake
 from flightlog.journal.append import Journal
 from flightlog.journal.read import EventFilter, read_events
@@ -39,10 +39,10 @@ ERROR = {"kind": "OSError", "message": "no room for file 17"}
 class Hangar:
     """One store with tasks and dead letters, as the platform puts them together."""
 
-    def __init__(self, store: Store, clock: FakeClock | None = None, **given: Any) -> None:
+    def __init__(self, store: Store, clock: Any = None, ids: Ids | None = None, **given: Any) -> None:
         self.store = store
         self.clock = clock or FakeClock()
-        self.ids = SequentialIds()
+        self.ids: Ids = ids or SequentialIds()
         self.settings = Settings(**given)
         self.intake = Intake(Redactor(digest_key=b"for tests"), self.settings)
         self.journal = Journal(store, [RunProjector(), AuditProjector()], clock=self.clock)

@@ -61,7 +61,7 @@ def register(app: typer.Typer) -> None:
         ("stop", stop),
     ):  # fmt: skip
         group.command(name)(verb)
-    app.add_typer(group, name="deadletters", help="What failed for good, what it failed of, and having it done again.")
+    app.add_typer(group, name="deadletters", help="Look at what failed for good, and have it done again.")
 
 
 def list_(
