@@ -28,6 +28,7 @@ from flightlog.working.platform import Platform
 from tests.working.floor import wait_until
 
 VARIABLE = "FLIGHTLOG_CRASH_POINT"
+SECONDS_MAX = 50.0  # a worker of several is dead after 20 s of silence
 POINTS = (
     "after submit", "before hand-over", "in hand-over", "after hand-over", "before claim", "after claim", "before begin",
     "after begin", "in step", "before failed", "after failed", "before done", "after done", "before finish", "after finish",
@@ -121,7 +122,7 @@ def main(target: str, submits: bool) -> None:
     print("up", flush=True)
     if submits:
         platform.tasks.submit(Asked("crash", {}, "ann"))
-    wait_until(keeper.store, lambda: all_over(platform))
+    wait_until(keeper.store, lambda: all_over(platform), SECONDS_MAX)
     platform.stop()
     drain.stop()
     keeper.close()

@@ -73,11 +73,11 @@ def submit(platform: Platform, pipeline: str = "walk", **given: Any) -> Task:
     return platform.tasks.submit(Asked(**{"pipeline": pipeline, "input": {}, "user_id": "ann"} | given))[0]
 
 
-def wait_until(store: Store, holds: Callable[[], Any]) -> Any:
+def wait_until(store: Store, holds: Callable[[], Any], seconds: float = WAIT_SECONDS) -> Any:
     """What `holds` gives, once that is something: asked again after each commit."""
     signal = store.commits()
     ended = threading.Event()
-    timer = threading.Timer(WAIT_SECONDS, ended.set)
+    timer = threading.Timer(seconds, ended.set)
     timer.start()
     try:
         while True:
