@@ -11,6 +11,14 @@ from typing import Any
 
 import pytest
 
+from flightlog.cli.serving import known_pipelines
+from flightlog.clock import FakeClock
+from flightlog.config import Settings
+from flightlog.drills.joining import drill_handlers
+from flightlog.drills.pipeline import NAME
+from flightlog.drills.smoke import takes_drills
+from flightlog.drills.target import Answer, Target
+from flightlog.drills.walk import Red, Walk
 from tests.cli.terminal import SECONDS_MAX, Process, Server, flightlog
 
 
@@ -49,21 +57,27 @@ def test_both_drills_are_green_on_a_server_that_keeps_its_promises(url: str, tmp
     assert left_behind(url) == (0, [])
 
 
-def test_a_server_that_takes_no_drills_is_red_and_says_why(tmp_path: Path) -> None:
-    with Server(tmp_path / "flight", FLIGHTLOG_DRILLS="false") as server:
-        assert get(server.url, "/v1/pipelines") == {"pipelines": []}
-        said = flightlog("drill", "smoke", "--server", server.url, "--json")
-    assert said.code == 1
-    assert "its setting `drills` is off" in red(said.json)[0]
+class Silent(Target):
+    """A server without the drill's pipeline."""
+
+    def ask(self, *_: Any, **__: Any) -> Answer:
+        return Answer(200, {"content-type": "application/json"}, b'{"pipelines": []}')
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])  # Ctrl-C, and what stops a job of CI
-def test_a_drill_that_is_ended_in_the_middle_cleans_up(url: str, number: signal.Signals) -> None:
+def test_a_server_that_takes_no_drills_is_red_and_says_why() -> None:
+    assert known_pipelines(Settings(drills=False)) == {}
+    assert drill_handlers(Settings(drills=False)) == {}
+    assert list(known_pipelines(Settings())) == [NAME]
+    with pytest.raises(Red, match="its setting `drills` is off"):
+        takes_drills(Walk(Silent("http://127.0.0.1:1"), "test", FakeClock()))
+
+
+def test_a_drill_that_is_ended_in_the_middle_cleans_up(url: str) -> None:
     head = get(url, "/api/health")["store"]["last_event_id"]
     with Process(["drill", "deadletters", "--server", url]) as process:
         letters = f"{url}/api/events/stream?type=dead_letter&afterId={head}"
         with urllib.request.urlopen(letters, timeout=SECONDS_MAX) as stream:
             next(line for line in stream if line.startswith(b"data:"))
-        process.send(number)
+        process.send(signal.SIGINT)
         assert process.wait() == 130
     assert left_behind(url) == (0, [])
