@@ -203,6 +203,9 @@ def test_a_batch_is_no_larger_than_its_limit(hall: Store, ear: Ear, clock: FakeC
     sender = dispatcher(hall, ear, clock, outbox_batch_max=3)
     assert [sender.dispatch() for _ in range(4)] == [3, 3, 1, 0]
     assert heard(hall) == [f"e{number}" for number in range(7)]
+    tell(hall, clock, ("last", "t"), ("very last", "t"))
+    smallest = dispatcher(hall, ear, clock, outbox_batch_max=0)
+    assert [smallest.dispatch() for _ in range(3)] == [1, 1, 0]
 
 
 def test_what_is_put_off_waits_for_its_time_and_holds_up_nobody(hall: Store, ear: Ear, clock: FakeClock) -> None:

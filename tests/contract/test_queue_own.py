@@ -125,6 +125,16 @@ def test_a_claim_that_was_given_to_another_is_not_let_go_of_by_the_first(store: 
     assert stats(store, queue) == []
 
 
+def test_a_worker_of_no_queue_rests(store: Store) -> None:
+    queue = own(store)
+    submit(store, queue, job(1))
+    assert queue.waits(()) is False
+    assert queue.claim(Wish("w", (), 5)) == []
+    with working(queue, Desk(), queues=()) as worker:
+        assert worker.stop(WAIT) == []
+        assert worker.error is None
+
+
 def test_queues_are_claimed_strictly_in_turn(store: Store) -> None:
     queue = own(store)
     for name, first in (("a", 0), ("b", 100)):

@@ -56,9 +56,11 @@ def test_the_end_of_a_short_rest_is_no_reason_to_look_and_the_sweep_is_one() -> 
     lookout = Lookout(Signal(), LONG)
     lookout.begin()
     assert lookout.rest(0.001) is False
-    swept = Lookout(Signal(), 0.001)
+    swept = Lookout(Signal(), 0.0)
+    began = time.monotonic()
     swept.begin()
     assert swept.rest() is True
+    assert time.monotonic() - began >= PAUSE_SECONDS_MAX * 0.9  # however small it is set
 
 
 def test_looks_that_find_nothing_get_further_apart_up_to_a_bound_while_commits_come() -> None:

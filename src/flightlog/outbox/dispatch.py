@@ -82,6 +82,7 @@ class Dispatcher:
         self._handlers = handlers
         self._clock = clock
         self._settings = settings
+        self._batch_max = max(1, settings.outbox_batch_max)
         self._letters = letters
         self._redact = redact
         self._chance = chance
@@ -143,7 +144,7 @@ class Dispatcher:
                 self._lookout.begin()
                 wait = 0.0 if more else self._wait_seconds()
                 if wait == 0.0:
-                    more = self.dispatch() >= self._settings.outbox_batch_max
+                    more = self.dispatch() >= self._batch_max
                     self._lookout.found()
                 else:
                     self._prune()
@@ -189,7 +190,7 @@ class Dispatcher:
         now = self._clock.now_ns()
         told: list[int] = []
         waiting: set[str] = set()  # tasks of which a message was refused
-        rows = due(tx.sql, now, self._settings.outbox_batch_max)
+        rows = due(tx.sql, now, self._batch_max)
         for row in rows:
             if row.task_id in waiting:
                 continue

@@ -157,7 +157,7 @@ class Claimer:
         with self._moved:
             finished = list(self._finished)
             known = frozenset(self._running)
-        place = self._turn % len(self.worker.queues)
+        place = self._turn % max(1, len(self.worker.queues))
         queues_in_turn = self.worker.queues[place:] + self.worker.queues[:place]
         wish = Wish(self.worker.worker_id, queues_in_turn, most, finished, known if self._unsure else None)
         claimed = self._source.claim(wish)

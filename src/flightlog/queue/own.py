@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     bindparam,
     delete,
+    false,
     func,
     or_,
     select,
@@ -121,7 +122,7 @@ class OwnQueue:
 
     def waits(self, queues: Sequence[str]) -> bool:
         """Whether a job waits in one of these queues; a read."""
-        wanted = or_(*(_job.queue == queue for queue in queues))
+        wanted = or_(false(), *(_job.queue == queue for queue in queues))
         with self.store.read() as connection:
             return connection.execute(select(1).where(_job.worker_id.is_(None), wanted).limit(1)).first() is not None
 

@@ -21,7 +21,7 @@ class Lookout:
 
     def __init__(self, signal: CommitSignal, sweep_seconds: float) -> None:
         self._signal = signal
-        self._sweep_seconds = sweep_seconds
+        self._sweep_seconds = max(sweep_seconds, PAUSE_SECONDS_MAX)  # a sweep is not more often than a look
         self._poked = threading.Event()
         self._resting = False
         self._pause = 0.0
