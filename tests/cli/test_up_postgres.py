@@ -207,6 +207,19 @@ def test_it_says_where_it_is_without_a_password(pair: Pair) -> None:
     assert (pair.folder / "store.url").read_text("utf-8").strip() == without_password(pair.database)
 
 
+def test_the_doctor_looks_at_the_database_and_at_the_folder(pair: Pair) -> None:
+    said = flightlog("doctor", "--dir", pair.folder, "--json", env={"FLIGHTLOG_STORE": pair.database})
+    found = {finding["name"]: finding for finding in said.json["findings"]}
+    assert found["store"]["state"] == "ok"
+    assert found["store"]["facts"]["last_id"] > 50
+    assert found["store"]["facts"]["database_bytes"] > 1_000_000
+    assert "integrity" not in found
+    elsewhere = flightlog("doctor", "--dir", pair.folder, "--json").json["findings"]
+    assert next(each["text"] for each in elsewhere if each["name"] == "store").endswith(
+        without_password(pair.database) + "."
+    )
+
+
 def test_a_folder_is_not_taken_for_another_store(pair: Pair, folder: Path) -> None:
     said = flightlog("up", "--dir", pair.folder, "--port", "0", "--json")
     assert (said.code, said.problem["facts"]["name"]) == (2, "dir")

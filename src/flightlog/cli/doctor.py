@@ -23,6 +23,7 @@ def register(app: typer.Typer) -> None:
 def doctor(
     folder: options.Folder = None,
     server: options.Server = None,
+    store: options.Store = None,
     deep: Annotated[
         bool,
         typer.Option("--deep", help=f"Check all of the database's pages, not only for {INTEGRITY_SECONDS_MAX:g} s."),
@@ -30,8 +31,12 @@ def doctor(
     as_json: options.AsJson = False,
 ) -> None:
     """Look at everything and change nothing. The exit code is 1 when something is wrong."""
-    place = options.chosen_folder(folder, server)
-    report = ask(server) if server is not None else examine(place, None if deep else INTEGRITY_SECONDS_MAX)
+    if server is not None:
+        options.chosen_folder(folder, server)
+        report = ask(server)
+    else:
+        place, address = options.chosen_place(folder, store)
+        report = examine(place, None if deep else INTEGRITY_SECONDS_MAX, address)
     if as_json:
         output.print_json(report)
     else:

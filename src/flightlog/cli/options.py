@@ -96,6 +96,13 @@ def chosen_store(store: str | None) -> str | None:
     return address.read_address(given)
 
 
+def chosen_place(folder: Path | None, store: str | None) -> tuple[Path, str | None]:
+    """The folder of this machine and the URL of the database that are meant; None where the store is in the folder."""
+    url = chosen_store(store)
+    named = folder is not None or os.environ.get(FOLDER_VARIABLE)
+    return (chosen_folder(folder) if url is None or named else address.store_folder(url)), url
+
+
 def with_pipelines(settings: Settings, places: list[str] | None) -> Settings:
     """The settings with pipelines from these places, and no others, where some are named."""
     return msgspec.structs.replace(settings, pipelines=words(places)) if places else settings

@@ -11,7 +11,7 @@ import typer
 from flightlog.cli import options, output, serving
 from flightlog.cli.words import count
 from flightlog.config import Settings
-from flightlog.store.address import store_folder, without_password
+from flightlog.store.address import without_password
 
 
 def register(app: typer.Typer) -> None:
@@ -52,9 +52,7 @@ def up(
     The API and the console answer on this machine only: there is no authentication yet.
     """
     serving.require_server_extra("flightlog up")
-    database = options.chosen_store(store)
-    named = folder is not None or os.environ.get(options.FOLDER_VARIABLE)
-    place = options.chosen_folder(folder) if database is None or named else store_folder(database)
+    place, database = options.chosen_place(folder, store)
     served = str(place.absolute()) if database is None else without_password(database)
     settings = Settings.load(place)
     if otlp_grpc_port is not None:

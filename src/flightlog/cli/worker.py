@@ -20,7 +20,7 @@ from flightlog.cli.words import count
 from flightlog.config import Settings
 from flightlog.drills.joining import drill_handlers
 from flightlog.errors import BadInput, WriterLocked
-from flightlog.store.address import store_folder, without_password
+from flightlog.store.address import without_password
 from flightlog.wiring import Keeper, keeper_drain, open_platform_store
 
 if TYPE_CHECKING:
@@ -54,9 +54,7 @@ def worker(
     with pipelines, or this verb while nobody serves it.
     """
     serving.require_server_extra("flightlog worker")
-    database = options.chosen_store(store)
-    named = folder is not None or os.environ.get(options.FOLDER_VARIABLE)
-    place = options.chosen_folder(folder) if database is None or named else store_folder(database)
+    place, database = options.chosen_place(folder, store)
     settings = options.with_pipelines(Settings.load(place), pipelines)
     known = serving.known_pipelines(settings)
     wanted = options.words(queues)

@@ -38,17 +38,22 @@ class Report(msgspec.Struct, kw_only=True):
     settings: list[Setting]
 
 
-def examine(folder: Path, integrity_seconds_max: float | None = INTEGRITY_SECONDS_MAX) -> Report:
-    """Look at everything. None lets the look at the database's pages take as long as it takes."""
+def examine(
+    folder: Path, integrity_seconds_max: float | None = INTEGRITY_SECONDS_MAX, address: str | None = None
+) -> Report:
+    """Look at everything. None lets the look at the database's pages take as long as it takes. `address` is the URL of the
+    database where the store is not in the folder."""
     origins = trace_settings(folder)
     findings = [_versions(), *_settings_findings(origins.error, origins.strangers)]
     spools: list[Spool] = []
+    if address is not None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not folder.is_dir():
         advice = "Name another with --dir, or record into it: `flightlog exec --dir FOLDER -- COMMAND` makes it."
         findings.append(problem("folder", f"There is no folder {folder}.", advice))
     else:
         findings.extend(_look_at_folder(folder))
-        keeper, trouble = open_for_reading(folder, origins.settings)
+        keeper, trouble = open_for_reading(folder, origins.settings, address)
         try:
             position = _position_of(keeper.journal.position) if keeper else None
             spools = look_at_spool(folder / SPOOL_FOLDER, position)

@@ -15,6 +15,7 @@ from flightlog.clock import NS_PER_SECOND, format_ns
 from flightlog.config import Settings
 from flightlog.errors import FlightlogError, NotFound, ServerExtraMissing, StoreTooNew
 from flightlog.ops.findings import Finding, ok, problem, unknown, warn
+from flightlog.store.address import elsewhere
 from flightlog.wiring import SEAL_FOLDER, Keeper, seal_keys
 
 RECENT_SECONDS = 24 * 3600
@@ -24,10 +25,15 @@ PENDING_SHOWN_MAX = 5
 UNMAPPED_SHOWN_MAX = 3
 
 
-def open_for_reading(folder: Path, settings: Settings) -> tuple[Keeper | None, Finding | None]:
+def open_for_reading(
+    folder: Path, settings: Settings, address: str | None = None
+) -> tuple[Keeper | None, Finding | None]:
     """The store, or what keeps it from being read."""
+    if address is None and (there := elsewhere(folder)) is not None:
+        text = f"The events of this folder go to {there}."
+        return None, unknown("store", text, "Look at that with `flightlog doctor --store URL`.")
     try:
-        return Keeper(folder, settings, writable=False), None
+        return Keeper(folder, settings, writable=False, address=address), None
     except ServerExtraMissing:
         advice = "pip install 'flightlog[server]' where you run the doctor."
         return None, unknown("store", "The store can't be read without the server extra.", advice)
@@ -49,25 +55,33 @@ def look_at_store(keeper: Keeper | None, integrity_seconds_max: float | None) ->
 
     try:
         yield _revision(keeper)
-        yield _integrity(keeper, integrity_seconds_max)
+        if not keeper.is_shared:  # PostgreSQL looks after its pages itself
+            yield _integrity(keeper, integrity_seconds_max)
         yield _losses(keeper)
         yield _feedback(keeper)
         yield _orphans(keeper)
         yield _unmapped(keeper)
-        yield _seal(keeper)
-        yield look_at_archive(keeper)
+        if not keeper.is_shared:
+            yield _seal(keeper)
+            yield look_at_archive(keeper)
         yield look_at_retention(keeper)
     except FlightlogError as error:
         yield problem("store", error.message, "Restore the folder from a backup; its spool is not affected.")
 
 
 def _revision(keeper: Keeper) -> Finding:
+    from sqlalchemy import text as sql
+
     from flightlog.journal.read import head_id
     from flightlog.store import migrations
 
     with keeper.store.read() as connection:
         last_id = head_id(connection)
     sizes = {f"{part}_bytes": _size(keeper.folder / name) for part, name in _FILES.items()}
+    if keeper.is_shared:
+        with keeper.store.read() as connection:
+            asked = sql("SELECT pg_database_size(current_database())")
+            sizes = {"database_bytes": int(connection.execute(asked).scalar_one())}
     found = keeper.store.revision()
     text = f"{last_id:,} events in {sizes['database_bytes']:,} bytes, at migration {found} of {migrations.HEAD}."
     return ok("store", text, revision=found, revision_known=migrations.HEAD, last_id=last_id, **sizes)
