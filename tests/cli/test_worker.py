@@ -73,6 +73,9 @@ def test_a_task_outlives_a_kill_and_a_stop_and_ends_in_the_next_version(folder: 
         task_id = submit(server.url, hang=2)
         server.line(lambda line: line == "writing 1")
         assert flightlog("queues", "--server", server.url, "--json").json["queues"][-1]["running"] == 1
+        health = ask(server.url, "/api/health")
+        assert health["status"] == "ok"
+        assert (health["tasks"]["worker"], health["tasks"]["running"]) == ("running", 1)
         refused = flightlog("worker", "--dir", folder, "--pipelines", words, "--json")
         assert refused.code != 0
         assert "flightlog up --pipelines" in refused.problem["detail"]

@@ -461,6 +461,26 @@ def test_a_task_whose_pipeline_nobody_knows_fails_in_the_end(store: Store, tmp_p
     assert (ended.state, ended.error["kind"]) == (FAILED, "PipelineNotFound")
 
 
+def test_health_says_what_the_worker_does_and_what_stands_still(store: Store, tmp_path: Path) -> None:
+    gate = Gate()
+    platform = make_platform(store, tmp_path, steps(READING=gate))
+    assert platform.health().worker == "stopped"
+    platform.start()
+    submit(platform)
+    gate.wait()
+    found = platform.health()
+    assert (found.worker, found.running, found.concurrency, found.reasons) == ("running", 1, 4, [])
+    assert (found.outbox.state, found.outbox.dead) == ("running", 0)
+    platform.drain()
+    assert platform.health().worker == "draining"
+    platform.reaper.error = "the disk is full"
+    assert platform.health().reasons[0].endswith("are not looked after: the disk is full")
+    gate.open.set()
+    platform.stop()
+    assert platform.health().worker == "stopped"
+    assert make_platform(store, tmp_path, worker_id=None).health().worker == "none"
+
+
 # ── trouble of the store ─────────────────────────────────────────────────────────────────────────────────────────────
 
 

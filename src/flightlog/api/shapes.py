@@ -160,6 +160,26 @@ class StreamsShape(msgspec.Struct):
     max: int
 
 
+class OutboxShape(msgspec.Struct):
+    """How the outbox is being emptied: running, stopped or failing; what waits, how long the oldest that is due has waited, and
+    what was given up."""
+
+    state: str
+    pending: int
+    backlog_seconds: float
+    dead: int
+    error: str | None
+
+
+class WorkShape(msgspec.Struct):
+    """How this server is doing with tasks. `worker` is none, stopped, running or draining; `running` is how many tasks it is at."""
+
+    outbox: OutboxShape
+    worker: str
+    running: int
+    concurrency: int
+
+
 class HealthShape(msgspec.Struct):
     """How the server is doing. `status` is ok or degraded, and `reasons` says why, in sentences. `otlp_grpc` is the address
     where OTLP/gRPC is taken too, null where it is not."""
@@ -170,6 +190,7 @@ class HealthShape(msgspec.Struct):
     drain: DrainShape | None
     seal: SealShape | None
     archive: ArchiveShape | None
+    tasks: WorkShape | None
     streams: StreamsShape
     otlp_grpc: str | None
     versions: dict[str, str]

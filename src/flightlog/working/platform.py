@@ -18,7 +18,7 @@ from flightlog.errors import FlightlogError, TaskNotFound, VersionConflict
 from flightlog.events.envelope import Event
 from flightlog.ids import Ids, SystemIds
 from flightlog.journal.append import Journal
-from flightlog.outbox.dispatch import Dispatcher, Handler
+from flightlog.outbox.dispatch import Dispatcher, DispatcherHealth, Handler
 from flightlog.outbox.message import Message
 from flightlog.queue.handover import TOPICS, handover
 from flightlog.queue.make import make_queue
@@ -58,6 +58,18 @@ class WorkerPlan(NamedTuple):
     recorder: WorkerRecorder
     queues: tuple[str, ...] = ()
     concurrency: int | None = None
+
+
+class PlatformHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """How a process is doing with tasks. `worker` is none, stopped, running or draining, `running` how many tasks it is at;
+    `reasons` are sentences about what stands still.
+    """
+
+    outbox: DispatcherHealth
+    worker: str
+    running: int
+    concurrency: int
+    reasons: list[str]
 
 
 class Platform:
@@ -222,6 +234,26 @@ class Platform:
     def running(self) -> list[Job]:
         """What the worker of this process is at now."""
         return self._running.running if self._running is not None else []
+
+    def health(self) -> PlatformHealth:
+        """How it is doing. Raises what a read raises."""
+        outbox = self.dispatcher.health()
+        troubles = {
+            "tasks are not handed to workers": outbox.error,
+            "tasks of dead workers and those past their deadline are not looked after": self.reaper.error,
+            "replays of dead letters stand still": self.replaying.error,
+            "the worker can't claim tasks": self._running.error if self._running is not None else None,
+        }
+        return PlatformHealth(
+            outbox=outbox, worker=self._state(), running=len(self.running),
+            concurrency=self._offer.concurrency if self._offer is not None else 0,
+            reasons=[f"{what}: {error}" for what, error in troubles.items() if error],
+        )  # fmt: skip
+
+    def _state(self) -> str:
+        if self._offer is None or self._heart is None:
+            return "none"
+        return "stopped" if self._running is None or self._stopped else self._heart.state.lower()
 
     def workers(self, connection: Connection) -> list[WorkerRow]:
         """All workers of the store: those that are alive, and those that ended lately."""

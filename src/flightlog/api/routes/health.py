@@ -14,9 +14,11 @@ from flightlog.api.shapes import (
     ArchiveShape,
     DrainShape,
     HealthShape,
+    OutboxShape,
     SealShape,
     StoreShape,
     StreamsShape,
+    WorkShape,
     json_response,
 )
 from flightlog.clock import format_ns
@@ -37,7 +39,7 @@ async def alive() -> Response:
 
 @router.get("/api/health", summary="How is it doing", responses=answers(HealthShape, 503))
 def health(request: Request, here: Here) -> Response:
-    """The store, the drain, the seal, the archive and the streams.
+    """The store, the drain, the seal, the archive, the tasks and the streams.
 
     The status is 503 when the store can't be read, else 200, also when degraded.
     """
@@ -46,7 +48,8 @@ def health(request: Request, here: Here) -> Response:
     drain, drain_trouble = look_at_drain(here)
     seal, seal_trouble = look_at_seal(here)
     archive, archive_trouble = look_at_archive(here)
-    reasons = trouble + drain_trouble + seal_trouble + archive_trouble
+    tasks, tasks_trouble = look_at_tasks(here)
+    reasons = trouble + drain_trouble + seal_trouble + archive_trouble + tasks_trouble
     shape = HealthShape(
         status="ok" if not reasons else "degraded",
         reasons=reasons,
@@ -54,6 +57,7 @@ def health(request: Request, here: Here) -> Response:
         drain=drain,
         seal=seal,
         archive=archive,
+        tasks=tasks,
         streams=StreamsShape(streams.open, streams.limit),
         otlp_grpc=request.app.state.otlp_grpc,
         versions={
@@ -130,3 +134,16 @@ def look_at_archive(here: Services) -> tuple[ArchiveShape | None, list[str]]:
     elif found.lack == "quota":
         reasons.append("the data folder takes more than data_bytes_max: events are archived whatever their age")
     return shape, reasons
+
+
+def look_at_tasks(here: Services) -> tuple[WorkShape | None, list[str]]:
+    """The task platform of this process, if it has one, and what is wrong with it."""
+    if here.platform is None:
+        return None, []
+    try:
+        found = here.platform.health()
+    except FlightlogError:
+        return None, []  # the store says so itself
+    out = found.outbox
+    outbox = OutboxShape(out.state, out.pending, round(out.backlog_seconds, 3), out.dead, out.error)
+    return WorkShape(outbox, found.worker, found.running, found.concurrency), found.reasons
