@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -13,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from flightlog.services import Services
 from flightlog.tasks import Unrecoverable
 from flightlog.tasks.task import Task
+from flightlog.working.platform import Platform
 from tests.api.serving import Server, changed, open_services
 from tests.browser.chromium import Visits
 from tests.working.floor import Gate, make_platform, running, steps, submit, wait_in, wait_over
@@ -27,19 +27,20 @@ WATCH_SHIFTS = """() => {
 }"""
 
 
-class Half(Gate):
-    """A step that is at 40 percent until it is let through."""
+class Half:
+    """A step that is at 40 percent until it is let through, by a gate that each test has for itself."""
+
+    gate = Gate()
 
     def __call__(self, task: Any) -> Any:
         task.progress(0.4)
-        return super().__call__(task)
+        return self.gate(task)
 
 
 class Broken:
     """A step that fails for good until it is mended."""
 
-    def __init__(self) -> None:
-        self.mended = threading.Event()
+    mended = threading.Event()
 
     def __call__(self, task: Any) -> Any:
         if not self.mended.is_set():
@@ -47,37 +48,71 @@ class Broken:
         return {"pages": 3}
 
 
-class Office(NamedTuple):
-    """A server that does tasks, with steps that the test holds in its hands."""
+class Works(NamedTuple):
+    """A server that does tasks."""
 
     services: Services
-    visits: Visits
+    url: str
     half: Half
     broken: Broken
 
+
+class Office(NamedTuple):
+    """What a test sees of it: pages, and tasks of a user of its own."""
+
+    works: Works
+    visits: Visits
+    user: str
+
+    @property
+    def platform(self) -> Platform:
+        assert self.works.services.platform is not None
+        return self.works.services.platform
+
+    @property
+    def gate(self) -> Gate:
+        return self.works.half.gate
+
+    @property
+    def mended(self) -> threading.Event:
+        return self.works.broken.mended
+
+    def open(self, path: str, **more: Any) -> Page:
+        return self.visits.open(f"{path}?user={self.user}", **more)
+
     def hand_in(self, pipeline: str, **given: Any) -> Task:
-        assert self.services.platform is not None
-        return submit(self.services.platform, pipeline, **given)
+        return submit(self.platform, pipeline, **{"user_id": self.user} | given)
 
     def over(self, task: Task) -> Task:
-        assert self.services.platform is not None
-        return wait_over(self.services.platform, task)
+        return wait_over(self.platform, task)
 
 
-@pytest.fixture
-def office(browser: Browser, tmp_path: Path) -> Iterator[Office]:
-    half, broken = Half({"words": 12}), Broken()
-    with open_services(tmp_path / "flight") as services:
+@pytest.fixture(scope="module")
+def works(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Works]:
+    folder, half, broken = tmp_path_factory.mktemp("works"), Half(), Broken()
+    confirmed: dict[str, Any] = {"replay_confirm_letters_min": 3}
+    with open_services(folder / "flight", **confirmed) as services:
         platform = make_platform(
-            services.store, tmp_path / "worker", steps("count", COUNTING=half), steps("parse", PARSING=broken)
+            services.store,
+            folder / "worker",
+            steps("count", COUNTING=half),
+            steps("parse", PARSING=broken),
+            **confirmed,
         )
         with running(platform):
             whole = changed(services, platform=platform)
             with Server(whole) as server:
-                visits = Visits(browser, server.url)
-                yield Office(whole, visits, half, broken)
-                visits.close()
-            half.open.set()
+                yield Works(whole, server.url, half, broken)
+
+
+@pytest.fixture
+def office(browser: Browser, works: Works, request: pytest.FixtureRequest) -> Iterator[Office]:
+    works.half.gate = Gate({"words": 12})
+    works.broken.mended = threading.Event()
+    visits = Visits(browser, works.url)
+    yield Office(works, visits, request.node.name.removeprefix("test_")[:40])
+    visits.close()
+    works.half.gate.open.set()
     assert not visits.wrong()
 
 
@@ -96,10 +131,11 @@ def assert_stayed(page: Page) -> None:
 
 
 def test_a_task_is_followed_from_the_first_row_to_its_end_without_a_jump(office: Office) -> None:
-    page = office.visits.open("/tasks")
-    expect(page.get_by_role("heading", name="No tasks yet")).to_be_visible()
+    page = office.open("/tasks")
+    expect(page.get_by_role("heading", name="No task matches")).to_be_visible()
     page.evaluate("() => { window.same = true; }")
-    sent = page.request.post(f"{office.visits.url}/v1/tasks", data={"pipeline": "count", "input": {"text": "a b"}})
+    asked = {"pipeline": "count", "input": {"text": "a b"}, "user_id": office.user}
+    sent = page.request.post(f"{office.visits.url}/v1/tasks", data=asked)
     assert sent.status == 201
     row = page.locator(ROW)
     expect(row).to_contain_text("COUNTING")
@@ -107,7 +143,7 @@ def test_a_task_is_followed_from_the_first_row_to_its_end_without_a_jump(office:
     stays(page)
     page.keyboard.press("j")
     expect(row).to_be_focused()
-    office.half.open.set()
+    office.gate.open.set()
     expect(row).to_contain_text("SUCCEEDED")
     expect(row).to_contain_text("100 %")
     expect(row).to_be_focused()
@@ -121,14 +157,14 @@ def test_a_task_is_followed_from_the_first_row_to_its_end_without_a_jump(office:
 
 def test_the_page_of_a_task_goes_on_while_it_runs(office: Office) -> None:
     task = office.hand_in("count")
-    office.half.wait()
+    office.gate.wait()
     page = office.visits.open(f"/tasks/{task.task_id}")
     expect(page.locator("#task-head")).to_contain_text("40 %")
     expect(page.get_by_role("region", name="Result")).to_contain_text("422")
     expect(page.locator(".track [aria-current=step]")).to_have_text("COUNTING")
     page.evaluate("() => { window.same = true; }")
     page.get_by_role("link", name="Run", exact=True).focus()
-    office.half.open.set()
+    office.gate.open.set()
     expect(page.locator("#now")).to_contain_text("SUCCEEDED")
     expect(page.locator("#said")).to_have_text("The task is in SUCCEEDED.")
     expect(page.get_by_role("region", name="Result")).to_contain_text('"words": 12')
@@ -142,8 +178,8 @@ def test_the_page_of_a_task_goes_on_while_it_runs(office: Office) -> None:
 
 def test_a_task_is_canceled_from_the_list_with_a_reason_and_the_keyboard_alone(office: Office) -> None:
     task = office.hand_in("count")
-    office.half.wait()
-    page = office.visits.open("/tasks")
+    office.gate.wait()
+    page = office.open("/tasks")
     page.locator(ROW).first.wait_for()
     page.keyboard.press("j")
     page.keyboard.press("c")
@@ -166,10 +202,10 @@ def test_a_task_is_canceled_from_the_list_with_a_reason_and_the_keyboard_alone(o
 def test_what_was_over_by_then_is_said_in_the_dialog(office: Office) -> None:
     office.visits.expect("status of 422")
     task = office.hand_in("count")
-    office.half.wait()
+    office.gate.wait()
     page = office.visits.open(f"/tasks/{task.task_id}")
     page.get_by_role("button", name="Cancel", exact=True).click()
-    office.half.open.set()
+    office.gate.open.set()
     office.over(task)
     page.get_by_role("button", name="Cancel it").click()
     expect(page.get_by_role("alert")).to_contain_text("can't go from SUCCEEDED to CANCELED")
@@ -182,7 +218,7 @@ def test_a_task_that_failed_is_retried_on_its_page(office: Office) -> None:
     page = office.visits.open(f"/tasks/{task.task_id}")
     expect(page.locator("#data")).to_contain_text("the file 'a.doc' is no PDF")
     expect(page.get_by_role("region", name="Dead letters")).to_contain_text("open")
-    office.broken.mended.set()
+    office.mended.set()
     page.get_by_role("button", name="Retry", exact=True).click()
     page.get_by_label("Why").fill("a reader for it came")
     page.get_by_role("button", name="Retry it").click()
@@ -195,11 +231,11 @@ def test_a_task_that_failed_is_retried_on_its_page(office: Office) -> None:
 def test_choices_narrow_the_list_and_stand_in_the_address(office: Office) -> None:
     office.over(office.hand_in("parse", input={"file": "a.doc"}))
     office.hand_in("count")
-    office.half.wait()
-    page = office.visits.open("/tasks")
+    office.gate.wait()
+    page = office.open("/tasks")
     expect(page.locator(ROW)).to_have_count(2)
     page.get_by_label("Pipeline").select_option("parse")
-    page.wait_for_url("**/tasks?pipeline=parse")
+    page.wait_for_url("**pipeline=parse**")
     expect(page.locator(ROW)).to_have_count(1)
     page.locator("#states").get_by_role("link", name="FAILED").click()
     page.wait_for_url("**state=FAILED**")
@@ -217,10 +253,77 @@ def test_hostile_text_runs_nowhere(office: Office) -> None:
 
 def test_without_scripts_tasks_can_be_read(office: Office) -> None:
     task = office.hand_in("count")
-    assert office.services.platform is not None
-    wait_in(office.services.platform, task, "COUNTING")
-    page = office.visits.open("/tasks", scripts=False)
+    wait_in(office.platform, task, "COUNTING")
+    page = office.open("/tasks", scripts=False)
     expect(page.get_by_role("button", name="Cancel")).to_be_hidden()
     page.locator(f"{ROW} a").click()
     expect(page.locator("#now")).to_contain_text("COUNTING")
     assert f"flightlog tasks cancel {task.task_id}" in page.content()
+
+
+# ── dead letters ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_dead_letters_are_replayed_by_a_plan_that_is_confirmed_and_watched(office: Office) -> None:
+    for number in range(3):
+        office.over(office.hand_in("parse", input={"file": f"letter-{number}.doc"}))
+    page = office.open("/deadletters")
+    expect(page.locator("tr[data-group]")).to_have_count(1)
+    page.locator("tr[data-group] a").click()
+    expect(page.locator("tr[data-letter]")).to_have_count(3)
+    page.get_by_role("button", name="Plan a replay").click()
+    dialog = page.get_by_role("dialog", name="Plan a replay")
+    expect(dialog).to_contain_text(f"user {office.user}")
+    dialog.get_by_label("Up to 20 at once").check()
+    dialog.get_by_label("At once, 10 at most").fill("20")
+    dialog.get_by_role("button", name="See what would happen").click()
+    page.wait_for_url("**/deadletters/plans/*")
+    expect(page.locator("main h1")).to_have_text("Replay of 3 dead letters")
+    expect(page.locator(".items tbody tr")).to_have_count(3)
+    page.evaluate("() => { window.same = true; }")
+    go = page.get_by_role("button", name="Replay 3 dead letters")
+    page.get_by_label("Why").fill("a reader for it came")
+    page.get_by_label("Your name").fill("ann")
+    go.click()
+    # What has to be typed is asked for by the browser before anything is sent.
+    confirm = page.get_by_label("Type replay 3 dead letters")
+    expect(confirm).to_be_focused()
+    confirm.fill("replay 3 dead letters")
+    office.mended.set()
+    go.click()
+    expect(page.locator("#now")).to_contain_text("done", timeout=20_000)
+    expect(page.locator(".items")).to_contain_text("SUCCEEDED")
+    expect(page.locator("#going")).to_contain_text("3 of 3")
+    expect(page.locator("#going")).to_contain_text("3 succeeded")
+    expect(page.locator("#said")).to_have_text("The replay is done.")
+    expect(page.locator("#apply")).to_have_count(0)
+    assert page.evaluate("() => window.same === true")
+    page.locator(".items tbody tr a").first.click()
+    expect(page.locator("main")).to_contain_text("resolved")
+    page.get_by_role("link", name="Task", exact=True).click()
+    expect(page.locator("#now")).to_contain_text("SUCCEEDED")
+
+
+def test_a_replay_of_what_fails_again_stops_by_itself_and_a_changed_set_is_refused(office: Office) -> None:
+    office.visits.expect("status of 409")
+    office.over(office.hand_in("parse", input={"file": "a.doc"}))
+    page = office.open("/deadletters")
+    page.get_by_role("button", name="Plan a replay").click()
+    page.get_by_role("button", name="See what would happen").click()
+    page.wait_for_url("**/deadletters/plans/*")
+    office.over(office.hand_in("parse", input={"file": "b.doc"}))
+    page.get_by_label("Why").fill("try")
+    page.get_by_label("Your name").fill("ann")
+    page.get_by_role("button", name="Replay 1 dead letter").click()
+    expect(page.locator("#now")).to_contain_text("refused")
+    expect(page.locator("#going")).to_contain_text("finds others by now")
+    page = office.open("/deadletters")
+    page.get_by_role("button", name="Plan a replay").click()
+    page.get_by_role("button", name="See what would happen").click()
+    page.wait_for_url("**/deadletters/plans/*")
+    page.get_by_label("Why").fill("try again")
+    page.get_by_label("Your name").fill("ann")
+    page.get_by_role("button", name="Replay 2 dead letters").click()
+    expect(page.locator("#now")).to_contain_text("stopped", timeout=20_000)
+    expect(page.locator("#going")).to_contain_text("1 of 1 replayed tasks failed again")
+    expect(page.locator(".items")).to_contain_text("waits for its turn")

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
+from flightlog.api.shapes_deadletters import LettersGiven, letter_filter
 from flightlog.console.pages.alarm import alarm_of
 from flightlog.console.pages.deadletter import deadletter_page
 from flightlog.console.pages.deadletters import LETTERS_SHOWN, deadletters_page, deadletters_rows
+from flightlog.console.pages.replay import ITEMS_SHOWN, replay_page
 from flightlog.deadletters.filter import LetterFilter
+from flightlog.deadletters.plan import ReplayAsked
 from flightlog.deadletters.table import dead_letter_alerts
+from flightlog.errors import ReplaySetChanged
 from flightlog.outbox.message import Message
 from flightlog.services import Services
 from tests.api.serving import Client, changed, client_of, open_services
@@ -103,7 +108,7 @@ def test_open_ones_are_shown_unless_others_are_asked_for(services: Services) -> 
 def test_a_plan_is_asked_for_with_what_is_shown(services: Services) -> None:
     failed_task(services)
     found = deadletters_page(services, {"pipeline": "summarise", "status": "all", "since": "1h"}, SERVER)
-    asked = msgspec.json.decode(found.plan_filter, type=LetterFilter)
+    asked = letter_filter(msgspec.json.decode(found.plan_filter, type=LettersGiven), services.clock.now_ns())
     assert (asked.pipeline, asked.statuses) == ("summarise", ("OPEN",))
     assert asked.since is not None
     assert found.can_plan
@@ -152,6 +157,114 @@ def test_a_message_that_nobody_took_is_a_letter_too(services: Services) -> None:
     assert "message task.created" in {fact.word: fact.value for fact in found.facts}["Where"]
 
 
+# ── replays ──────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def planned(services: Services, **how: Any) -> str:
+    wanted = LetterFilter(**how.pop("filter", {}))
+    return platform_of(services).replays.plan(ReplayAsked(filter=wanted, **how), "ann").plan_id
+
+
+def test_a_plan_says_what_would_happen_and_nothing_happens(services: Services) -> None:
+    going, done = failed_task(services, "one"), failed_task(services, "two")
+    again, _ = platform_of(services).tasks.act(done.task_id, "retry", reason="mended")
+    finish(services, begin(services, again), 1)
+    plan_id = planned(services, filter={"statuses": ("OPEN", "RESOLVED")}, concurrency=50)
+    told = replay_page(services, plan_id, {})
+    assert (told.state, told.is_applied, told.can_apply, told.can_stop, told.phrase) == (
+        "planned",
+        False,
+        True,
+        False,
+        "",
+    )
+    assert [(item.outcome, item.outcome_mark, item.ended) for item in told.items] == [
+        ("replayed", "passed", ""), ("already succeeded", "succeeded", ""),
+    ]  # fmt: skip
+    assert [(one.word, one.count, one.href) for one in told.outcomes] == [
+        ("all", "2", ""), ("replayed", "1", ""), ("already succeeded", "1", ""),
+    ]  # fmt: skip
+    assert [warning.split(";")[0] for warning in told.warnings] == [
+        "a concurrency of 50 is clamped to 10", "1 of 2 would not be replayed: already_succeeded",
+    ]  # fmt: skip
+    assert platform_of(services).tasks.get(going.task_id).state == "FAILED"
+    html = page(client_of(services), f"/deadletters/plans/{plan_id}")
+    assert f'data-hash="{told.hash}"' in html
+    assert 'name="confirm"' not in html
+    assert f"flightlog deadletters replay --plan {plan_id} --apply" in html
+    assert f"/deadletters/plans/{plan_id}" in page(client_of(services), "/deadletters/plans")
+
+
+def test_many_at_high_concurrency_need_a_sentence_that_is_typed(services: Services) -> None:
+    most = msgspec.structs.replace(services.settings, replay_confirm_letters_min=2)
+    strict = changed(services, settings=most)
+    for message in ("one", "two"):
+        failed_task(services, message)
+    careful = replay_page(strict, planned(services), {})
+    assert careful.phrase == ""
+    high = replay_page(strict, planned(services, allow_high_concurrency=True, concurrency=20), {})
+    assert high.phrase == "replay 2 dead letters"
+
+
+def test_a_replay_shows_what_became_of_each_letter_and_where_it_is(services: Services) -> None:
+    platform = platform_of(services)
+    tasks = [failed_task(services, "no room") for _ in range(3)]
+    plan_id = planned(services)
+    platform.replays.apply(plan_id, replay_page(services, plan_id, {}).hash, reason="room again", by="bob")
+    runner = platform.replaying._runner
+    runner.tick(services.clock.now_ns())
+    told = replay_page(services, plan_id, {})
+    assert (told.state, told.is_running, told.can_apply, told.can_stop, told.done) == ("canary 1", True, False, True, 1)
+    assert [(one.word, one.sign) for one in told.track] == [
+        ("the first one", "now"), ("ten more", "ahead"), ("the rest", "ahead"), ("done", "ahead"),
+    ]  # fmt: skip
+    assert [(item.outcome, item.ended) for item in told.items] == [
+        ("replayed", "under way"), ("waits for its turn", ""), ("waits for its turn", ""),
+    ]  # fmt: skip
+    finish(services, begin(services, platform.tasks.get(tasks[0].task_id)), 1)
+    runner.tick(services.clock.now_ns())
+    told = replay_page(services, plan_id, {})
+    assert [item.stage for item in told.items] == ["canary 1", "canary 10", "canary 10"]
+    assert [(one.sign) for one in told.track] == ["done", "now", "ahead", "ahead"]
+    platform.replays.stop(plan_id, by="bob", reason="lunch")
+    for task in tasks[1:]:
+        fail(services, begin(services, platform.tasks.get(task.task_id)), "no room")
+    runner.tick(services.clock.now_ns())
+    told = replay_page(services, plan_id, {"outcome": "replayed"})
+    assert told.sentence == "Of those with status open. It was stopped: lunch."
+    assert [(item.ended, item.ended_mark) for item in told.items] == [
+        ("SUCCEEDED", "succeeded"), ("FAILED", "failed"), ("FAILED", "failed"),
+    ]  # fmt: skip
+    assert [(tile.value, tile.more) for tile in told.tiles if tile.word == "Tasks since"] == [
+        ("1 succeeded", "2 failed again, 0 under way")
+    ]
+    assert told.outcomes[1].href == f"/deadletters/plans/{plan_id}?outcome=replayed"
+    assert deadletter_page(services, f"{tasks[0].task_id}.1").facts[-1].value == "replayed, succeeded since"
+
+
+def test_a_replay_that_is_refused_says_why(services: Services) -> None:
+    failed_task(services)
+    plan_id = planned(services)
+    failed_task(services)
+    with pytest.raises(ReplaySetChanged):
+        platform_of(services).replays.apply(plan_id, replay_page(services, plan_id, {}).hash, reason="x", by="bob")
+    told = replay_page(services, plan_id, {})
+    assert (told.state, told.mark, told.can_apply) == ("refused", "failed", False)
+    assert "the filter finds others by now" in told.sentence
+    assert [item.outcome for item in told.items] == ["replayed"]
+
+
+def test_many_letters_of_a_plan_come_by_pages(services: Services) -> None:
+    for number in range(ITEMS_SHOWN + 2):
+        failed_task(services, f"number {number}")
+    plan_id = planned(services)
+    first = replay_page(services, plan_id, {})
+    assert first.after == f"/deadletters/plans/{plan_id}?after={ITEMS_SHOWN}"
+    rest = replay_page(services, plan_id, {"after": str(ITEMS_SHOWN)})
+    assert [item.place for item in rest.items] == ["51", "52"]
+    assert (rest.after, rest.before) == (None, f"/deadletters/plans/{plan_id}")
+
+
 # ── the banner ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -190,7 +303,8 @@ GARBAGE = {
     "/deadletters/nosuch": 404, "/deadletters/%00": 404, "/deadletters/%ED%A0%80": 404, "/deadletters/a/b": 404,
     "/deadletters?cursor=x&view=letters": 400, "/deadletters?view=x": 400, "/deadletters?status=x": 400,
     "/deadletters?source=x": 400, "/deadletters?since=soon": 400, "/deadletters?letters=1": 400,
-    "/deadletters?pipeline=%00": 200, "/deadletters?fingerprint=%25": 200,
+    "/deadletters/plans/nosuch": 404, "/deadletters/plans/%ED%A0%80": 404, "/deadletters/plans?x=1": 400,
+    "/deadletters/plans?cursor=%00": 200, "/deadletters?pipeline=%00": 200, "/deadletters?fingerprint=%25": 200,
 }  # fmt: skip
 
 

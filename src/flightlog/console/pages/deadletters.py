@@ -167,8 +167,16 @@ def tabs_of(view: str, asked: Mapping[str, str]) -> list[Tab]:
 
 
 def plan_filter(wanted: LetterFilter) -> str:
-    """What a plan is asked for with, as JSON."""
-    return msgspec.json.encode(planned(wanted)).decode()
+    """What a plan is asked for with at `/v1/deadletters/plans`, as JSON.
+
+    >>> plan_filter(LetterFilter(pipeline="summarise", user_id="ann"))
+    '{"pipeline":"summarise","user":"ann","status":["OPEN"]}'
+    """
+    wanted = planned(wanted)
+    given: dict[str, Any] = {"task" if name == "q" else name: getattr(wanted, field) for name, field in FIELDS.items()}
+    given |= {name: None if (at := getattr(wanted, name)) is None else str(at) for name in ("since", "until")}
+    given |= {"cause": list(wanted.causes), "status": list(wanted.statuses)}
+    return msgspec.json.encode({name: value for name, value in given.items() if value}).decode()
 
 
 def planned(wanted: LetterFilter) -> LetterFilter:

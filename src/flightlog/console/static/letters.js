@@ -85,7 +85,7 @@ function plan(button) {
         filter: JSON.parse(button.dataset.filter), concurrency: Number(many.value),
         allow_high_concurrency: high.checked, delete_after_replay: gone.checked,
       });
-      location.assign(`/deadletters/plans/${encodeURIComponent(made.planId)}`);
+      location.assign(`/deadletters/plans/${encodeURIComponent(made.plan_id)}`);
     } catch (error) {
       said.textContent = error.message;
       go.disabled = false;
