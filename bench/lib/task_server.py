@@ -22,14 +22,21 @@ ROOT = Path(__file__).parents[2]
 PIPELINES = str(Path(__file__).with_name("noop_pipeline.py"))
 WAIT_SECONDS = 600.0
 LOOK_SECONDS = 0.02
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class TaskServer:
     """Where one is, and its store, that is looked at past the server so that the looking costs it nothing."""
 
-    def __init__(self, port: int, store: str | Path) -> None:
+    def __init__(self, port: int, store: str | Path, pids: list[int]) -> None:
         self.port = port
         self._store = store
+        self._pids = pids
+
+    def cpu_seconds(self) -> float:
+        """What server and worker have taken of the processors so far; a database server is not among them."""
+        fields = [Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split() for pid in self._pids]
+        return sum(int(one[11]) + int(one[12]) for one in fields) / TICKS
 
     def connect(self) -> http.client.HTTPConnection:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -108,15 +115,16 @@ class TaskServer:
 
 
 @contextmanager
-def serving(folder: Path, store: str | None, concurrency: int) -> Iterator[TaskServer]:
-    """A folder served by one process that also works; or a database with a server and one worker process."""
+def serving(folder: Path, store: str | None, concurrency: int, worker: bool = True) -> Iterator[TaskServer]:
+    """A folder served by one process that also works; or a database with a server and one worker process. Or nobody works."""
     environ = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "FLIGHTLOG_WORKER_CONCURRENCY": str(concurrency)}
     if store is not None:
         environ["FLIGHTLOG_STORE"] = store  # and not in the command, which everybody sees
     with ExitStack() as stack:
         up = ["up", "--dir", str(folder), "--port", "0", "--json", "--pipelines", PIPELINES]
-        said = stack.enter_context(_process([*up, "--no-worker"] if store else up, environ))
-        if store is not None:
+        said = stack.enter_context(_process([*up, "--no-worker"] if store or not worker else up, environ))
+        pids = [said["pid"]]
+        if store is not None and worker:
             work = [
                 "worker",
                 "--dir",
@@ -127,8 +135,8 @@ def serving(folder: Path, store: str | None, concurrency: int) -> Iterator[TaskS
                 "default",
                 "--json",
             ]
-            stack.enter_context(_process(work, environ))
-        yield TaskServer(int(said["url"].rsplit(":", 1)[1]), folder if store is None else store)
+            pids.append(stack.enter_context(_process(work, environ))["pid"])
+        yield TaskServer(int(said["url"].rsplit(":", 1)[1]), folder if store is None else store, pids)
 
 
 @contextmanager
