@@ -37,7 +37,7 @@ def register(app: typer.Typer) -> None:
     group.command(CREATE)(create)
     group.command("verify")(verify)
     group.command("drill")(drill)
-    app.add_typer(group, name="backup", help="Make a second copy of a folder while it is in use, and check it.")
+    app.add_typer(group, name="backup", help="Make a second copy of a folder in use, and check it.")
     app.command("restore")(restore)
 
 

@@ -41,7 +41,7 @@ def register(app: typer.Typer) -> None:
     group.command("smoke")(smoke)
     group.command("deadletters")(deadletters)
     group.command("matrix")(matrix)
-    app.add_typer(group, name="drill", help="Try what is promised of tasks on a running server, and clean up.")
+    app.add_typer(group, name="drill", help="Try what a running server promises of tasks.")
 
 
 def smoke(server: Place = SERVER, wait: Wait = WAIT_SECONDS, as_json: options.AsJson = False) -> None:
