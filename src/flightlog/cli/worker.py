@@ -50,8 +50,8 @@ def worker(
 ) -> None:
     """Do tasks of a store that others serve, until Ctrl-C.
 
-    Those that run then come to their end, or are handed back. Any number of workers may share a PostgreSQL store. A folder is worked on by the one process that keeps it: `flightlog up`
-    with pipelines, or this verb while nobody serves it.
+    Those that run then come to their end, or are handed back. Any number of workers may share a PostgreSQL store. A folder is
+    worked on by the one process that keeps it: `flightlog up` with pipelines, or this verb while nobody serves it.
     """
     serving.require_server_extra("flightlog worker")
     place, database = options.chosen_place(folder, store)
