@@ -128,6 +128,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     dead_letter_age_seconds_max: float = 24 * 3600.0
     dead_letter_clear_share: float = 0.5
     dead_letter_check_seconds: float = 5.0
+    dead_letter_kept_seconds: float = 90 * 24 * 3600.0
     replay_letters_max: int = 50_000
     replay_concurrency_max: int = 10
     replay_concurrency_high_max: int = 20
@@ -288,6 +289,7 @@ HELP: dict[str, str] = {
     "dead_letter_age_seconds_max": "Age of the oldest open dead letter above which an alert is raised.",
     "dead_letter_clear_share": "Share of its limit that a number has to fall to for its alert to be cleared.",
     "dead_letter_check_seconds": "How often the alerts about dead letters are evaluated.",
+    "dead_letter_kept_seconds": "How long dead letters that are dealt with, and plans that are over, are kept.",
     "replay_letters_max": "Most dead letters in one plan.",
     "replay_concurrency_max": "Most tasks of a replay under way at once; more is clamped, with a warning.",
     "replay_concurrency_high_max": "The same where high concurrency is asked for.",

@@ -140,6 +140,7 @@ def keeper_eraser(keeper: Keeper) -> Eraser:
     from flightlog.archive.erase import ArchiveErasure
     from flightlog.archive.reader import ArchiveHistory
     from flightlog.audit.erase import erase as in_audits
+    from flightlog.deadletters.erase import erase as in_letters
     from flightlog.erasure.erase import Eraser
     from flightlog.journal.removed import REMOVAL
     from flightlog.retention.holds import HOLD, RELEASE, guard_of
@@ -160,7 +161,7 @@ def keeper_eraser(keeper: Keeper) -> Eraser:
         keeper.store,
         database_files,
         folder / SPOOL_FOLDER,
-        [in_runs, in_audits, in_seal],
+        [in_runs, in_audits, in_letters, in_seal],
         {ERASURE, REMOVAL, HOLD, RELEASE},
         archive=ArchiveErasure(archive),
         guard=guard_of,

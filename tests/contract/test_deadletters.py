@@ -7,12 +7,16 @@ from typing import NamedTuple
 import pytest
 from sqlalchemy import select
 
+from flightlog.deadletters.erase import erase
 from flightlog.deadletters.filter import LetterFilter
 from flightlog.deadletters.letters import OPEN, REPLAYED, RESOLVED
 from flightlog.deadletters.listing import get_letter, group_letters, list_letters
+from flightlog.deadletters.progress import list_items, list_plans
 from flightlog.errors import CursorInvalid, FilterInvalid, LetterNotFound, LimitInvalid
+from flightlog.journal.read import EventFilter, read_events
 from flightlog.store.contract import Store
 from flightlog.tasks.table import tasks as tasks_table
+from flightlog.working.replaying import LookAfter
 from tests.deadletters.making import ERROR, Hangar
 
 SECRET = "AKIAIOSFODNN7EXAMPLE"  # the example in Amazon's documentation
@@ -254,3 +258,34 @@ def test_one_letter_is_shown_with_its_chain(hangar: Hangar, store: Store) -> Non
     for unknown in ("nosuch", "\ud800"):
         with pytest.raises(LetterNotFound):
             get_letter(store, unknown)
+
+
+# ── dropped, and erased ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_is_dealt_with_is_dropped_after_its_time_and_what_is_open_never(hangar: Hangar, store: Store) -> None:
+    hangar.failed(2)
+    plan = hangar.apply(hangar.plan())
+    hangar.run(plan)
+    (still_open,) = hangar.failed()
+    looked_at = hangar.plan()
+    running = hangar.apply(hangar.plan())
+    kept_ns = int(hangar.settings.dead_letter_kept_seconds * 1_000_000_000)
+    look_after = LookAfter(hangar, hangar.alerts)
+    look_after()
+    assert len(hangar.rows()) == 3
+    hangar.clock.advance(ns=kept_ns + 1)
+    look_after()
+    assert [row["task_id"] for row in hangar.rows()] == [still_open.task_id]
+    assert [one.plan_id for one in list_plans(store)] == [running.plan_id]
+    assert list_items(store, plan.plan_id) == list_items(store, looked_at.plan_id) == []
+    assert len(list_items(store, running.plan_id)) == 1
+
+
+def test_an_erasure_takes_out_of_a_letter_what_the_error_said(hangar: Hangar, store: Store) -> None:
+    gone, kept = hangar.failed(2)
+    page = read_events(store, EventFilter(run_id=gone.task_id, types=("dead_letter",)))
+    store.write(lambda tx: erase(tx, [event.id for event in page.events]))
+    assert [(row["task_id"], row["message"]) for row in hangar.rows()] == [
+        (gone.task_id, "[erased]"), (kept.task_id, ERROR["message"]),
+    ]  # fmt: skip

@@ -1,7 +1,7 @@
 """A process that runs replays and does their tasks, until it is killed: `python -m tests.deadletters.replayer FOLDER`.
 
-With `POINT NUMBER` it kills itself at the letter of this number (its own count, from 1): `before` the commit of what was done again, or `after` it.
-Without a point it says `ticked` after each round, and whoever started it may kill it.
+With `POINT NUMBER` it kills itself at its own letter of this number, from 1: `before` the commit of what was done again, or
+`after` it. Without, it says `ticked` after each round, and whoever started it may kill it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def kill_at(hangar: Hangar, point: str, number: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return made
 
-    hangar.runner._replay = deadly  # type: ignore[method-assign]
+    hangar.runner._replay = deadly  # type: ignore[assignment, method-assign]
 
 
 def main(folder: Path, point: str | None = None, number: str = "0") -> None:

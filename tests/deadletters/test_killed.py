@@ -69,7 +69,9 @@ def some_kills(count: int, letters: int) -> list[Kill]:
     ("letters", "kills"),
     [
         pytest.param(30, [Kill("before", 3), Kill("after", 8)], id="sample"),
-        pytest.param(10_000, some_kills(15, 10_000), id="campaign", marks=pytest.mark.torture),
+        pytest.param(
+            10_000, some_kills(15, 10_000), id="campaign", marks=[pytest.mark.torture, pytest.mark.timeout(3_600)]
+        ),
     ],
 )
 def test_each_letter_is_replayed_once_however_often_it_is_killed(

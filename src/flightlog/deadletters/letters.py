@@ -23,6 +23,7 @@ ERROR, UNRECOVERABLE, POISON, DEADLINE, UNDELIVERED = "error", "unrecoverable", 
 CAUSES = (ERROR, UNRECOVERABLE, POISON, DEADLINE, UNDELIVERED)
 MESSAGE_CHARS_MAX = 2_000
 EVENT_SOURCE = "tasks"
+EVENT_PREFIX = "dead-letter-"  # of the id of the event that tells of a letter
 
 
 class FailedTask(Protocol):
@@ -177,7 +178,7 @@ class DeadLetters:
         tx.sql.execute(insert(dead_letters), row)
         told = {name: row[name] for name in _TOLD if row[name] is not None}
         event = Event(
-            event_id=f"dead-letter-{row['letter_id']}",
+            event_id=EVENT_PREFIX + row["letter_id"],
             type="dead_letter",
             created_at=row["failed_at"],
             run_id=row["task_id"],

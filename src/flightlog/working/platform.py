@@ -33,7 +33,7 @@ from flightlog.working import roster
 from flightlog.working.attempts import Attempts, Meter
 from flightlog.working.heart import Heart
 from flightlog.working.reaper import Reaper
-from flightlog.working.replaying import Groundwork, Replaying, make_alerts, make_replays, make_runner
+from flightlog.working.replaying import Groundwork, LookAfter, Replaying, make_alerts, make_replays, make_runner
 from flightlog.working.roster import DRAINING, WorkerRow
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Platform:
         self.replays.on_applied = self.replaying.poke
         self.reaper = Reaper(
             store, self.tasks, self.queue, self.clock, settings, holder, alone=alone,
-            more=(lambda: self.alerts.tick(self.clock.now_ns()), *look_after),
+            more=(LookAfter(ground, self.alerts), *look_after),
         )  # fmt: skip
         self._alone = alone
         self._plan = worker

@@ -7,10 +7,11 @@ import threading
 from typing import Any, NamedTuple, Protocol
 
 from flightlog.audit.events import admin_event
-from flightlog.clock import Clock
+from flightlog.clock import NS_PER_SECOND, Clock
 from flightlog.config import Settings
 from flightlog.deadletters.alerts import Alerts
 from flightlog.deadletters.planning import Replays, Tell
+from flightlog.deadletters.prune import prune
 from flightlog.deadletters.runner import ReplayRunner
 from flightlog.errors import FlightlogError
 from flightlog.events.envelope import Event
@@ -25,6 +26,7 @@ log = logging.getLogger("flightlog.deadletters")
 
 IDLE_SECONDS = 1.0  # how late a plan is seen that another process has applied
 RETRY_SECONDS_MAX = 5.0
+PRUNE_SECONDS = 3_600
 
 
 class Intake(Protocol):
@@ -97,6 +99,22 @@ def make_runner(here: Ground, tasks: Tasks, holder: str) -> ReplayRunner:
 def make_alerts(here: Ground) -> Alerts:
     """The alerts about dead letters."""
     return Alerts(here.store, here.journal, here.settings, here.ids, count_succeeded)
+
+
+class LookAfter:
+    """What has to be looked after by one process at a time: the alerts, and what was kept long enough."""
+
+    def __init__(self, here: Ground, alerts: Alerts) -> None:
+        self._here = here
+        self._alerts = alerts
+        self._pruned_at: int | None = None
+
+    def __call__(self) -> None:
+        now = self._here.clock.now_ns()
+        self._alerts.tick(now)
+        if self._pruned_at is None or now - self._pruned_at >= PRUNE_SECONDS * NS_PER_SECOND:
+            self._pruned_at = now
+            prune(self._here.store, now - int(self._here.settings.dead_letter_kept_seconds * NS_PER_SECOND))
 
 
 class Replaying:
