@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -15,7 +17,7 @@ from flightlog.api.app import Services
 from flightlog.journal.read import EventFilter, read_events
 from flightlog.testing import FakeClock
 from flightlog.usage.ledger import set_units_max
-from tests.api.serving import Server, Stream, changed
+from tests.api.serving import Server, Stream, changed, open_services
 from tests.api.tasking import SUMMARISE, Tasking
 
 SECRET = "sk-proj-" + "aB3dE5fG7hI9jK1lM3nO5pQ7rS9tU1vW3xY5zA7b"
@@ -115,6 +117,31 @@ def test_a_quota_that_is_used_up_refuses(at: Tasking) -> None:
     assert problem["facts"] == {"user_id": "ann", "units_max": 2, "used": 2}
 
 
+def test_a_store_that_is_busy_says_when_to_come_again(tmp_path: Path) -> None:
+    with open_services(tmp_path / "flight", write_timeout_seconds=0.2) as services:
+        find_it_busy(Tasking(services))
+
+
+def find_it_busy(at: Tasking) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(tx: object) -> None:
+        begun.set()
+        go_on.wait(20)
+
+    holder = threading.Thread(target=lambda: at.services.store.write(hold, 30))
+    holder.start()
+    try:
+        begun.wait(20)
+        answer = at.client.post("/v1/tasks", json={"pipeline": "summarise"})
+    finally:
+        go_on.set()
+        holder.join()
+    refused(answer, 50301)
+    assert answer.headers["retry-after"] == "1"
+    assert at.client.get("/v1/tasks").json()["tasks"] == []
+
+
 def test_a_server_without_the_platform_reads_and_takes_nothing(services: Services) -> None:
     at = Tasking(services)
     task = at.submit()
@@ -188,6 +215,12 @@ def test_a_request_id_is_on_every_answer_and_on_the_events_of_the_call(at: Taski
     assert [event.type for event in events] == ["span_finished", "run_started", "task_transition", "ledger_entry"]
     assert {event.correlation_id for event in events} == {"order-77"}
     assert (events[0].name, events[0].status) == ("POST /v1/tasks", "ok")
+    at.client.post(f"/v1/tasks/{answer.json()['task_id']}/cancel", headers={"X-Request-Id": "order-78"})
+    acted = [event for event in events_of(at, answer.json()["task_id"]) if event.correlation_id == "order-78"]
+    assert [(event.type, event.name) for event in acted] == [
+        ("span_finished", "POST /v1/tasks/{task_id}/cancel"), ("task_transition", "summarise"),
+        ("ledger_entry", "summarise"), ("run_finished", "summarise"),
+    ]  # fmt: skip
     for path in ("/v1/tasks", "/v1/tasks/nosuch", "/v1/nosuch", "/healthz", "/api/runs?nosuch=1", "/static/nosuch"):
         assert at.client.get(path, headers=mine).headers["x-request-id"] == "order-77"
     for wrong in ("", "a b", "x" * 129):

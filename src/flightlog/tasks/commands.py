@@ -13,7 +13,7 @@ from flightlog.store.contract import Store, Tx
 from flightlog.tasks import keys
 from flightlog.tasks.asked import Asked as Asked
 from flightlog.tasks.asked import new_task
-from flightlog.tasks.due import drop_results, due_tasks
+from flightlog.tasks.due import drop_results, due_tasks, is_over
 from flightlog.tasks.moves import Mover
 from flightlog.tasks.pipeline import CANCELED, ENDS, FAILED, QUEUED, SUCCEEDED, Pipeline, Retries
 from flightlog.tasks.story import Call, Ended
@@ -128,9 +128,10 @@ class Tasks:
         return self.store.write(work)
 
     def _as_answered(self, tx: Tx, answer: str) -> Task:
-        """The task as it was when the answer was given."""
-        then = msgspec.json.decode(answer, type=Task)
-        return msgspec.structs.replace(then, input=task_in(tx, then.task_id).input)
+        """The task as it was when the answer was given, perhaps by another version of Flightlog."""
+        then: dict[str, Any] = msgspec.json.decode(answer)
+        known = {name: value for name, value in then.items() if name in Task.__struct_fields__ and name != "input"}
+        return msgspec.structs.replace(task_in(tx, then["task_id"]), **known)
 
     def _cancel(self, tx: Tx, task: Task, reason: str | None, call: Call | None) -> Task:
         said = self._mover.clean(task, {"reason": reason}).get("reason")
@@ -319,18 +320,25 @@ class Tasks:
         return self.store.write(work)
 
     def expire(self, now_ns: int) -> Expired:
-        """End what is past its deadline, drop results and keys whose time is over. Small transactions, one after another."""
+        """End what is past its deadline, drop results and keys whose time is over. Small transactions, one after another; none
+        where nothing is over.
+        """
+        with self.store.read() as connection:
+            late, kept, known = is_over(connection, now_ns)
+        rows = EXPIRE_ROWS_MAX
         return Expired(
-            tasks=self._in_batches(lambda tx: self._expire_tasks(tx, now_ns)),
-            results=self._in_batches(lambda tx: drop_results(tx, now_ns, EXPIRE_ROWS_MAX)),
-            keys=self._in_batches(lambda tx: keys.forget_keys(tx, now_ns, EXPIRE_ROWS_MAX)),
+            tasks=self._in_batches(EXPIRE_TASKS_MAX, lambda tx: self._expire_tasks(tx, now_ns)) if late else 0,
+            results=self._in_batches(rows, lambda tx: drop_results(tx, now_ns, rows)) if kept else 0,
+            keys=self._in_batches(rows, lambda tx: keys.forget_keys(tx, now_ns, rows)) if known else 0,
         )
 
-    def _in_batches(self, drop: Callable[[Tx], int]) -> int:
+    def _in_batches(self, rows_max: int, drop: Callable[[Tx], int]) -> int:
         total = 0
-        while found := self.store.write(drop):
+        while True:
+            found = self.store.write(drop)
             total += found
-        return total
+            if found < rows_max:
+                return total
 
     def _expire_tasks(self, tx: Tx, now_ns: int) -> int:
         due = due_tasks(tx.sql, now_ns, EXPIRE_TASKS_MAX)

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import ColumnElement, Connection, TextClause, literal, select, update
 
 from flightlog.store.contract import Tx
-from flightlog.tasks.table import IS_OPEN, tasks
+from flightlog.tasks.table import IS_OPEN, idempotency_keys, task_action_idempotency, tasks
 from flightlog.tasks.task import Task, task_of
+
+
+def is_over(connection: Connection, now_ns: int) -> tuple[bool, bool, bool]:
+    """Whether there are tasks past their deadline, results, and keys whose time is over."""
+
+    def any_of(*where: ColumnElement[bool] | TextClause) -> bool:
+        return connection.execute(select(literal(1)).where(*where).limit(1)).first() is not None
+
+    keys = (idempotency_keys, task_action_idempotency)
+    return (
+        any_of(IS_OPEN, tasks.c.deadline_at <= now_ns),
+        any_of(tasks.c.result_until <= now_ns),
+        any(any_of(table.c.expires_at <= now_ns) for table in keys),
+    )
 
 
 def due_tasks(connection: Connection, now_ns: int, tasks_max: int) -> list[Task]:
