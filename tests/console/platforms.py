@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from flightlog.console.page import Fragment
+from flightlog.console.pages.frame import framed
+from flightlog.console.render import render
 from flightlog.services import Services
 from flightlog.tasks.commands import Asked
 from flightlog.tasks.pipeline import Pipeline, Retries
@@ -14,6 +17,11 @@ from tests.api.serving import changed
 RETRIES = Retries(attempts_max=3, seconds_base=60.0)
 SUMMARISE = Pipeline("summarise", ("QUEUED", "READING", "WRITING"), retries=RETRIES)
 SHRINK = Pipeline("shrink", ("QUEUED", "SHRINKING"), queue="pictures")
+
+
+def html_of(services: Services, page: Fragment) -> str:
+    """The page as it is sent, without a server around it."""
+    return bytes(render(framed(services, page, {})).body).decode()
 
 
 def with_platform(services: Services) -> Services:

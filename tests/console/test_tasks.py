@@ -9,14 +9,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from flightlog.console.pages import tasks
 from flightlog.console.pages.task import _answer, task_page
 from flightlog.console.pages.task_story import attempts_of, moves_of
-from flightlog.console.pages.tasks import TASKS_SHOWN, tasks_page, tasks_rows
+from flightlog.console.pages.tasks import tasks_page, tasks_rows
 from flightlog.services import Services
 from flightlog.working import roster
 from tests.api.serving import Client, changed, client_of, event, open_services
 from tests.console.markup import NASTY, parsed
-from tests.console.platforms import begin, fail, failed_task, finish, platform_of, submit, with_platform
+from tests.console.platforms import begin, fail, failed_task, finish, html_of, platform_of, submit, with_platform
 from tests.console.test_pages import HTML, page
 
 SERVER = "http://127.0.0.1:4747"
@@ -40,8 +41,8 @@ def shown(services: Services, **params: str) -> list[str]:
 # ── the list ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_empty_list_teaches_how_to_fill_it(client: Client) -> None:
-    html = page(client, "/tasks")
+def test_an_empty_list_teaches_how_to_fill_it(services: Services) -> None:
+    html = html_of(services, tasks_page(services, {}, SERVER))
     assert "No tasks yet" in html
     assert "@pipeline(&#34;summarise&#34;" in html or '@pipeline("summarise"' in html
     assert "flightlog up --pipelines summarise.py" in html
@@ -116,14 +117,15 @@ def test_the_strip_says_what_waits_and_that_nobody_works(services: Services) -> 
     assert strip()["Workers"] == ("1; 4 at once", False)
 
 
-def test_a_long_list_goes_on_by_cursor_without_repeats(services: Services) -> None:
-    made = [submit(services).task_id for _ in range(TASKS_SHOWN + 5)][::-1]
+def test_a_long_list_goes_on_by_cursor_without_repeats(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "TASKS_SHOWN", 2)
+    made = [submit(services).task_id for _ in range(3)][::-1]
     first = tasks_page(services, {"user": "ann"}, SERVER)
-    assert [row.task_id for row in first.rows] == made[:TASKS_SHOWN]
+    assert [row.task_id for row in first.rows] == made[:2]
     assert first.more is not None
     assert first.more.startswith("/tasks/rows?user=ann&cursor=")
     rest = tasks_rows(services, {"user": "ann", "cursor": first.more.split("cursor=")[1]})
-    assert [row.task_id for row in rest.rows] == made[TASKS_SHOWN:]
+    assert [row.task_id for row in rest.rows] == made[2:]
     assert rest.more is None
 
 
@@ -138,10 +140,10 @@ def test_a_server_without_a_platform_shows_tasks_and_offers_nothing(services: Se
     task = submit(services)
     bare = changed(services, platform=None)
     assert shown(bare) == [task.task_id]
-    html = page(client_of(bare), "/tasks")
+    html = html_of(bare, tasks_page(bare, {}, SERVER))
     assert "this server only shows tasks" in html
     assert "data-act" not in html
-    assert "data-act" not in page(client_of(bare), f"/tasks/{task.task_id}")
+    assert "data-act" not in html_of(bare, task_page(bare, task.task_id))
 
 
 # ── one task ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -165,7 +167,7 @@ def test_a_task_tells_its_attempts_with_their_waits_and_what_went_wrong(services
     assert [(one.word, one.sign) for one in told.track] == [
         ("QUEUED", "now"), ("READING", "ahead"), ("WRITING", "ahead"), ("SUCCEEDED", "ahead"),
     ]  # fmt: skip
-    html = page(client_of(services), f"/tasks/{task.task_id}")
+    html = html_of(services, told)
     assert "OSError: no route to host" in html
     assert "Traceback (most recent call last):" in html
     assert "whoever asks for it is answered 422" in html
@@ -177,7 +179,7 @@ def test_what_succeeded_shows_its_result_its_ledger_and_the_events_of_its_run(se
     assert [one.sign for one in told.track] == ["done", "done", "done", "succeeded"]
     assert [(one.word, one.source) for one in told.ledger] == [("HELD", "round 1"), ("COMMITTED", "round 1")]
     assert {"run_started", "task_transition", "ledger_entry", "run_finished"} <= {row.type for row in told.events}
-    html = page(client_of(services), f"/tasks/{task.task_id}")
+    html = html_of(services, told)
     assert "&#34;letters&#34;: 12" in html
     assert "&#34;folder&#34;: &#34;a&#34;" in html
     assert f'href="/runs/{task.task_id}"' in html
@@ -262,9 +264,12 @@ def test_hostile_text_stays_text(services: Services) -> None:
     platform_of(services).tasks.act(task.task_id, "retry", reason=NASTY)
     task = begin(services, platform_of(services).tasks.get(task.task_id), NASTY)
     done = finish(services, task, {NASTY: NASTY})
-    client = client_of(services)
-    for path in ("/tasks", f"/tasks?user={NASTY}&q={NASTY}", f"/tasks?state={NASTY}", f"/tasks/{done.task_id}"):
-        html = client.get(path, headers=HTML).text
+    for shown_page in (
+        tasks_page(services, {}, SERVER),
+        tasks_page(services, {"user": NASTY, "q": NASTY, "state": NASTY, "pipeline": NASTY}, SERVER),
+        task_page(services, done.task_id),
+    ):
+        html = html_of(services, shown_page)
         found = parsed(html)
         assert "<script>alert" not in html
         assert "<img" not in html

@@ -10,7 +10,7 @@ from flightlog.console import format as fmt
 from flightlog.console.page import Page, href
 from flightlog.console.pages.deadletters import FIELDS, plan_words
 from flightlog.console.pages.replay_items import ReplayItem, item_of, outcome_mark, words_of
-from flightlog.console.pages.replays import plan_href, plan_mark
+from flightlog.console.pages.replays import plan_href, plan_mark, plan_state
 from flightlog.console.pages.run import Tile
 from flightlog.console.pages.task_story import TrackState
 from flightlog.console.pages.tasks import StateChoice
@@ -50,7 +50,7 @@ class ReplayPage(Page):
     plan_id: Annotated[str, "Its id."]
     headline: Annotated[str, "What it is."]
     headline_count: Annotated[str, "How many letters it is of, in words."]
-    state: Annotated[str, "How far it is."]
+    state: Annotated[str, "How far it is: planned, running, done, stopped or refused."]
     mark: Annotated[str, "The sign of that: running, succeeded, failed, canceled, or empty where it is planned only."]
     sentence: Annotated[str, "How it is going, in one sentence."]
     created: Annotated[fmt.Moment, "When it was planned."]
@@ -100,7 +100,7 @@ def replay_page(services: Services, plan_id: str, params: Mapping[str, str]) -> 
         plan_id=plan_id,
         headline=f"Replay of {count_words}",
         headline_count=count_words,
-        state=words_of(plan.state),
+        state=plan_state(plan),
         mark=plan_mark(plan),
         sentence=_sentence(found),
         created=fmt.moment(plan.created_at, now),

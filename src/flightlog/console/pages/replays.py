@@ -28,7 +28,7 @@ class PlanRow:
 
     plan_id: Annotated[str, "Its id."]
     href: Annotated[str, "Its page."]
-    state: Annotated[str, "How far it is."]
+    state: Annotated[str, "How far it is: planned, running, done, stopped or refused."]
     mark: Annotated[str, "The sign of that: running, succeeded, failed, canceled, or empty where it is planned only."]
     which: Annotated[str, "Which letters it is of."]
     count: Annotated[str, "How many they are."]
@@ -72,7 +72,7 @@ def _row(plan: Plan, now_ns: int) -> PlanRow:
     return PlanRow(
         plan_id=plan.plan_id,
         href=plan_href(plan.plan_id),
-        state=words_of(plan.state),
+        state=plan_state(plan),
         mark=plan_mark(plan),
         which=plan_words(plan.filter),
         count=fmt.count(plan.letters),
@@ -85,6 +85,11 @@ def _row(plan: Plan, now_ns: int) -> PlanRow:
 def plan_href(plan_id: str) -> str:
     """The page of a replay."""
     return href(f"/deadletters/plans/{plan_id}")
+
+
+def plan_state(plan: Plan) -> str:
+    """How far a replay is, in a word: planned, running, done, stopped or refused."""
+    return "running" if plan.state in RUNNING else words_of(plan.state)
 
 
 def plan_mark(plan: Plan) -> str:

@@ -2,7 +2,7 @@
 
 import { closable } from "./palette.js";
 
-const SAID_MS = 3_500;
+const SAID_MS = 3_500, NAME_KEPT = "flightlog.actor";
 const WORDS = {
   cancel: { title: "Cancel the task?", go: "Cancel it", keep: "Leave it", done: "The task was canceled.", says: "It ends where it is. What is held for it is released, and it can be retried later." },
   retry: { title: "Do the task again?", go: "Retry it", keep: "Leave it", done: "The task waits for a worker again.", says: "It begins at its first step, with the input that it has." },
@@ -37,6 +37,24 @@ export async function send(path, body, key) {
   if (answer.ok) return answer.json();
   const problem = await answer.json().catch(() => ({}));
   throw new Error(problem.detail ?? `The server answered ${answer.status}.`);
+}
+
+/** Who acts here, as they said before; may be empty. */
+export function keptName() {
+  try {
+    return localStorage.getItem(NAME_KEPT) ?? "";
+  } catch {
+    return ""; // Storage is switched off: the name has to be typed.
+  }
+}
+
+/** Keep who acts here, for the next time. */
+export function keepName(name) {
+  try {
+    localStorage.setItem(NAME_KEPT, name);
+  } catch {
+    // It holds for this page only.
+  }
 }
 
 /** Ask whether to do what `button` is for, and do it; true once it is done. */

@@ -1,6 +1,6 @@
 // Dead letters: the list is renewed while it is looked at, and a replay of what it shows is planned in a small dialog.
 
-import { acting, send } from "./acting.js";
+import { acting, keptName, send } from "./acting.js";
 import { Listing, growing } from "./listing.js";
 import { fetchPage, follow, swap } from "./live.js";
 import { closable } from "./palette.js";
@@ -81,9 +81,10 @@ function plan(button) {
     said.textContent = "";
     try {
       const { allow_high_concurrency: high, delete_after_replay: gone } = form.elements;
+      const by = keptName();
       const made = await send("/v1/deadletters/plans", {
         filter: JSON.parse(button.dataset.filter), concurrency: Number(many.value),
-        allow_high_concurrency: high.checked, delete_after_replay: gone.checked,
+        allow_high_concurrency: high.checked, delete_after_replay: gone.checked, ...(by && { by }),
       });
       location.assign(`/deadletters/plans/${encodeURIComponent(made.plan_id)}`);
     } catch (error) {

@@ -1,9 +1,9 @@
 // The page of one replay: what would happen, the confirmation, and then what becomes of each letter while it happens.
 
-import { acting, send } from "./acting.js";
+import { acting, keepName, keptName, send } from "./acting.js";
 import { fetchPage, follow, swap } from "./live.js";
 
-const EVERY_MS = 1_000, NAME_KEPT = "flightlog.actor";
+const EVERY_MS = 1_000;
 const said = document.getElementById("said"), form = document.getElementById("apply");
 const going = () => document.getElementById("going").dataset;
 let last = going().state;
@@ -16,31 +16,15 @@ async function refresh() {
   last = going().state;
 }
 
-function kept() {
-  try {
-    return localStorage.getItem(NAME_KEPT) ?? "";
-  } catch {
-    return ""; // Storage is switched off: the name has to be typed.
-  }
-}
-
-function keep(name) {
-  try {
-    localStorage.setItem(NAME_KEPT, name);
-  } catch {
-    // It holds for this page only.
-  }
-}
-
 if (form) {
   const { reason, by, confirm } = form.elements, button = form.querySelector("button"), refused = document.getElementById("refused");
-  by.value = kept();
+  by.value = keptName();
   form.hidden = false;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     button.disabled = true;
     refused.textContent = "";
-    keep(by.value.trim());
+    keepName(by.value.trim());
     const body = { hash: form.dataset.hash, reason: reason.value.trim(), by: by.value.trim() };
     if (confirm) body.confirm = confirm.value.trim();
     try {
