@@ -55,6 +55,12 @@ def test_both_drills_are_green_on_a_server_that_keeps_its_promises(url: str, tmp
     assert [one["verdict"] for one in found[0]["outcomes"]] == ["passed"] * len(found[0]["outcomes"])  # 410 is seen too
     assert "**all green**" in report.read_text("utf-8")
     assert left_behind(url) == (0, [])
+    with urllib.request.urlopen(url + "/metrics", timeout=SECONDS_MAX) as answer:
+        said = dict(line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if not line.startswith("#"))
+    assert float(said['flightlog_tasks_finished_total{pipeline="flightlog-drill",state="FAILED"}']) == 50 + 2 + 1
+    assert float(said['flightlog_replay_items_total{outcome="replayed"}']) == 50 + 2 + 2
+    assert float(said["flightlog_dead_letters_open"]) == 0
+    assert float(said['flightlog_workers{state="RUNNING"}']) == 1
 
 
 class Silent(Target):

@@ -234,13 +234,15 @@ def _read(walk: Walk, plan: dict[str, Any]) -> dict[str, Any]:
 
 
 def _finish(walk: Walk, plan: dict[str, Any]) -> dict[str, Any]:
-    """The plan, once it is over."""
+    """The plan, once it is over. However large it is, it has to move."""
+    now = plan
 
     def found() -> dict[str, Any] | None:
+        nonlocal now
         now = _read(walk, plan)
-        return now if now["state"] in PLAN_ENDS and not now.get("under_way") else None
+        return now if now["state"] in PLAN_ENDS and not now["under_way"] else None
 
-    return walk.until(found, f"plan {plan['plan_id']} does not come to its end")
+    return walk.until(found, f"plan {plan['plan_id']} does not move", lambda: (now.get("outcomes"), now.get("ended")))
 
 
 def _put_away(walk: Walk) -> list[str]:

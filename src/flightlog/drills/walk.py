@@ -77,12 +77,16 @@ class Walk:
         expect(answer, 200, "a task was read")
         return answer.document
 
-    def until(self, look: Callable[[], T | None], late: str) -> T:
-        """What a look finds, once it finds something; raises Red where it does not in time."""
-        until = self._clock.monotonic_ns() + int(self.wait_seconds * NS_PER_SECOND)
+    def until(self, look: Callable[[], T | None], late: str, moved: Callable[[], object] = lambda: None) -> T:
+        """What a look finds, once it finds something; raises Red where it does not in time. Time begins anew when `moved` gives
+        something else than before.
+        """
+        began, before = self._clock.monotonic_ns(), moved()
         while (found := look()) is None:
-            if self._clock.monotonic_ns() > until:
-                raise Red(f"{late} after {self.wait_seconds:g} s")
+            if (now := moved()) != before:
+                began, before = self._clock.monotonic_ns(), now
+            if self._clock.monotonic_ns() - began > self.wait_seconds * NS_PER_SECOND:
+                raise Red(f"{late} within {self.wait_seconds:g} s")
             self.go_on()
             time.sleep(LOOK_SECONDS)
         return found
