@@ -1,4 +1,7 @@
-"""Tasks in a browser: a task that is followed to its end without a jump, canceled, retried; dead letters that are replayed."""
+"""Tasks in a browser: a task that is followed to its end without a jump, canceled, retried; dead letters that are replayed.
+
+The shorter ones come with the long campaigns: a page in a browser takes a second or two each time.
+"""
 
 from __future__ import annotations
 
@@ -131,7 +134,8 @@ def assert_stayed(page: Page) -> None:
 
 
 def test_a_task_is_followed_from_the_first_row_to_its_end_without_a_jump(office: Office) -> None:
-    page = office.open("/tasks")
+    # It leaves what the list is narrowed to, and stays where it is until somebody asks for another list.
+    page = office.visits.open(f"/tasks?user={office.user}&state=COUNTING")
     expect(page.get_by_role("heading", name="No task matches")).to_be_visible()
     page.evaluate("() => { window.same = true; }")
     asked = {"pipeline": "count", "input": {"text": "a b"}, "user_id": office.user}
@@ -199,6 +203,7 @@ def test_a_task_is_canceled_from_the_list_with_a_reason_and_the_keyboard_alone(o
     expect(page.locator("#task-head")).to_contain_text("the wrong file")
 
 
+@pytest.mark.torture
 def test_what_was_over_by_then_is_said_in_the_dialog(office: Office) -> None:
     office.visits.expect("status of 422")
     task = office.hand_in("count")
@@ -228,6 +233,7 @@ def test_a_task_that_failed_is_retried_on_its_page(office: Office) -> None:
     expect(page.get_by_role("region", name="Ledger")).to_contain_text("COMMITTED")
 
 
+@pytest.mark.torture
 def test_choices_narrow_the_list_and_stand_in_the_address(office: Office) -> None:
     office.over(office.hand_in("parse", input={"file": "a.doc"}))
     office.hand_in("count")
@@ -242,6 +248,7 @@ def test_choices_narrow_the_list_and_stand_in_the_address(office: Office) -> Non
     expect(page.locator(ROW)).to_contain_text("is no PDF")
 
 
+@pytest.mark.torture
 def test_hostile_text_runs_nowhere(office: Office) -> None:
     script = "<img src=x onerror='window.pwned = 1'><script>window.pwned = 2</script>"
     task = office.over(office.hand_in("parse", input={"file": script, script: script}, user_id=script, project="p"))
@@ -251,6 +258,7 @@ def test_hostile_text_runs_nowhere(office: Office) -> None:
         assert page.evaluate("() => window.pwned") is None
 
 
+@pytest.mark.torture
 def test_without_scripts_tasks_can_be_read(office: Office) -> None:
     task = office.hand_in("count")
     wait_in(office.platform, task, "COUNTING")
