@@ -67,7 +67,9 @@ def test_a_server_that_is_killed_in_the_middle_goes_on_and_counts_nothing_twice(
     assert "there is no folder" in hopeless["error"]["message"]
     assert {part.name: part.stat().st_ino for part in out.glob("parts/*.json")}.items() >= parts.items()
     texts = [event["payload"]["text"] for event in story["events"]]
-    assert len(texts) == len(set(texts)) >= 5  # a kill between a part and its event may cost that event, and never the part
+    assert (
+        len(texts) == len(set(texts)) >= 5
+    )  # a kill between a part and its event may cost that event, and never the part
     made = json.loads((out / "counts.json").read_text("utf-8"))
     assert made["counts"] == dict(counted_directly())
     assert task["results"]["DRAWING"] == {
@@ -77,4 +79,3 @@ def test_a_server_that_is_killed_in_the_middle_goes_on_and_counts_nothing_twice(
     bars = ElementTree.parse(out / "chart.svg").getroot().findall(".//{http://www.w3.org/2000/svg}rect")
     assert len(bars) == 1 + 15
     assert not list(out.rglob(".*"))
-
