@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 import warnings
@@ -14,6 +15,7 @@ from psycopg import sql
 from sqlalchemy.engine import make_url
 
 from flightlog.config import Settings
+from flightlog.store import migrations
 from flightlog.store.contract import Store
 from flightlog.store.engine import open_store
 from flightlog.store.postgres import PostgresStore
@@ -42,14 +44,33 @@ def server_url() -> str:
     return url
 
 
-def make_database() -> str:
-    """The URL of a new database with nothing in it."""
+def make_database(template: str = "template0") -> str:
+    """The URL of a new database with what there is in the template; nothing, if none is named."""
     name = f"flightlog_{uuid4().hex[:12]}"
     with psycopg.connect(server_url(), autocommit=True) as connection:
-        made = sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'")
-        connection.execute(made.format(sql.Identifier(name)))
-    address = make_url(server_url()).set(database=name)
-    return address.render_as_string(hide_password=False)
+        made = sql.SQL("CREATE DATABASE {} TEMPLATE {} ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'")
+        connection.execute(made.format(sql.Identifier(name), sql.Identifier(template)))
+    return _url_of(name)
+
+
+def _url_of(name: str) -> str:
+    return make_url(server_url()).set(database=name).render_as_string(hide_password=False)
+
+
+def _template() -> str:
+    """A database at the last migration: the first worker of a test run makes it, the others wait for it."""
+    files = b"".join(path.read_bytes() for path in sorted((migrations.FOLDER / "versions").glob("*.py")))
+    name = f"flightlog_template_{hashlib.sha256(files).hexdigest()[:12]}"
+    with psycopg.connect(server_url(), autocommit=True) as connection:
+        connection.execute("SELECT pg_advisory_lock(1)")
+        if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is None:
+            unready = make_database()
+            open_store(unready, writable=True).close()
+            old = make_url(unready).database
+            assert old is not None
+            renamed = sql.SQL("ALTER DATABASE {} RENAME TO {}")
+            connection.execute(renamed.format(sql.Identifier(old), sql.Identifier(name)))
+    return name
 
 
 def drop_database(url: str) -> None:
@@ -63,8 +84,7 @@ class _Ready:
     """A database at the last migration, that is emptied for each test: much less work than making one."""
 
     def __init__(self) -> None:
-        self.url = make_database()
-        open_store(self.url, writable=True).close()
+        self.url = make_database(_template())
         with psycopg.connect(self.url) as connection:
             found = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
             self._tables = [row[0] for row in found]
@@ -78,9 +98,9 @@ class _Ready:
     def empty(self) -> None:
         if self.clean:
             return
-        names = sql.SQL(", ").join(map(sql.Identifier, self._tables))
+        gone = sql.SQL("; ").join(sql.SQL("DELETE FROM {}").format(sql.Identifier(name)) for name in self._tables)
         with psycopg.connect(self.url) as connection:
-            connection.execute(sql.SQL("TRUNCATE {}").format(names))
+            connection.execute(gone)  # a test leaves few rows, and to truncate a table makes files anew
             for table, rows in self._seeds.items():
                 marks = sql.SQL(", ").join([sql.Placeholder()] * len(rows[0]))
                 put = sql.SQL("INSERT INTO {} VALUES ({})").format(sql.Identifier(table), marks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import selectors
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,7 +30,7 @@ T = TypeVar("T")
 
 READERS_KEPT = 4
 ADMIN_SECONDS = 24 * 3600.0  # opening, migrating and closing take as long as they take
-LISTEN_SECONDS = 0.5  # how soon a closed store's listener notices
+LISTEN_SECONDS = 0.5  # between two tries to listen
 
 
 class PostgresStore:
@@ -192,6 +193,7 @@ class _Listener:
         self._session = session
         self._starting = threading.Lock()
         self._stopped = threading.Event()
+        self._wake, self._woken = os.pipe()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -206,9 +208,16 @@ class _Listener:
         listening.wait(LISTEN_SECONDS)  # what is committed from here on is heard, unless the server is away
 
     def stop(self) -> None:
-        self._stopped.set()
+        with self._starting:
+            if not self._stopped.is_set():
+                self._stopped.set()
+                os.close(self._woken)  # whoever waits for the other end hears of it
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
+        with self._starting:
+            wake, self._wake = self._wake, -1
+        if wake >= 0:
+            os.close(wake)
 
     def _loop(self, listening: threading.Event) -> None:
         heard_before = False
@@ -220,9 +229,13 @@ class _Listener:
                     if heard_before:
                         self._signal.notify()  # whatever was committed while nobody listened
                     heard_before = True
-                    while not self._stopped.is_set():
-                        for heard in connection.notifies(timeout=LISTEN_SECONDS):
-                            if heard.pid != self._session.backend_pid:
-                                self._signal.notify()
+                    with selectors.DefaultSelector() as either:
+                        either.register(connection.fileno(), selectors.EVENT_READ)
+                        either.register(self._wake, selectors.EVENT_READ)
+                        while not self._stopped.is_set():
+                            either.select()
+                            for heard in connection.notifies(timeout=0):
+                                if heard.pid != self._session.backend_pid:
+                                    self._signal.notify()
             except psycopg.Error:
                 self._stopped.wait(LISTEN_SECONDS)

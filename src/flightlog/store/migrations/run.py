@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import threading
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, text
 
 from flightlog.store.migrations import FOLDER, HEAD, KNOWN, schema
 
 VERSION_TABLE = "alembic_version"
+_HAS_TABLE = {
+    "sqlite": f"SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = '{VERSION_TABLE}'",  # noqa: S608
+    "postgresql": f"SELECT 1 WHERE to_regclass('{VERSION_TABLE}') IS NOT NULL",
+}
 
 _one_at_a_time = threading.Lock()  # Alembic hands its context to env.py through a module, of which there is one
 
 
 def revision(connection: Connection) -> str | None:
     """The migration that this database is at; None when there is none."""
-    if not inspect(connection).has_table(VERSION_TABLE):
+    # Asked at each start: SQLAlchemy's own way takes a tenth of a second the first time.
+    if connection.execute(text(_HAS_TABLE[connection.dialect.name])).first() is None:
         return None
     found = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608
     return None if found is None else str(found)
