@@ -60,6 +60,20 @@ def test_a_sample_of_the_exam(queue: DbosQueue, store: Store) -> None:
     assert [one for one in errands(queue) if not one.startswith("t00000")] == []  # that one's worker is still held
 
 
+def test_a_second_errand_for_a_job_finds_it_taken(queue: DbosQueue, store: Store) -> None:
+    submit(store, queue, job(1))
+    for _ in range(3):
+        store.write(lambda tx: queue.send(tx, job(1), 1, 1_000))
+    desk = Desk(held=True)
+    with working(queue, desk, slots=5):
+        submit(store, queue, job(2))
+        desk.await_began(2)
+        desk.let()
+        submit(store, queue, job(3))  # begins when those before it were fetched
+        desk.await_done(3)
+    assert [one.task_id for one in desk.began] == ["t00001", "t00002", "t00003"]
+
+
 def test_what_another_engine_took_in_is_done_by_this_one(queue: DbosQueue, store: Store) -> None:
     submit(store, own(store), job(1), job(2))
     desk = Desk()
