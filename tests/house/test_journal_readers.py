@@ -28,6 +28,7 @@ ALLOWED: dict[str, str] = {
     "flightlog.audit.witness": "a recorder waits here, without the server extra, for what it wrote a moment ago",
     "flightlog.runs.coverage": "calls of one trace come together, long before any of them is archived",
     "flightlog.metrics.gauges": "when the oldest row of the tables came is what it tells",
+    "flightlog.metrics.tasks": "what came since somebody asked last; what is archived by then nobody has asked after for a day",
     "flightlog.analytics.hot": "it hands the rows of the tables to DuckDB, beside the files",
     "flightlog.query.hot": "it hands the rows of the tables to DuckDB, beside the files",
     "flightlog.archive.archiver": "it decides which rows of the tables are to be archived",
