@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from flightlog.drills.check import Check, Drill
+from flightlog.drills.letters import apply, count, finish, groups, plan_replay, put_away, read_plan
 from flightlog.drills.smoke import takes_drills
-from flightlog.drills.target import Answer
 from flightlog.drills.walk import Red, Walk, expect
 
-PLANS = "/v1/deadletters/plans"
-PLAN_ENDS = ("DONE", "STOPPED", "REFUSED")
-REASON = "drill"
 CONCURRENCY_HIGH, CONCURRENCY_TOO_HIGH = 20, 50  # the most that is allowed when asked for, and more than that
 
 
@@ -46,12 +43,12 @@ def deadletters_drill(samples: int) -> Drill:
 
 
 def _make(walk: Walk, samples: int) -> str:
-    walk.at_the_end(lambda: _put_away(walk))
+    walk.at_the_end(lambda: put_away(walk))
     for _ in range(samples):
         walk.submit(die_attempts=1, say="done again")
     for task_id in list(walk.tasks):
         walk.wait(task_id, "FAILED")
-    if (found := _count(walk, source="task")) != samples:
+    if (found := count(walk, source="task")) != samples:
         raise Red(f"{samples} tasks failed for good, and there are {found} letters")
     walk.kept["samples"] = samples
     return f"{samples} tasks FAILED, {found} letters"
@@ -59,9 +56,9 @@ def _make(walk: Walk, samples: int) -> str:
 
 def _grouped(walk: Walk) -> str:
     wanted = walk.needs("samples")
-    groups = _groups(walk, source="task")["groups"]
-    if [group["count"] for group in groups] != [wanted]:
-        raise Red(f"groups of {[group['count'] for group in groups]}, and all {wanted} failed of the same")
+    found = groups(walk, source="task")["groups"]
+    if [group["count"] for group in found] != [wanted]:
+        raise Red(f"groups of {[group['count'] for group in found]}, and all {wanted} failed of the same")
     return f"one group of {wanted}"
 
 
@@ -75,7 +72,7 @@ def _dead_message(walk: Walk) -> str:
 
 def _dry_run(walk: Walk) -> str:
     wanted = walk.needs("samples") + ("message" in walk.kept)
-    plan = _plan(walk, allow_high_concurrency=True, concurrency=CONCURRENCY_TOO_HIGH)
+    plan = plan_replay(walk, allow_high_concurrency=True, concurrency=CONCURRENCY_TOO_HIGH)
     if (plan["state"], plan["letters"]) != ("PLANNED", wanted):
         raise Red(f"the plan is {plan['state']} with {plan['letters']} letters, and {wanted} match")
     if plan["concurrency"] != CONCURRENCY_HIGH or not plan["warnings"]:
@@ -89,15 +86,15 @@ def _dry_run(walk: Walk) -> str:
 
 def _unconfirmed(walk: Walk) -> str:
     plan = walk.needs("plan")
-    expect(_apply(walk, plan), 40310, "it was applied without a confirmation")
-    expect(_apply(walk, plan, confirm="yes"), 40310, "it was applied with another confirmation")
+    expect(apply(walk, plan), 40310, "it was applied without a confirmation")
+    expect(apply(walk, plan, confirm="yes"), 40310, "it was applied with another confirmation")
     _still_open(walk, plan["letters"])
     return f"40310 twice; wanted is {plan['confirm']!r}"
 
 
 def _wrong_hash(walk: Walk) -> str:
     plan = walk.needs("plan")
-    answer = _apply(walk, plan | {"hash": "sha256:" + "0" * 64}, confirm=plan["confirm"])
+    answer = apply(walk, plan | {"hash": "sha256:" + "0" * 64}, confirm=plan["confirm"])
     expect(answer, 40905, "it was applied with another hash")
     _still_open(walk, plan["letters"])
     return "40905"
@@ -105,15 +102,15 @@ def _wrong_hash(walk: Walk) -> str:
 
 def _no_reason(walk: Walk) -> str:
     plan = walk.needs("plan")
-    expect(_apply(walk, plan, reason=" ", confirm=plan["confirm"]), 42211, "it was applied without a reason")
+    expect(apply(walk, plan, reason=" ", confirm=plan["confirm"]), 42211, "it was applied without a reason")
     return "42211"
 
 
 def _changed_set(walk: Walk) -> str:
     plan = walk.needs("plan")
     walk.wait(walk.submit(die_attempts=1, say="done again"), "FAILED")
-    expect(_apply(walk, plan, confirm=plan["confirm"]), 40905, "another letter matches, and the plan was applied")
-    state = _read(walk, plan)["state"]
+    expect(apply(walk, plan, confirm=plan["confirm"]), 40905, "another letter matches, and the plan was applied")
+    state = read_plan(walk, plan)["state"]
     if state != "REFUSED":
         raise Red(f"the plan is {state} after that, and should be REFUSED")
     _still_open(walk, plan["letters"] + 1)
@@ -123,9 +120,9 @@ def _changed_set(walk: Walk) -> str:
 def _message_again(walk: Walk) -> str:
     """Its task is still FAILED, so it is refused again: in a letter of its own, that counts attempts from the beginning."""
     event_id, first = walk.needs("message"), walk.needs("letter")
-    plan = _plan(walk, source="outbox", event=event_id)
-    expect(_apply(walk, plan), 200, "a plan for one message was applied")
-    _finish(walk, plan)
+    plan = plan_replay(walk, source="outbox", event=event_id)
+    expect(apply(walk, plan), 200, "a plan for one message was applied")
+    finish(walk, plan)
     letter = _wait_letter(walk, source="outbox", event=event_id)
     if letter["letter_id"] == first or letter["replay_of"] != first:
         raise Red(f"letter {letter['letter_id']} is not of another try: it is a replay of {letter['replay_of']}")
@@ -136,11 +133,11 @@ def _message_again(walk: Walk) -> str:
 
 def _replay(walk: Walk) -> str:
     walk.needs("samples")
-    wanted = _count(walk, source="task")
-    plan = _plan(walk, allow_high_concurrency=True, concurrency=CONCURRENCY_HIGH)
-    expect(_apply(walk, plan, confirm=plan["confirm"]), 200, "it was applied with confirmation and reason")
+    wanted = count(walk, source="task")
+    plan = plan_replay(walk, allow_high_concurrency=True, concurrency=CONCURRENCY_HIGH)
+    expect(apply(walk, plan, confirm=plan["confirm"]), 200, "it was applied with confirmation and reason")
     walk.kept["applied"] = plan
-    done = _finish(walk, plan)
+    done = finish(walk, plan)
     if done["state"] != "DONE" or done["outcomes"] != {"replayed": wanted} or done["ended"] != {"SUCCEEDED": wanted}:
         raise Red(f"it is {done['state']} ({done['because']}), outcomes {done['outcomes']}, ended {done['ended']}")
     for task_id in walk.tasks:
@@ -152,26 +149,26 @@ def _replay(walk: Walk) -> str:
 
 def _applied_twice(walk: Walk) -> str:
     plan = walk.needs("applied")
-    expect(_apply(walk, plan, confirm=plan["confirm"]), 42212, "it was applied a second time")
+    expect(apply(walk, plan, confirm=plan["confirm"]), 42212, "it was applied a second time")
     return "42212"
 
 
 def _message_told(walk: Walk) -> str:
     event_id = walk.needs("message")
     walk.needs("applied")
-    plan = _plan(walk, source="outbox", event=event_id)
-    expect(_apply(walk, plan), 200, "a plan for one message was applied")
-    done = _finish(walk, plan)
+    plan = plan_replay(walk, source="outbox", event=event_id)
+    expect(apply(walk, plan), 200, "a plan for one message was applied")
+    done = finish(walk, plan)
     if done["state"] != "DONE" or done["outcomes"] != {"replayed": 1}:
         raise Red(f"it is {done['state']} ({done['because']}), outcomes {done['outcomes']}")
-    if _count(walk, source="outbox"):
+    if count(walk, source="outbox"):
         raise Red("it died again")
     return f"{', '.join(done['ended']) or 'told'}; no letter of it any more"
 
 
 def _gone(walk: Walk) -> str:
     walk.needs("applied")
-    if left := _count(walk):
+    if left := count(walk):
         raise Red(f"{left} letters of the drill are still there")
     return "no letter of the drill is left"
 
@@ -189,17 +186,8 @@ def _accounted(walk: Walk) -> str:
 # ── what they share ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _groups(walk: Walk, **filters: str) -> dict[str, Any]:
-    answer = walk.get("/v1/deadletters/groups", user=walk.user, **filters)
-    return expect(answer, 200, "letters were counted").document
-
-
-def _count(walk: Walk, **filters: str) -> int:
-    return int(_groups(walk, **filters)["letters"])
-
-
 def _still_open(walk: Walk, wanted: int) -> None:
-    found = _count(walk, source="task", status="OPEN")
+    found = count(walk, source="task", status="OPEN")
     if found != wanted:
         raise Red(f"{found} letters are open after it, and {wanted} were: something was replayed")
 
@@ -214,51 +202,3 @@ def _wait_letter(walk: Walk, **filters: str) -> dict[str, Any]:
         return dict(letters[0]) if letters else None
 
     return walk.until(found, f"no open letter with {filters}")
-
-
-def _plan(walk: Walk, source: str = "task", event: str | None = None, **asked: Any) -> dict[str, Any]:
-    wanted: dict[str, Any] = {"user": walk.user, "source": source}
-    if event is not None:
-        wanted["event"] = event
-    body = {"filter": wanted, "delete_after_replay": True, "by": walk.user, **asked}
-    return expect(walk.post(PLANS, body), 201, "a replay was planned").document
-
-
-def _apply(walk: Walk, plan: dict[str, Any], reason: str = REASON, confirm: str | None = None) -> Answer:
-    body = {"hash": plan["hash"], "reason": reason, "by": walk.user}
-    return walk.post(f"{PLANS}/{plan['plan_id']}/apply", body | ({} if confirm is None else {"confirm": confirm}))
-
-
-def _read(walk: Walk, plan: dict[str, Any]) -> dict[str, Any]:
-    return expect(walk.get(f"{PLANS}/{plan['plan_id']}"), 200, "a plan was read").document
-
-
-def _finish(walk: Walk, plan: dict[str, Any]) -> dict[str, Any]:
-    """The plan, once it is over. However large it is, it has to move."""
-    now = plan
-
-    def found() -> dict[str, Any] | None:
-        nonlocal now
-        now = _read(walk, plan)
-        return now if now["state"] in PLAN_ENDS and not now["under_way"] else None
-
-    return walk.until(found, f"plan {plan['plan_id']} does not move", lambda: (now.get("outcomes"), now.get("ended")))
-
-
-def _put_away(walk: Walk) -> list[str]:
-    """Stop what is being replayed, then replay what is open and have it deleted: tasks first, then messages, whose tasks they wait
-    for.
-    """
-    for plan in walk.get(PLANS, limit=50).document["plans"]:
-        if plan["created_by"] == walk.user and plan["state"] not in PLAN_ENDS:
-            walk.post(f"{PLANS}/{plan['plan_id']}/stop", {"reason": "the drill is over", "by": walk.user})
-    for source in ("task", "outbox"):
-        if not _count(walk, source=source, status="OPEN"):
-            continue
-        plan = _plan(walk, source=source, concurrency=1)
-        expect(
-            _apply(walk, plan, reason="the drill cleans up", confirm=plan["confirm"]), 200, "what is left was replayed"
-        )
-        _finish(walk, plan)
-    left = _count(walk, status="OPEN")
-    return [f"{left} dead letters of user {walk.user}"] if left else []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flightlog.clock import parse_ns
 from flightlog.drills.check import Check, Drill
+from flightlog.drills.letters import put_away
 from flightlog.drills.pipeline import NAME
 from flightlog.drills.walk import Red, Unproved, Walk, expect
 
@@ -116,6 +117,7 @@ def _retry_finished(walk: Walk) -> str:
 
 def _retry(walk: Walk) -> str:
     """A task that failed for good is done again by a retry, and once."""
+    walk.at_the_end(lambda: put_away(walk))
     task_id = walk.submit(die_attempts=1, say="done again")
     walk.wait(task_id, "FAILED")
     key, path = walk.key(), f"/v1/tasks/{task_id}/retry"
