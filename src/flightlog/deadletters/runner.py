@@ -35,6 +35,7 @@ from flightlog.deadletters.plan import (
 from flightlog.deadletters.planning import FINISH, Standings, Tell, move
 from flightlog.deadletters.progress import progress_of
 from flightlog.deadletters.table import (
+    IS_REPLAYED,
     IS_RUNNING,
     IS_UNDER_WAY,
     IS_WAITING,
@@ -171,10 +172,11 @@ class ReplayRunner:
     def _room(connection: Connection, plan: Plan) -> int:
         """How many more may be replayed now."""
         item, size = replay_items.c, STAGES[plan.state]
-        room = plan.concurrency - _count(connection, item.plan_id == plan.plan_id, IS_UNDER_WAY)
+        under_way = connection.execute(select(item.plan_id).where(IS_UNDER_WAY)).scalars().all()
+        room = plan.concurrency - under_way.count(plan.plan_id)
         if size is None or room <= 0:
             return room
-        of_stage = item.plan_id == plan.plan_id, item.stage == plan.state, item.outcome == REPLAYED
+        of_stage = item.plan_id == plan.plan_id, item.stage == plan.state, IS_REPLAYED
         return min(room, size - _count(connection, *of_stage))
 
     @staticmethod
@@ -355,7 +357,7 @@ class ReplayRunner:
 
     def _tally(self, connection: Connection, plan: Plan, now_ns: int) -> Tally:
         item = replay_items.c
-        of_stage = item.plan_id == plan.plan_id, item.stage == plan.state, item.outcome == REPLAYED
+        of_stage = item.plan_id == plan.plan_id, item.stage == plan.state, IS_REPLAYED
         asked = select(
             func.count(),
             func.count(item.ended),

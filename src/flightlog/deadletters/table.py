@@ -96,6 +96,7 @@ replay_items = Table(
     sqlite_strict=True,
 )
 IS_WAITING = text("outcome IS NULL")
+IS_REPLAYED = text("outcome = 'replayed'")
 IS_UNDER_WAY = text("outcome = 'replayed' AND ended IS NULL")
 Index("replay_items_letter", replay_items.c.letter_id)
 Index(
@@ -104,6 +105,16 @@ Index(
     replay_items.c.letter_no,
     sqlite_where=IS_WAITING,
     postgresql_where=IS_WAITING,
+)
+Index(
+    "replay_items_replayed",  # with all that a stage is judged by
+    replay_items.c.plan_id,
+    replay_items.c.stage,
+    replay_items.c.ended,
+    replay_items.c.replayed_at,
+    replay_items.c.ended_at,
+    sqlite_where=IS_REPLAYED,
+    postgresql_where=IS_REPLAYED,
 )
 Index(
     "replay_items_under_way",

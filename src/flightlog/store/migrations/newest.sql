@@ -827,7 +827,9 @@ CREATE INDEX replay_items_letter ON replay_items (letter_id)
 --
 CREATE INDEX replay_items_waiting ON replay_items (plan_id, letter_no) WHERE outcome IS NULL
 --
+CREATE INDEX replay_items_replayed ON replay_items (plan_id, stage, ended, replayed_at, ended_at) WHERE outcome = 'replayed'
+--
 CREATE INDEX replay_items_under_way ON replay_items (task_id) WHERE outcome = 'replayed' AND ended IS NULL
 --
-CREATE INDEX tasks_succeeded ON tasks (finished_at) WHERE state = 'SUCCEEDED'
+CREATE INDEX tasks_succeeded ON tasks (state, finished_at) WHERE state = 'SUCCEEDED'
 --

@@ -23,7 +23,7 @@ def upgrade() -> None:
         sa.Column("changed_at", INT64, nullable=False),
         sqlite_strict=True,
     )
-    _create_index("tasks_succeeded", "tasks", ["finished_at"], "state = 'SUCCEEDED'")
+    _create_index("tasks_succeeded", "tasks", ["state", "finished_at"], "state = 'SUCCEEDED'")
 
 
 def _letters() -> None:
@@ -114,6 +114,10 @@ def _items() -> None:
     )
     op.create_index("replay_items_letter", "replay_items", ["letter_id"])
     _create_index("replay_items_waiting", "replay_items", ["plan_id", "letter_no"], "outcome IS NULL")
+    _create_index(
+        "replay_items_replayed", "replay_items", ["plan_id", "stage", "ended", "replayed_at", "ended_at"],
+        "outcome = 'replayed'",
+    )  # fmt: skip
     _create_index("replay_items_under_way", "replay_items", ["task_id"], "outcome = 'replayed' AND ended IS NULL")
 
 
