@@ -170,12 +170,17 @@ def _conditions(filter: TaskFilter) -> list[ColumnElement[bool]]:  # noqa: A002
     }  # fmt: skip
     made = [column == value for column, value in named.items() if value is not None]
     if filter.since is not None:
-        made.append(columns.created_at >= filter.since)
+        made.append(columns.created_at >= _in_range(filter.since))
     if filter.until is not None:
-        made.append(columns.created_at < filter.until)
+        made.append(columns.created_at < _in_range(filter.until))
     if filter.text:
         made.append(columns.task_id.startswith(filter.text, autoescape=True))
     return made
+
+
+def _in_range(at: int) -> int:
+    """A time that a database can compare with: every task is between the first and the last of those."""
+    return max(-INT64_MAX, min(at, INT64_MAX))
 
 
 def _row(row: Any) -> TaskRow:
