@@ -278,6 +278,7 @@ def test_a_commit_between_seen_and_wait_is_not_slept_through(store: Store, backe
 def test_rows_go_in_all_or_none(store: Store) -> None:
     def attempt(tx: Tx) -> list[str]:
         tx.insert_many((spool_positions, [("a", 1, 1), ("b", 1, 1)]))
+        tx.insert_many((spool_positions, []))
         caught = []
         for rows, error in (([("c", 1, 1), ("a", 1, 1)], DuplicateKey), ([("d", 1, 1), ("e", None, 1)], RowRefused)):
             with pytest.raises(error):

@@ -121,6 +121,8 @@ def _last_result(cursor: psycopg.Cursor[Any]) -> str:
 
 def _check_kinds(table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
     """Raise RowRefused for a value of another kind than its column's: COPY would store it in words of its own."""
+    if not rows:
+        return
     for column, values in zip(table.columns, zip(*rows, strict=True), strict=True):
         kinds = {type(value) for value in values} - {type(None)}
         if not kinds <= {column.type.python_type}:
