@@ -89,31 +89,27 @@ def test_letters_are_listed_and_paged_and_filtered(at: Tasking) -> None:
         assert [letter["task_id"] for letter in got(at, **params)["letters"]] == found, params
 
 
-@pytest.mark.parametrize(
-    ("path", "code"),
-    [
-        ("?status=x", 40004),
-        ("?source=x", 40004),
-        ("?cause=x", 40004),
-        ("?job=x", 40004),
-        ("?since=x", 40004),
-        ("?since=1h&until=2h", 40004),
-        ("?nosuch=1", 40015),
-        ("?limit=0", 40005),
-        ("?cursor=x", 40006),
-        ("/nosuch", 40415),
-        ("/plans/nosuch", 40416),
-        ("/plans/nosuch/items", 40416),
-        ("/plans/nosuch/items?outcome=x", 40004),
-        ("/plans?limit=1000", 40005),
-    ],
+UNREADABLE = (
+    ("?status=x", 40004),
+    ("?source=x", 40004),
+    ("?cause=x", 40004),
+    ("?job=x", 40004),
+    ("?since=x", 40004),
+    ("?since=1h&until=2h", 40004),
+    ("?limit=0", 40005),
+    ("?cursor=x", 40006),
+    ("/nosuch", 40415),
+    ("/plans/nosuch", 40416),
+    ("/plans/nosuch/items", 40416),
+    ("/plans/nosuch/items?outcome=x", 40004),
+    ("/plans?limit=1000", 40005),
 )
-def test_what_can_not_be_read_is_a_problem(at: Tasking, path: str, code: int) -> None:
-    answer = at.client.get(f"/v1/deadletters{path}")
-    if code == 40015:  # whatever number an unknown parameter has
-        assert answer.status_code == 400
-    else:
-        refused(answer, code)
+
+
+def test_what_can_not_be_read_is_a_problem(at: Tasking) -> None:
+    for path, code in UNREADABLE:
+        refused(at.client.get(f"/v1/deadletters{path}"), code)
+    assert at.client.get("/v1/deadletters?nosuch=1").status_code == 400
 
 
 def test_groups_and_one_letter(at: Tasking) -> None:
@@ -202,27 +198,27 @@ def test_a_replay_is_stopped(at: Tasking) -> None:
     refused(at.client.post("/v1/deadletters/plans/nosuch/stop"), 40416)
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "code"),
-    [
-        ("/plans", b"{", 40001),
-        ("/plans", b'{"nosuch":1}', 42211),
-        ("/plans", b'{"concurrency":0}', 42211),
-        ("/plans", b'{"stop_failures_ratio":2}', 42211),
-        ("/plans", b'{"filter":{"status":["x"]}}', 40004),
-        ("/plans", b'{"filter":{"since":"x"}}', 40004),
-        ("/plans", b'{"by":"' + b"x" * 300 + b'"}', 42211),
-        ("/plans/nosuch/apply", b"{}", 42211),
-        ("/plans/nosuch/apply", b'{"hash":"x","reason":""}', 42211),
-        ("/plans/nosuch/apply", b'{"hash":"x","reason":"y"}', 40416),
-        ("/plans/%00/apply", b'{"hash":"x","reason":"y"}', 40416),
-        ("/plans/nosuch/stop", b"[]", 42211),
-        ("/plans", b'{"by":"' + b"x" * 70_000 + b'"}', 41301),
-    ],
+UNPLANNABLE = (
+    ("/plans", b"{", 40001),
+    ("/plans", b'{"nosuch":1}', 42211),
+    ("/plans", b'{"concurrency":0}', 42211),
+    ("/plans", b'{"stop_failures_ratio":2}', 42211),
+    ("/plans", b'{"filter":{"status":["x"]}}', 40004),
+    ("/plans", b'{"filter":{"since":"x"}}', 40004),
+    ("/plans", b'{"by":"' + b"x" * 300 + b'"}', 42211),
+    ("/plans/nosuch/apply", b"{}", 42211),
+    ("/plans/nosuch/apply", b'{"hash":"x","reason":""}', 42211),
+    ("/plans/nosuch/apply", b'{"hash":"x","reason":"y"}', 40416),
+    ("/plans/%00/apply", b'{"hash":"x","reason":"y"}', 40416),
+    ("/plans/nosuch/stop", b"[]", 42211),
+    ("/plans", b'{"by":"' + b"x" * 70_000 + b'"}', 41301),
 )
-def test_what_can_not_be_planned_is_a_problem(at: Tasking, path: str, body: bytes, code: int) -> None:
+
+
+def test_what_can_not_be_planned_is_a_problem(at: Tasking) -> None:
     headers = {"content-type": "application/json"}
-    refused(at.client.post(f"/v1/deadletters{path}", content=body, headers=headers), code)
+    for path, body, code in UNPLANNABLE:
+        refused(at.client.post(f"/v1/deadletters{path}", content=body, headers=headers), code)
 
 
 def test_other_pages_can_not_call_it(at: Tasking) -> None:

@@ -221,7 +221,7 @@ def test_a_canary_that_fails_again_stops_it(hangar: Hangar) -> None:
 
 
 def test_the_rest_stops_when_too_many_fail_again(hangar: Hangar) -> None:
-    hangar.failed(60)
+    hangar.failed(25)
     plan = hangar.apply(hangar.plan())
     after = {row["task_id"] for row in hangar.rows()[11:]}
     found = hangar.run(plan, fails=lambda task: task.task_id in after)
