@@ -82,7 +82,7 @@ class TaskPage(Page):
     track: Annotated[list[TrackState], "The states on its way."]
     attempts: Annotated[list[Attempt], "Its story."]
     cut: Annotated[bool, "Whether the story's beginning is left out."]
-    failure: Annotated[list[Block], "What it failed of, or what went wrong last."]
+    failure: Annotated[list[Block], "What it failed of; where its story is not there, what went wrong last."]
     asked: Annotated[list[Block], "What it was given."]
     answered: Annotated[list[Block], "What came out of it."]
     answer_note: Annotated[str, "Why there is no result to be shown; may be empty."]
@@ -143,7 +143,7 @@ def task_page(services: Services, task_id: str, base_url: str = "") -> TaskPage:
         track=track_of(task, pipeline, moves),
         attempts=attempts_of(task, moves, faults_of(told.events), due, now, FAILURE),
         cut=told.more,
-        failure=failure_blocks(task.error, FAILURE) if task.error and task.state != SUCCEEDED else [],
+        failure=failure_blocks(task.error, FAILURE) if task.error and (task.state == FAILED or not moves) else [],
         asked=[code_block(task.input, LIMITS)],
         answered=answered,
         answer_note=note,

@@ -28,15 +28,24 @@ async function refresh() {
   await rows.renew("#nowhere", (page) => {
     const states = document.getElementById("states");
     if (!states.contains(document.activeElement)) swap("states", page);
-    // Groups are few, and are as they are now: a new one takes its place.
+    // Groups are few, and are as they are now: a new one takes its place. Of letters, those that are not meant any more are dimmed.
     const old = document.getElementById("groups"), fresh = page.getElementById("groups");
-    if (old && fresh && !old.contains(document.activeElement)) swap("groups", page);
+    if (!page.querySelector("#groups, #letters")) swap("list", page);
+    else if (old && fresh && !old.contains(document.activeElement)) swap("groups", page);
+    else if (!old) dim(page);
   }, (page) => {
     swap("list", page);
     grow();
   });
   const news = document.getElementById("news");
   if (document.getElementById("groups")) news.hidden = true;
+}
+
+function dim(page) {
+  const coming = [...page.querySelectorAll("tr[data-letter]")].map((row) => row.dataset.letter);
+  const last = rows.rows.findIndex((row) => row.dataset.letter === coming.at(-1));
+  const first = list.dataset.first === "true" ? rows.rows.slice(0, last + 1) : [];
+  for (const row of first) row.classList.toggle("gone", !coming.includes(row.dataset.letter));
 }
 
 const narrow = document.getElementById("narrow");
