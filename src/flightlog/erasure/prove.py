@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import re2
 from sqlalchemy import func, select
 
 from flightlog.journal.table import event_payloads
+from flightlog.store import beside
 from flightlog.store.contract import Store
 
 PIECE_BYTES = 24
@@ -82,10 +84,10 @@ def files_with(samples: Samples, files: Sequence[Path]) -> list[Path]:
 
 def _holds(file: Path, patterns: Sequence[re2._Regexp[bytes]], overlap: int) -> bool:
     try:
-        with file.open("rb") as data:
-            rest = b""
-            while chunk := data.read(CHUNK_BYTES):
-                window = rest + chunk
+        with beside.opened(file) as descriptor:
+            rest, place = b"", 0
+            while chunk := os.pread(descriptor, CHUNK_BYTES, place):
+                window, place = rest + chunk, place + len(chunk)
                 if any(pattern.search(window) for pattern in patterns):
                     return True
                 rest = window[-overlap:]

@@ -17,7 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from flightlog.config import Settings
 from flightlog.errors import NotFound, StoreGone, StoreUnavailable
-from flightlog.store import sqlite_errors
+from flightlog.store import beside, sqlite_errors
 from flightlog.store.contract import HISTORY, Dialect, Meter, Tx
 from flightlog.store.lock import WriterLock
 from flightlog.store.migrations.run import revision, upgrade
@@ -59,7 +59,13 @@ class SqliteStore:
         self._closed = False
         self._history: Any = None
         _stores.add(self)
-        self._open()
+        beside.enter(self.path)
+        self._is_inside = True
+        try:
+            self._open()
+        except BaseException:
+            self._leave()
+            raise
 
     # ── Store ────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -113,17 +119,12 @@ class SqliteStore:
         # The log first: what a checkpoint moves from it into the database meanwhile is synced by SQLite itself.
         for path in (self.path.with_name(f"{DATABASE_FILE}-wal"), self.path):
             try:
-                fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                with beside.opened(path) as descriptor:
+                    os.fsync(descriptor)
             except FileNotFoundError:
                 continue
             except OSError as error:
                 raise StoreUnavailable(reason=f"{path}: {error.strerror}") from error
-            try:
-                os.fsync(fd)
-            except OSError as error:
-                raise StoreUnavailable(reason=f"{path}: {error.strerror}") from error
-            finally:
-                os.close(fd)
 
     def scrub(self, *, rewrite: bool = False) -> bool:
         self._check_process()
@@ -167,8 +168,14 @@ class SqliteStore:
             # Last, so that this close is the one that folds the WAL into the database.
             writer.call(self._session.close, ADMIN_SECONDS)
             writer.close()
+        self._leave()
         self._lock.release()
         self._signal.notify()
+
+    def _leave(self) -> None:
+        if self._is_inside:
+            self._is_inside = False
+            beside.leave(self.path)
 
     # ── opening ──────────────────────────────────────────────────────────────────────────────────────────────────
 

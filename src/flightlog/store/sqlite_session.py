@@ -304,8 +304,12 @@ class SqliteSession:
 
 
 def _create_file(path: Path) -> None:
-    """Make an empty file that only its owner can read; SQLite gives the WAL the same rights."""
+    """Make an empty file that only its owner can read; SQLite gives the WAL the same rights. One that is there is not touched:
+    see beside.py.
+    """
     try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
     except OSError as error:
         raise StoreUnavailable(reason=f"{path}: {error.strerror}") from error
