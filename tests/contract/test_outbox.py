@@ -15,7 +15,7 @@ from sqlalchemy import select, text, update
 from flightlog.clock import SystemClock
 from flightlog.config import Settings
 from flightlog.errors import MoveIllegal, StoreUnavailable
-from flightlog.outbox.dispatch import Dispatcher
+from flightlog.outbox.dispatch import Dispatcher, Undeliverable
 from flightlog.outbox.message import Message
 from flightlog.outbox.prune import PIECE, prune
 from flightlog.outbox.put import put
@@ -284,6 +284,16 @@ def test_a_message_does_not_die_without_its_letter(hall: Store, ear: Ear, box: B
     box.error = None
     sender.dispatch()
     assert (states(hall), len(letters(hall))) == ({"a1": DEAD}, 1)
+
+
+def test_what_its_handler_calls_undeliverable_is_dead_at_once_and_others_are_told(
+    hall: Store, ear: Ear, box: Box, clock: FakeClock
+) -> None:
+    ear.refuse, ear.error = {"a1"}, Undeliverable("nobody is there, and nobody will be")
+    tell(hall, clock, ("a1", "a"), ("a2", "a"), ("b1", "b"))
+    dispatcher(hall, ear, clock, box).dispatch()
+    assert (states(hall), row_of(hall, "a1").attempts) == ({"a1": DEAD, "a2": PUBLISHED, "b1": PUBLISHED}, 1)
+    assert [id_ for id_, _ in letters(hall)] == ["a1"]
 
 
 def test_a_payload_that_can_not_be_read_is_refused_like_any_other(
