@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from flightlog.api.shapes import encode, event_shape
-from flightlog.errors import WatchersFull
+from flightlog.errors import Unavailable, WatchersFull
 from flightlog.events.envelope import StoredEvent
 from flightlog.journal.tail import Watcher
 
@@ -78,7 +78,12 @@ class EventStream(Response):
         text = b"retry: %d\n" % RETRY_MS + mark(watcher.position)
         while True:
             await send({"type": "http.response.body", "body": text, "more_body": True})
-            events = await watcher.anext(self._heartbeat_seconds)
+            try:
+                events = await watcher.anext(self._heartbeat_seconds)
+            except Unavailable:
+                # A browser comes back after a stream that ended, but for good not after a 503.
+                await asyncio.sleep(RETRY_MS / 1_000)
+                events = []
             if watcher.closed and not events:
                 break
             text = b"".join(message(event, self._payloads) for event in events) or mark(watcher.position)
