@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 
@@ -11,6 +12,7 @@ from starlette.types import Send
 from flightlog.api.shapes import encode
 from flightlog.api.shapes_tasks import task_shape
 from flightlog.api.sse import RETRY_MS, EventStream, Streams
+from flightlog.errors import Unavailable
 from flightlog.journal.tail import Watcher
 from flightlog.tasks.task import Task
 
@@ -38,7 +40,11 @@ class TaskStream(EventStream):
         text = b"retry: %d\n\n" % RETRY_MS
         spoke_at = 0.0
         while True:
-            task = await run_in_threadpool(self._read)
+            try:
+                task = await run_in_threadpool(self._read)
+            except Unavailable:
+                await asyncio.sleep(RETRY_MS / 1_000)  # as with events: the stream waits for the store
+                continue
             if (at := place_of(task)) != self._last_id:
                 self._last_id = at
                 text += b"id: %b\nevent: task\ndata: %b\n\n" % (at.encode(), encode(task_shape(task)))
@@ -49,7 +55,10 @@ class TaskStream(EventStream):
                 text, spoke_at = b"", time.monotonic()
             if task.is_over or watcher.closed:
                 return
-            await watcher.anext(min(PROGRESS_SECONDS, self._heartbeat_seconds))
+            try:
+                await watcher.anext(min(PROGRESS_SECONDS, self._heartbeat_seconds))
+            except Unavailable:
+                await asyncio.sleep(RETRY_MS / 1_000)
 
 
 def place_of(task: Task) -> str:
