@@ -26,6 +26,9 @@ SYSTEM_CLOCK = SystemClock()
 Rejects = Literal["raise", "return"]
 
 _HEAD = Prepared(select(journal_head.c.last_id))
+_RAISE_HEAD = Prepared(
+    update(journal_head).values(last_id=journal_head.c.last_id + bindparam("events")).returning(journal_head.c.last_id)
+)
 _SET_HEAD = Prepared(update(journal_head).values(last_id=bindparam("last_id")))
 
 
@@ -145,11 +148,13 @@ class Journal:
         self, tx: Tx, batch: list[rows.Ready | FlightlogError], position: SpoolPosition | None, rejects: Rejects
     ) -> Appended:
         now = self._clock.now_ns()
-        first_id = int(_HEAD.run(tx).fetchone()[0]) + 1
-        sifted = self._insert_all(tx, batch, first_id, now) or self._insert_some(tx, batch, first_id, now, rejects)
+        first_id, sifted = self._insert_all(tx, batch, now)
+        if sifted is None:
+            sifted = self._insert_some(tx, batch, first_id, now, rejects)
+            if sifted.stored:
+                _SET_HEAD.run(tx, last_id=first_id + len(sifted.stored) - 1)
         stored = len(sifted.stored)
         if stored:
-            _SET_HEAD.run(tx, last_id=first_id + stored - 1)
             enter_spans(tx, first_id, first_id + stored - 1)
         if stored and self._projectors:
             events = rows.as_stored(sifted.stored, first_id, now)
@@ -166,16 +171,19 @@ class Journal:
             rejected=sorted(sifted.rejected.items()),
         )
 
-    def _insert_all(self, tx: Tx, batch: list[rows.Ready | FlightlogError], first_id: int, now: int) -> Sifted | None:
-        """The usual case: all of it is new and sound. None when it is not, and nothing was done."""
+    def _insert_all(self, tx: Tx, batch: list[rows.Ready | FlightlogError], now: int) -> tuple[int, Sifted | None]:
+        """The usual case: all of it is new and sound. None when it is not, and nothing was done. With the id of the first."""
         ready = [item for item in batch if not isinstance(item, FlightlogError)]
-        if len(ready) < len(batch) or came_before(tx, ready):
-            return None
+        if not ready or len(ready) < len(batch) or came_before(tx, ready):
+            return int(_HEAD.run(tx).fetchone()[0]) + 1, None
+        last_id = int(_RAISE_HEAD.run(tx, events=len(ready)).fetchall()[0][0])
+        first_id = last_id - len(ready) + 1
         try:
             rows.insert(tx, ready, first_id, now)
         except (DuplicateKey, RowRefused):
-            return None
-        return Sifted(ready, dict(enumerate(range(first_id, first_id + len(ready)))), {})
+            _SET_HEAD.run(tx, last_id=first_id - 1)
+            return first_id, None
+        return first_id, Sifted(ready, dict(enumerate(range(first_id, last_id + 1))), {})
 
     def _insert_some(
         self, tx: Tx, batch: list[rows.Ready | FlightlogError], first_id: int, now: int, rejects: Rejects

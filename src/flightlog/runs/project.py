@@ -19,20 +19,19 @@ from flightlog.runs.table import runs
 from flightlog.store.contract import Store, Tx
 from flightlog.store.prepared import Prepared
 
-LOOKUP_RUNS_MAX = 500  # runs asked for in one statement
-
 _encode = msgspec.json.encode
 _counts = msgspec.json.Decoder(dict[str, int])
 _models = msgspec.json.Decoder(list[str])
 
 _COLUMNS = tuple(column.name for column in runs.columns)
+_RUN_ID = _COLUMNS.index("run_id")
+_WRITTEN = ("run_id", *(name for name in _COLUMNS if name != "run_id"))
 _ONE = Prepared(select(runs).where(runs.c.run_id == bindparam("key")))
-_UPDATE = (
+_UPDATE_ONE = Prepared(
     update(runs)
     .where(runs.c.run_id == bindparam("key"))
     .values({name: bindparam(name) for name in _COLUMNS if name != "run_id"})
 )
-_UPDATE_ONE = Prepared(_UPDATE)
 
 
 class RunProjector:
@@ -107,26 +106,23 @@ def catch_up_generations(store: Store, projector: RunProjector) -> int:
 
 
 def _load(tx: Tx, run_ids: list[str]) -> dict[str, RunState]:
-    if len(run_ids) == 1:  # the usual batch of a recorder or a task
+    if len(run_ids) == 1:  # the usual batch of a recorder
         row = _ONE.run(tx, key=run_ids[0]).fetchone()
-        return {} if row is None else {run_ids[0]: state_of(dict(zip(_COLUMNS, row, strict=True)))}
-    found = {}
-    for start in range(0, len(run_ids), LOOKUP_RUNS_MAX):
-        wanted = select(runs).where(runs.c.run_id.in_(run_ids[start : start + LOOKUP_RUNS_MAX]))
-        for row in tx.sql.execute(wanted).mappings():
-            found[row["run_id"]] = state_of(dict(row))
-    return found
+        found = [] if row is None else [row]
+    else:
+        found = tx.find_rows(runs, "run_id", run_ids)
+    return {row[_RUN_ID]: state_of(dict(zip(_COLUMNS, row, strict=True))) for row in found}
 
 
 def _save(tx: Tx, states: dict[str, RunState], known: dict[str, RunState]) -> None:
     new = [tuple(_row(state).values()) for run_id, state in states.items() if run_id not in known]
     if new:
         tx.insert_many((runs, new))
-    changed = [{"key": run_id, **_row(state)} for run_id, state in states.items() if run_id in known]
+    changed = [_row(state) for run_id, state in states.items() if run_id in known]
     if len(changed) == 1:
-        _UPDATE_ONE.run(tx, **changed[0])
+        _UPDATE_ONE.run(tx, key=changed[0]["run_id"], **changed[0])
     elif changed:
-        tx.sql.execute(_UPDATE, changed)
+        tx.update_rows(runs, _WRITTEN, [tuple(map(row.__getitem__, _WRITTEN)) for row in changed])
 
 
 def state_of(row: dict[str, Any]) -> RunState:

@@ -58,6 +58,16 @@ class Tx(Protocol):
         All or nothing over all parts: raises DuplicateKey or RowRefused and leaves none of these rows behind.
         """
 
+    def insert_rows(self, table: Table, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows of which these columns are given. What the database refuses is raised as it says it, and ends the
+        transaction."""
+
+    def update_rows(self, table: Table, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> int:
+        """Write these columns of rows, each of which is known by the first of them; how many were there."""
+
+    def find_rows(self, table: Table, key: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
+        """The whole rows that have one of these values in a column of text, in no order."""
+
 
 class CommitSignal(Protocol):
     """Says that something was committed, by this process or another."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from functools import cache
+from contextlib import nullcontext
 from typing import Any
 
 import psycopg
 from psycopg import errors, sql
+from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8Dumper
 from psycopg.types.string import StrDumper
 from sqlalchemy import URL, Connection, NullPool, Table, create_engine, event
@@ -18,6 +19,7 @@ from flightlog.config import Settings
 from flightlog.errors import StoreUnavailable, StoreUncertain
 from flightlog.store import postgres_errors
 from flightlog.store.contract import HISTORY, DuplicateKey, RowRefused, StartOver, Tx
+from flightlog.store.postgres_rows import Row, as_json, find_text, insert_text, update_text
 from flightlog.store.writer import BlockedByOther
 
 CHANNEL = "flightlog_commits"
@@ -36,7 +38,7 @@ _BEGIN = (
 )
 _COMMIT = f"NOTIFY {CHANNEL}; COMMIT"
 _UNDO = "ROLLBACK TO SAVEPOINT job; RELEASE SAVEPOINT job"
-ROWS_ONE_BY_ONE_MAX = 16  # more go by COPY, which takes three ways to the server and back, whatever it brings
+ROWS_AS_JSON_MAX, JSON_CHARS_MAX = 512, 4_000_000  # more go by COPY, whose price is three ways to the server and back
 OUTCOME_SECONDS = 10.0  # how long a server that went away during a commit is asked whether it was done
 OUTCOME_POLL_SECONDS = 0.1
 
@@ -73,11 +75,8 @@ class PostgresTx:
         try:
             for table, rows in parts:
                 _check_kinds(table, rows)
-            if self.hopeful:
-                self._insert(parts)  # whoever is hopeful ends the transaction, or what of it is in a savepoint
-                return
-            with self.driver.transaction():  # inside the open one: a savepoint
-                self._insert(parts)
+            # Whoever is hopeful ends the transaction, or what of it is in a savepoint.
+            self._insert(parts, savepoint=not self.hopeful)
         except errors.UniqueViolation as error:
             raise (StartOver if self.hopeful else DuplicateKey)(str(error)) from error
         except Exception as error:
@@ -85,16 +84,44 @@ class PostgresTx:
                 raise (StartOver if self.hopeful else RowRefused)(str(error)) from error
             raise
 
-    def _insert(self, parts: Sequence[tuple[Table, Sequence[tuple[Any, ...]]]]) -> None:
-        if sum(len(rows) for _, rows in parts) > ROWS_ONE_BY_ONE_MAX:
-            for table, rows in parts:
-                if rows:
-                    self._copy(table, rows)
-            return
-        with self.driver.pipeline(), self.driver.cursor() as cursor:
-            for table, rows in parts:
-                for row in rows:
-                    cursor.execute(_insert_text(table), row)
+    def insert_rows(self, table: Table, names: tuple[str, ...], rows: Sequence[Row]) -> None:
+        if rows:
+            self.driver.execute(insert_text(table, names), (as_json(names, rows),))
+
+    def update_rows(self, table: Table, names: tuple[str, ...], rows: Sequence[Row]) -> int:
+        # Planned each time: how large the table is by then decides whether to go by its index.
+        return self.driver.execute(update_text(table, names), (as_json(names, rows),), prepare=False).rowcount
+
+    def find_rows(self, table: Table, key: str, values: Sequence[str]) -> list[Row]:
+        return self.driver.execute(find_text(table, key), (list(values),), prepare=False).fetchall()
+
+    def _insert(self, parts: Sequence[tuple[Table, Sequence[Row]]], savepoint: bool) -> None:
+        texts = _as_texts(parts)
+        if texts is None:
+            with self.driver.transaction() if savepoint else nullcontext():  # inside the open one: a savepoint
+                for table, rows in parts:
+                    if rows:
+                        self._copy(table, rows)
+        elif savepoint:
+            self._send_or_nothing(texts)
+        else:
+            self._send(texts)
+
+    def _send(self, texts: Sequence[tuple[bytes, str]]) -> None:
+        with self.driver.pipeline():
+            for text, rows in texts:
+                self.driver.execute(text, (rows,))
+
+    def _send_or_nothing(self, texts: Sequence[tuple[bytes, str]]) -> None:
+        try:
+            with self.driver.pipeline():  # the savepoint goes along with the rows
+                self.driver.execute("SAVEPOINT insert_many")
+                self._send(texts)
+                self.driver.execute("RELEASE SAVEPOINT insert_many")
+        except Exception:
+            if self.driver.info.transaction_status == TransactionStatus.INERROR:
+                self.driver.execute("ROLLBACK TO SAVEPOINT insert_many; RELEASE SAVEPOINT insert_many")
+            raise
 
     def _copy(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> None:
         names = sql.SQL(", ").join(map(sql.Identifier, table.columns.keys()))
@@ -104,11 +131,16 @@ class PostgresTx:
                 copy.write_row(row)
 
 
-@cache
-def _insert_text(table: Table) -> bytes:
-    names = sql.SQL(", ").join(map(sql.Identifier, table.columns.keys()))
-    marks = sql.SQL(", ").join([sql.Placeholder()] * len(table.columns))
-    return sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(sql.Identifier(table.name), names, marks).as_bytes()
+def _as_texts(parts: Sequence[tuple[Table, Sequence[Row]]]) -> list[tuple[bytes, str]] | None:
+    """Statements with the rows in one value each; None where that would be much, which goes by COPY."""
+    if sum(len(rows) for _, rows in parts) > ROWS_AS_JSON_MAX:
+        return None
+    made = [
+        (insert_text(table, names := tuple(table.columns.keys())), as_json(names, rows))
+        for table, rows in parts
+        if rows
+    ]
+    return made if sum(len(rows_text) for _, rows_text in made) <= JSON_CHARS_MAX else None
 
 
 def _last_result(cursor: psycopg.Cursor[Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import time
@@ -103,6 +104,16 @@ class SqliteTx:
             raise
         self.driver.execute("RELEASE insert_many")
 
+    def insert_rows(self, table: Table, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
+        self.driver.executemany(_insert_text(table.name, names, 1), rows)
+
+    def update_rows(self, table: Table, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> int:
+        return self.driver.executemany(_update_text(table.name, names), [(*row[1:], row[0]) for row in rows]).rowcount
+
+    def find_rows(self, table: Table, key: str, values: Sequence[str]) -> list[tuple[Any, ...]]:
+        names = tuple(table.columns.keys())
+        return self.driver.execute(_find_text(table.name, names, key), (json.dumps(list(values)),)).fetchall()
+
     def _insert_hopefully(self, parts: Sequence[tuple[Table, Sequence[tuple[Any, ...]]]]) -> None:
         try:
             for table, rows in parts:
@@ -134,6 +145,18 @@ class SqliteTx:
 def _insert_text(table: str, names: tuple[str, ...], rows: int) -> str:
     marks = f"({', '.join('?' * len(names))})"
     return f"INSERT INTO {table} ({', '.join(names)}) VALUES {', '.join([marks] * rows)}"  # noqa: S608 (our own names)
+
+
+@lru_cache(maxsize=256)
+def _update_text(table: str, names: tuple[str, ...]) -> str:
+    changes = ", ".join(f"{name} = ?" for name in names[1:])
+    return f"UPDATE {table} SET {changes} WHERE {names[0]} = ?"  # noqa: S608 (our own names)
+
+
+@lru_cache(maxsize=256)
+def _find_text(table: str, names: tuple[str, ...], key: str) -> str:
+    listed = ", ".join(names)
+    return f"SELECT {listed} FROM {table} WHERE {key} IN (SELECT value FROM json_each(?))"  # noqa: S608 (our own names)
 
 
 class SqliteSession:
