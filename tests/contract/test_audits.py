@@ -173,8 +173,8 @@ def test_an_adoption_is_undone_with_what_would_have_made_the_run(store: Store, j
 
 
 def test_thousands_of_orphans_of_many_runs_are_adopted_each_by_its_own(store: Store, journal: Journal) -> None:
-    journal.append([audit(number, f"r{number % 1_500}") for number in range(3_000)])
-    journal.append([event(10_000 + number, run_id=f"r{number}") for number in range(0, 1_500, 3)])
+    journal.append([audit(number, f"r{number % 1_500}") for number in range(3_000)], timeout=60)
+    journal.append([event(10_000 + number, run_id=f"r{number}") for number in range(0, 1_500, 3)], timeout=60)
     assert count_orphans(store).count == 2_000
     assert all(int(each[1:]) % 1_500 % 3 == 0 for each in ids(store, orphans=("adopted",)))
 
