@@ -135,6 +135,7 @@ def test_a_setting_is_taken_from_the_call_then_the_environment_then_the_file(tmp
     [
         ({"FLIGHTLOG_PAYLOAD_BYTES_MAX": "many"}, "payload_bytes_max"),
         ({"FLIGHTLOG_PAYLOAD_BYTES_MAX": "-1"}, "negative"),
+        ({"FLIGHTLOG_TASK_UNITS_MAX": str(2**63)}, "64 bits"),
         ({"FLIGHTLOG_SQLITE_SYNCHRONOUS": "OFF"}, "NORMAL or FULL"),
     ],
 )

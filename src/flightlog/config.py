@@ -16,6 +16,7 @@ import msgspec
 from flightlog.errors import SettingInvalid
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
+INT64_MAX = 2**63 - 1
 DRILL_PIPELINE = "flightlog-drill"  # whose failures are meant, so that nobody is alerted of them
 
 
@@ -104,6 +105,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sse_heartbeat_seconds: float = 15.0
     sse_watchers_max: int = 256
     task_input_bytes_max: int = 256 * KIB
+    task_priority_max: int = 100
+    task_units_max: int = 1_000_000_000
+    task_deadline_seconds_max: float = 366 * 24 * 3600.0
     task_result_seconds: float = 7 * 24 * 3600.0
     task_deaths_max: int = 3
     task_result_bytes_max: int = 256 * KIB
@@ -173,6 +177,8 @@ def _convert(cls: type[Settings], name: str, value: Any) -> Any:
         raise SettingInvalid(name=name, value=value, reason=str(error)) from error
     if isinstance(made, int | float) and not isinstance(made, bool) and made < 0:
         raise SettingInvalid(name=name, value=value, reason="it can't be negative")
+    if isinstance(made, int) and made > INT64_MAX:
+        raise SettingInvalid(name=name, value=value, reason="it does not fit in 64 bits")
     if name == "sqlite_synchronous" and made not in ("NORMAL", "FULL"):
         raise SettingInvalid(name=name, value=value, reason="it is NORMAL or FULL")
     if name == "queue_engine" and made not in ("own", "dbos"):
@@ -265,6 +271,9 @@ HELP: dict[str, str] = {
     "sse_heartbeat_seconds": "How often a silent event stream sends a comment, so that proxies keep it open.",
     "sse_watchers_max": "Most event streams open at once.",
     "task_input_bytes_max": "Largest input of a task, as JSON.",
+    "task_priority_max": "Largest priority that a task may be given; the smallest is as far below 0.",
+    "task_units_max": "Most units that one task may hold of its user's quota.",
+    "task_deadline_seconds_max": "Latest deadline that a task may be given, from when it is asked for.",
     "task_result_seconds": "How long the result of a task is kept.",
     "task_deaths_max": "How many workers may die over a task before it is taken for the cause and fails.",
     "task_result_bytes_max": "Largest result of one step of a task, as JSON.",

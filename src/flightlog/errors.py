@@ -178,7 +178,7 @@ class ResultMissing(BadInput):
 
 
 class ResultExpired(BadInput):
-    """The result of task {task_id!r} was kept for {seconds:g} seconds, which are over."""
+    """The result of task {task_id!r} was kept for {seconds} seconds, which are over."""
 
 
 class TaskInputTooLarge(BadInput):

@@ -88,6 +88,29 @@ def test_what_can_not_be_taken_is_refused_and_nothing_is_stored(at: Tasking, giv
     assert at.client.get("/v1/tasks").json() == {"tasks": [], "nextCursor": None}
 
 
+def test_priority_units_and_deadline_are_taken_up_to_their_limits_and_not_beyond(tmp_path: Path) -> None:
+    limits: dict[str, Any] = {"task_priority_max": 3, "task_units_max": 5, "task_deadline_seconds_max": 7.0}
+    edges: dict[str, tuple[Any, ...]] = {
+        "priority": (-4, -3, 3, 4), "units": (0, 1, 5, 6), "deadline_seconds": (0.0009, 0.001, 7.0, 7.001)
+    }  # fmt: skip
+    with open_services(tmp_path / "flight", **limits) as services:
+        at = Tasking(services)
+        for name, (below, least, most, beyond) in edges.items():
+            assert [at.submit(**{name: edge})["state"] for edge in (least, most)] == ["QUEUED", "QUEUED"]
+            for wrong in (below, beyond):
+                problem = refused(at.client.post("/v1/tasks", json={"pipeline": "summarise", name: wrong}), 42213)
+                assert f"{name} is from {least} to {most}" in problem["detail"]
+
+
+def test_a_deadline_beyond_what_a_database_counts_is_the_end_of_time(tmp_path: Path) -> None:
+    with open_services(tmp_path / "flight", task_deadline_seconds_max=1e300) as services:
+        at = Tasking(services)
+        task_id = at.client.post("/v1/tasks", json={"pipeline": "summarise", "deadline_seconds": 1e299}).json()[
+            "task_id"
+        ]
+        assert at.tasks.get(task_id).deadline_at == 2**63 - 1
+
+
 def test_a_body_that_is_no_json_is_refused(at: Tasking) -> None:
     for body in (b"", b"{", b'{"pipeline": "\xff"}', b'{"pipeline": "summarise", "input": ' + b"[" * 5_000):
         refused(at.client.post("/v1/tasks", content=body, headers={"Content-Type": "application/json"}), 40001)

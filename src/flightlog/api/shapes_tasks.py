@@ -18,7 +18,7 @@ PROGRESS_WHOLE = 1_000
 
 
 class TaskGiven(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """A task that is asked for. `input` is what its pipeline wants, any JSON. A larger `priority` (-100 to 100) is done first;
+    """A task that is asked for. `input` is what its pipeline wants, any JSON. A larger `priority` is done first;
     `units` are held of the user's quota until it ends. After `deadline_seconds` it fails, wherever it is.
     """
 

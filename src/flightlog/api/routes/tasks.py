@@ -45,7 +45,7 @@ from flightlog.errors import (
 )
 from flightlog.events.envelope import FIELD_CHARS_MAX
 from flightlog.filters.params import moment, parse_limit, words
-from flightlog.journal.filter import is_storable
+from flightlog.journal.filter import INT64_MAX, is_storable
 from flightlog.journal.read import EventFilter
 from flightlog.services import Services
 from flightlog.tasks.commands import Action, Asked, Tasks
@@ -56,9 +56,7 @@ from flightlog.tasks.task import Task, read_task
 
 router = APIRouter(prefix="/v1", tags=["tasks"])
 
-PRIORITY_MAX = 100
-UNITS_MAX = 1_000_000_000
-DEADLINE_SECONDS_MAX = 366 * 24 * 3600.0
+DEADLINE_SECONDS_MIN = 0.001
 SECOND_NS = 1_000_000_000
 REPLAYED = "Idempotency-Replayed"
 
@@ -285,12 +283,16 @@ def _asked(here: Services, given: TaskGiven, key: str | None, call: Call) -> Ask
     ):
         if not word.strip() or len(word) > chars_max:
             raise TaskInvalid(reason=f"{name} has 1 to {chars_max} characters")
-    _check_between("priority", given.priority, -PRIORITY_MAX, PRIORITY_MAX)
-    _check_between("units", given.units, 1, UNITS_MAX)
+    limits = here.settings
+    _check_between("priority", given.priority, -limits.task_priority_max, limits.task_priority_max)
+    _check_between("units", given.units, 1, limits.task_units_max)
     deadline_at = None
     if given.deadline_seconds is not None:
-        _check_between("deadline_seconds", given.deadline_seconds, 0.001, DEADLINE_SECONDS_MAX)
-        deadline_at = call.began_at + int(given.deadline_seconds * SECOND_NS)
+        _check_between(
+            "deadline_seconds", given.deadline_seconds, DEADLINE_SECONDS_MIN, limits.task_deadline_seconds_max
+        )
+        seconds = min(given.deadline_seconds, INT64_MAX / SECOND_NS)
+        deadline_at = min(call.began_at + int(seconds * SECOND_NS), INT64_MAX)  # the end of time, for a database
     try:
         body = msgspec.json.encode(given, order="deterministic")  # the same request, however its keys are ordered
     except (OverflowError, RecursionError, UnicodeEncodeError, msgspec.EncodeError) as error:
@@ -311,7 +313,7 @@ def _asked(here: Services, given: TaskGiven, key: str | None, call: Call) -> Ask
 
 def _check_between(name: str, value: float, least: float, most: float) -> None:
     if not least <= value <= most:
-        raise TaskInvalid(reason=f"{name} is from {least:g} to {most:g}")
+        raise TaskInvalid(reason=f"{name} is from {least:,} to {most:,}")
 
 
 def _answer(task: Task, is_new: bool, status: int) -> Response:
