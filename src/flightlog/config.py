@@ -207,7 +207,7 @@ HELP: dict[str, str] = {
     "flush_timeout_seconds": "How long flush() and close() wait when the caller does not say.",
     "audit_timeout_seconds": "How long an audit record is waited for, where somebody waits for it.",
     "heartbeat_seconds": "How often an open run says that it is alive.",
-    "hung_seconds": "A running run that was silent for longer is shown as hung.",
+    "hung_seconds": "A running run that was silent for longer is shown as hung; a task's own run never is.",
     "exec_output_bytes_max": "Most bytes kept of each end (head, tail) of a command's output.",
     "http_timeout_seconds": "How long the HTTP sink waits for a server's answer.",
     "http_retry_seconds_base": "First wait after a failed delivery over HTTP; it doubles, with jitter.",

@@ -14,11 +14,14 @@ from flightlog.config import Settings
 from flightlog.errors import CursorInvalid, FilterInvalid, LimitInvalid, RunNotFound
 from flightlog.events.envelope import FLAG_ROOT, Event
 from flightlog.journal.append import Journal
-from flightlog.runs.filter import RunFilter
+from flightlog.runs.facets import count_facets
+from flightlog.runs.filter import ALL_RUNS, RunFilter
 from flightlog.runs.listing import list_runs
 from flightlog.runs.project import RunProjector
+from flightlog.runs.status import TASKS_SOURCE
 from flightlog.runs.summary import RunSummary, get_run
 from flightlog.store.contract import Store
+from flightlog.tasks.story import SOURCE
 from tests.contract.backends import Backend
 from tests.contract.making import SECOND, START, event
 
@@ -340,6 +343,25 @@ def test_a_silent_running_run_is_hung_and_a_finished_one_is_not(store: Store, jo
     assert get_run(store, "r1", clock=FakeClock(START + 4 * SECOND), settings=quick).hung
     journal.append([event(100)])
     assert not get_run(store, "r1", clock=FakeClock(START + 101 * SECOND)).hung
+
+
+def test_a_tasks_own_run_is_never_hung_however_long_it_waits(store: Store, journal: Journal) -> None:
+    journal.append([
+        started(1, run_id="t1", task_id="t1", source="tasks"),
+        started(2, run_id="r1", task_id="t1", source="worker"),  # what somebody else told of that task is a run of its own
+        started(3, run_id="r2", source="tasks"),
+        started(4, run_id="r3", task_id="r3"),
+    ])  # fmt: skip
+    clock = FakeClock(START + 3_600 * SECOND)
+    found = {run.run_id: run.hung for run in list_runs(store, clock=clock).runs}
+    assert found == {"t1": False, "r1": True, "r2": True, "r3": True}
+    assert not get_run(store, "t1", clock=clock).hung
+    hung = list_runs(store, RunFilter(statuses=("hung",)), clock=clock).runs
+    assert sorted(run.run_id for run in hung) == ["r1", "r2", "r3"]
+    for wanted in (ALL_RUNS, RunFilter(name="fix")):  # by the index of the column, and run by run
+        counted = count_facets(store, wanted, clock=clock).facets["status"]
+        assert {one.value: one.count for one in counted} == {"running": 1, "hung": 3}
+    assert SOURCE == TASKS_SOURCE
 
 
 @pytest.mark.parametrize("run_id", ["nobody", "", "\ud800"])

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Text, and_, case, func, literal, select
+from sqlalchemy import ColumnElement, Connection, Text, case, func, literal, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 
 from flightlog.clock import NS_PER_SECOND, Clock
 from flightlog.config import Settings
-from flightlog.runs.filter import ALL_RUNS, HUNG, RunFilter, conditions, has_status
+from flightlog.runs.filter import ALL_RUNS, HUNG, RunFilter, conditions, is_hung
 from flightlog.runs.status import RUNNING, STATUSES
 from flightlog.runs.summary import DEFAULTS, SYSTEM_CLOCK, silent_since
 from flightlog.runs.table import runs
@@ -138,8 +138,8 @@ class _Look(NamedTuple):
         asked = select(column, func.count()).where(column.is_not(None)).group_by(column)
         found = Counter({row[0]: row[1] for row in self.connection.execute(asked)})
         if name == "status":
-            is_hung = has_status((HUNG,), self.silent_since)
-            found[HUNG] = self.connection.execute(select(func.count()).where(is_hung)).scalar_one()
+            hung = select(func.count()).where(is_hung(self.silent_since))
+            found[HUNG] = self.connection.execute(hung).scalar_one()
             found[RUNNING] -= found[HUNG]
         return +found
 
@@ -151,10 +151,9 @@ class _Look(NamedTuple):
     def at(self, wanted: RunFilter, names: Sequence[str]) -> dict[str, list[Any]]:
         """These columns of the newest runs that match. Each comes as one JSON list: a row of Python objects for each of a
         hundred thousand runs takes three times as long."""
-        is_hung = and_(runs.c.status == RUNNING, runs.c.last_event_at < self.silent_since)
         known: dict[str, ColumnElement[Any]] = {
             "started": runs.c.started_at,
-            "status": case((is_hung, literal(HUNG)), else_=runs.c.status),
+            "status": case((is_hung(self.silent_since), literal(HUNG)), else_=runs.c.status),
             "actor": runs.c.actor,
             "project": runs.c.project,
             "model": runs.c.models,

@@ -14,7 +14,7 @@ from flightlog.journal.filter import INT64_MAX, is_storable
 from flightlog.runs.feedback_filter import FIELDS_ELSEWHERE, judged
 from flightlog.runs.feedback_table import feedback
 from flightlog.runs.fold import NANO
-from flightlog.runs.status import RUNNING, STATUSES
+from flightlog.runs.status import RUNNING, STATUSES, TASKS_SOURCE
 from flightlog.runs.table import runs
 
 HUNG = "hung"
@@ -61,7 +61,7 @@ _NUMBERS: dict[str, ColumnElement[Any]] = {
 
 
 def conditions(wanted: RunFilter, silent_since: int, dialect: str) -> list[ColumnElement[bool]]:
-    """The filter as SQL; a running run whose last event is older than `silent_since` is hung. Raises FilterInvalid."""
+    """The filter as SQL; of what is hung see `is_hung`. Raises FilterInvalid."""
     _check(wanted)
     made = [
         runs.c[name] == value
@@ -102,8 +102,16 @@ def has_status(statuses: tuple[str, ...], silent_since: int) -> ColumnElement[bo
     one_of_them = runs.c.status.in_(stored) if len(stored) != 1 else runs.c.status == stored[0]
     if HUNG not in statuses:
         return one_of_them
-    hung = and_(runs.c.status == RUNNING, runs.c.last_event_at < silent_since)
+    hung = is_hung(silent_since)
     return or_(one_of_them, hung) if stored else hung
+
+
+def is_hung(silent_since: int) -> ColumnElement[bool]:
+    """Whether a run that runs has been silent for too long, as `summary.is_hung` has it."""
+    is_a_task = and_(
+        runs.c.source.is_not_distinct_from(TASKS_SOURCE), runs.c.task_id.is_not_distinct_from(runs.c.run_id)
+    )
+    return and_(runs.c.status == RUNNING, runs.c.last_event_at < silent_since, not_(is_a_task))
 
 
 def _contains(column: ColumnElement[Any], text: str) -> ColumnElement[bool]:

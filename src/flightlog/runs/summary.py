@@ -12,9 +12,9 @@ from flightlog.clock import NS_PER_SECOND, Clock, SystemClock
 from flightlog.config import Settings
 from flightlog.errors import RunNotFound
 from flightlog.journal.filter import is_storable
-from flightlog.runs.fold import NANO
+from flightlog.runs.fold import NANO, RunState
 from flightlog.runs.project import state_of
-from flightlog.runs.status import RUNNING
+from flightlog.runs.status import RUNNING, TASKS_SOURCE
 from flightlog.runs.table import runs
 from flightlog.store.contract import Store
 
@@ -26,7 +26,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     """What a list says about a run, without its trace. Times are nanoseconds since 1970, UTC.
 
     `status` is running, succeeded, failed or canceled; `hung` says that a running run was silent for longer than
-    `hung_seconds`. `lost_count` is how many of its events are known to be lost.
+    `hung_seconds`, unless it is a task's own: those are looked after. `lost_count` is how many of its events are known to be lost.
     """
 
     run_id: str
@@ -67,8 +67,14 @@ def get_run(store: Store, run_id: str, *, clock: Clock = SYSTEM_CLOCK, settings:
 
 
 def silent_since(clock: Clock, settings: Settings) -> int:
-    """A running run whose last event is older than this is hung."""
+    """A running run whose last event is older than this is hung, if it is not a task's own."""
     return clock.now_ns() - int(settings.hung_seconds * NS_PER_SECOND)
+
+
+def is_hung(run: RunState, silent_since: int) -> bool:
+    """Whether a run that runs has been silent for too long: what nobody else looks after is told by that alone."""
+    is_a_task = run.source == TASKS_SOURCE and run.task_id == run.run_id
+    return run.status == RUNNING and run.last_event_at < silent_since and not is_a_task
 
 
 def summary_of(row: Mapping[str, Any], silent_since: int) -> RunSummary:
@@ -82,7 +88,7 @@ def summary_of(row: Mapping[str, Any], silent_since: int) -> RunSummary:
         project=state.project,
         name=state.name,
         status=state.status,
-        hung=state.status == RUNNING and state.last_event_at < silent_since,
+        hung=is_hung(state, silent_since),
         actor=state.actor,
         source=state.source,
         task_id=state.task_id,
