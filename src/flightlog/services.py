@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +33,9 @@ class Intake(Protocol):
 
     def prepare(self, event: Event) -> Event:
         """The event as it may be stored, with `flags` that say what was done. Never raises for anything in the event."""
+
+    def prepare_all(self, events: Sequence[Event]) -> list[Event]:
+        """`prepare` for a batch."""
 
 
 class DrainHealth(msgspec.Struct, frozen=True, kw_only=True):

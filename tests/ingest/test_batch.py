@@ -71,6 +71,25 @@ def test_a_payload_is_whole_up_to_the_limit_and_a_preview_beyond_it(intake: Inta
     assert payload(safe)["usage"] == {"input_tokens": 5}
 
 
+@pytest.mark.parametrize("patterns", [(), ("acme_[a-z]{6}",), ('name="[^"]+"',)])
+def test_a_batch_comes_out_as_its_events_do_one_by_one(patterns: tuple[str, ...]) -> None:
+    intake = Intake(Redactor(digest_key=b"test", patterns=patterns), SETTINGS)
+    secret, plain = event({"text": f"use {SECRET}"}), event({"text": "all is well"}, name="plan")
+    others = [
+        event({"text": "x" * SETTINGS.payload_bytes_max}),
+        event({}, actor=SECRET),
+        event(b'{"text":"use \\u0067hp_' + SECRET[4:].encode() + b' now"}'),
+        event({"text": 'acme_abcdef, name="bob"'}),
+        event(b'{"half":"\\ud83d", "text":"' + SECRET.encode() + b'"}', name="\ud83d"),
+        event({"token": ""}),
+    ]
+    for batch in ([], [plain], [secret], [plain, plain], [secret, secret, plain], [plain, *others, plain, secret]):
+        safe = intake.prepare_all(batch)
+        assert safe == [intake.prepare(one) for one in batch]
+        assert all(one is plain for one, given in zip(safe, batch, strict=True) if given is plain)
+        assert SECRET[8:] not in repr([bytes(one.payload) for one in safe])
+
+
 def test_a_secret_where_the_payload_is_cut_does_not_survive_in_halves(intake: Intake) -> None:
     for before in range(SETTINGS.payload_bytes_max // 2 - 200, SETTINGS.payload_bytes_max // 2 + 200, 10):
         safe = intake.prepare(event({"text": "." * before + f" {SECRET} " + "." * SETTINGS.payload_bytes_max}))

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import msgspec
 
 from flightlog.config import Settings
+from flightlog.events import wire
 from flightlog.events.envelope import FLAG_WITHHELD, Event
 from flightlog.events.payload import encode_payload
 from flightlog.recorder.prepare import Preparer
@@ -39,9 +40,16 @@ class Intake:
         except Exception as error:
             return withheld(event, f"redaction failed ({type(error).__name__})")
 
-    def prepare_all(self, events: Iterable[Event]) -> list[Event]:
-        """`prepare` for a batch."""
-        return [self.prepare(event) for event in events]
+    def prepare_all(self, events: Sequence[Event]) -> list[Event]:
+        """`prepare` for a batch: one look at the bytes of all of them, and a closer one at those where it finds something."""
+        try:
+            bodies = [wire.encode(event) for event in events]
+            if any(map(_ESCAPED_ASCII.search, bodies)):
+                events = [self._spelled_out(event) for event in events]
+                bodies = [wire.encode(event) for event in events]
+            return self._preparer.events(events, bodies)
+        except Exception:  # one of them can't be read or cleared, and only that one is withheld
+            return [self.prepare(event) for event in events]
 
     def _spelled_out(self, event: Event) -> Event:
         """The event with its payload's escapes undone where they hide plain characters."""

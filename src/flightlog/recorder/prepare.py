@@ -4,6 +4,7 @@ oversized payload take the careful way (redact, then truncate). When redaction f
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -49,6 +50,7 @@ class Preparer:
         self._bytes_max = settings.payload_bytes_max
         self._depth_max = min(settings.payload_depth_max, DEPTH_LIMIT)
         self._hits = redactor.hits
+        self._hits_in = redactor.hits_in
         self._lock = threading.Lock()
 
     def body(self, event: Outgoing, clean_head: bool = False) -> bytes:
@@ -117,6 +119,14 @@ class Preparer:
         if len(body) <= self._bytes_max and not self._hits(body):
             return event
         return self.careful(body)
+
+    def events(self, events: Sequence[Event], bodies: Sequence[bytes]) -> list[Event]:
+        """The same for a batch, whose bytes the caller has encoded. May raise where `event` of one of them does."""
+        safe = list(events)
+        hit = self._hits_in(bodies)
+        for place in {*hit, *(place for place, body in enumerate(bodies) if len(body) > self._bytes_max)}:
+            safe[place] = self.careful(bodies[place])
+        return safe
 
     def ready(self, event: Event) -> bytes:
         """The bytes of an event that already is one, with the same care."""

@@ -13,7 +13,9 @@ import os
 import re
 import secrets
 import weakref
-from collections.abc import Callable, Iterable, Iterator
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 from flightlog.config import Settings
@@ -97,6 +99,21 @@ class Redactor:
         if self._first(data, start)[0] >= 0:
             return True
         return self._looks_into_all and self._custom_hits(data)
+
+    def hits_in(self, texts: Sequence[bytes]) -> list[int]:
+        """Which of these encoded events `hits` is true for, or may be; one search over all of them, as far as that is possible."""
+        if self._looks_into_all:
+            return [place for place, text in enumerate(texts) if self.hits(text)]
+        # No match needs the end of its text to be there: what comes behind can only add to what is found.
+        joined = b"\n".join(texts)
+        found: list[int] = []
+        at = self._first(joined, 0)[0]
+        starts = [0, *accumulate(len(text) + 1 for text in texts)] if at >= 0 else []
+        while at >= 0:
+            place = bisect_right(starts, at) - 1
+            found.append(place)
+            at = self._first(joined, starts[place + 1])[0] if place + 1 < len(texts) else -1
+        return found
 
     def redact(self, data: bytes) -> Redacted:
         """The event (JSON text) without its secrets. Redacting twice changes nothing. Raises RedactionFailed only."""

@@ -32,8 +32,8 @@ Mapper = Callable[[R, Scope, Origin], Sequence[Event]]
 class Intake(Protocol):
     """The care that events get before they touch a disk."""
 
-    def prepare(self, event: Event) -> Event:
-        """The event as it may be stored. Never raises for anything in it."""
+    def prepare_all(self, events: Sequence[Event]) -> list[Event]:
+        """The events as they may be stored. Never raises for anything in them."""
 
 
 class Meter(Protocol):
@@ -128,9 +128,8 @@ class Receiver:
     def _store(self, batch: _Batch, received: Received) -> _Batch:
         """Append a batch; the next one, empty."""
         if batch.events:
-            prepare = self._intake.prepare
             try:
-                appended = self._journal.append([prepare(event) for event in batch.events], rejects="return")
+                appended = self._journal.append(self._intake.prepare_all(batch.events), rejects="return")
             except FlightlogError:
                 self._known = set()  # nobody knows what the store is that answers next
                 raise
