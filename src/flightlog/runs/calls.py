@@ -169,11 +169,10 @@ def _answer(event: StoredEvent, payload: _Payload) -> Call:
     )
 
 
-def _different(*models: str | None) -> tuple[str, ...]:
-    first, second, third = models
-    if first and first == second == third:
-        return (first,)
-    return tuple(dict.fromkeys(model for model in models if model))
+def _different(first: str | None, second: str | None, third: str | None) -> tuple[str, ...]:
+    if first and second and second == third:
+        return (first,) if first == second else (first, second)
+    return tuple(dict.fromkeys(model for model in (first, second, third) if model))
 
 
 # ── payloads, as little of them as there is need for ─────────────────────────────────────────────────────────────────

@@ -42,7 +42,7 @@ _tool_calls = msgspec.json.Decoder(list[ToolCall])
 
 def of_input(messages: msgspec.Raw, other: msgspec.Raw) -> str | None:
     """The beginning of the last user message, else of the last message, else of what was embedded or drawn."""
-    if begins(messages) == b"[":
+    if messages is not NOTHING:
         try:
             found = _messages.decode(messages)
         except ERRORS:
@@ -70,8 +70,10 @@ def of_answer(message: msgspec.Raw, choices: msgspec.Raw) -> str | None:
 
 def of_content(content: msgspec.Raw) -> str | None:
     """The text of a content: a string, a list of parts, or a list of strings."""
-    first = begins(content)
+    if content is NOTHING:
+        return None
     try:
+        first = begins(content)
         if first == b'"':
             return of_text(_texts.decode(content))
         if first == b"[":

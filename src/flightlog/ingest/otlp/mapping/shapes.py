@@ -139,9 +139,8 @@ def asked_of(draft: Draft, operation: str | None = None) -> Payload:
         request["messages"] = messages
     if "asked" in values:
         request["input"] = draft.take("asked")
-    parameters = {field[11:]: field for field in values if field.startswith("parameters.")}
-    if parameters:
-        request["parameters"] = {name: values.pop(field) for name, field in parameters.items()}
+    if parameters := [field for field in values if field[:11] == "parameters."]:
+        request["parameters"] = {field[11:]: values.pop(field) for field in parameters}
     if "tools" in values:
         request["tools"] = draft.take("tools")
     return request
@@ -189,7 +188,8 @@ def _without_reasons(answers: list[Payload]) -> tuple[list[Payload], list[str]]:
             reason = finish_reason(answer["finish_reason"])
             if reason:
                 from_messages.append(reason)
-                answer = {key: value for key, value in answer.items() if key != "finish_reason"}
+                answer = answer.copy()
+                del answer["finish_reason"]
         plain.append(answer)
     return plain, from_messages
 

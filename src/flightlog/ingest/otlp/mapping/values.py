@@ -49,6 +49,7 @@ _FINISH = {
     "safety": "content_filter",
     "refusal": "content_filter",
 }
+_FINISH_OURS = frozenset(_FINISH.values())
 
 
 def text(value: Any) -> str | None:
@@ -153,7 +154,10 @@ def texts(value: Any) -> list[str] | None:
         return [value] if value else None
     if type(value) is not list or not value:
         return None
-    return value if all(type(entry) is str for entry in value) else None
+    for entry in value:
+        if type(entry) is not str:
+            return None
+    return value
 
 
 def provider(value: Any) -> str | None:
@@ -181,6 +185,8 @@ def finish_reason(value: Any) -> str | None:
     """
     if type(value) is not str or not value:
         return None
+    if value in _FINISH_OURS:
+        return value
     reason = value.lower().replace("-", "_").rpartition("finishreason.")[2]
     return _FINISH.get(reason, reason)
 
