@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, bindparam, or_, select, update
+from sqlalchemy import Select, bindparam, or_, select, update
 
 from flightlog.events.envelope import StoredEvent
 from flightlog.journal.table import run_events
@@ -24,7 +24,9 @@ LOOKUP_MAX = 500  # rows asked for in one statement
 TOTALS = ("tokens_input", "tokens_output", "tokens_cached_input", "tokens_reasoning", "cost_nano_usd")
 
 _SPANS = frozenset({"llm_response", "span_finished", "tool_result"})
-_NODE = (run_events.c.event_id, run_events.c.type, run_events.c.run_id, run_events.c.parent_span_id)
+_NODES = select(run_events.c.event_id, run_events.c.type, run_events.c.run_id, run_events.c.parent_span_id).where(
+    run_events.c.event_id.in_(bindparam("ids", expanding=True))
+)
 _a, _c = generations.alias("a"), generations.alias("c")
 _TOLD = tuple(
     _c.c[name]
@@ -38,7 +40,22 @@ _WITHIN = select(*_TOLD).where(
     _c.c.parent_span_id.is_not(None),
     or_(_c.c.tokens_input.is_not(None), _c.c.tokens_output.is_not(None)),
 )
-_OF_RECORDER = (generations.c.request_id.is_not(None), generations.c.answer_id.is_not(None))
+_WITHIN_SPANS = _WITHIN.where(_a.c.generation_id.in_(bindparam("ids", expanding=True)))
+_WITHIN_RECORDED = _WITHIN.where(
+    _a.c.span_id.in_(bindparam("ids", expanding=True)), _a.c.request_id.is_not(None), _a.c.answer_id.is_not(None)
+)
+_COUNTED = select(
+    *(generations.c[name] for name in ("id", "run_id", "span_id", "request_id", "started_at", "ended_at", "model")),
+    *(generations.c[name] for name in ("request_model", *TOTALS)),
+).where(generations.c.covered.is_(None))
+_SPANS_ABOVE = _COUNTED.where(
+    generations.c.generation_id.in_(bindparam("ids", expanding=True)), generations.c.request_id.is_(None)
+)
+_RECORDED_ABOVE = _COUNTED.where(
+    generations.c.span_id.in_(bindparam("ids", expanding=True)),
+    generations.c.request_id.is_not(None),
+    generations.c.answer_id.is_not(None),
+)
 _COVER = update(generations).where(generations.c.id == bindparam("key")).values(covered=1)
 
 Totals = dict[str, int]
@@ -97,9 +114,9 @@ class Coverage:
             return {}
         self._climb(teller.place for teller in tellers)
         of_spans = {f"{one.run_id}-{span_id}" for one in tellers for span_id in self._chains[one.place]}
-        rows = self._rows(generations.c.generation_id, of_spans, generations.c.request_id.is_(None))
+        rows = self._rows(_SPANS_ABOVE, of_spans)
         spans = {span_id for one in tellers for span_id in self._chains[one.place]}
-        rows += self._rows(generations.c.span_id, spans, *_OF_RECORDER)
+        rows += self._rows(_RECORDED_ABOVE, spans)
         above: dict[tuple[str, str], list[Any]] = {}
         for row in rows:
             above.setdefault((row.run_id, row.span_id), []).append(row)
@@ -133,10 +150,9 @@ class Coverage:
             spans = [*{span_id for link in links for span_id in self._chains[link]}]
         found: set[Teller] = set()
         for some in _parts(own):
-            found.update(map(Teller._make, self._tx.sql.execute(_WITHIN.where(_a.c.generation_id.in_(some)))))
+            found.update(map(Teller._make, self._tx.sql.execute(_WITHIN_SPANS, {"ids": some})))
         for some in _parts(spans):
-            held = _WITHIN.where(_a.c.span_id.in_(some), _a.c.request_id.is_not(None), _a.c.answer_id.is_not(None))
-            found.update(map(Teller._make, self._tx.sql.execute(held)))
+            found.update(map(Teller._make, self._tx.sql.execute(_WITHIN_RECORDED, {"ids": some})))
         return list(found)
 
     def _climb(self, places: Iterable[_Place]) -> None:
@@ -163,14 +179,13 @@ class Coverage:
         missing = [event_id for event_id in event_ids if event_id not in self._nodes]
         for some in _parts(missing):
             self._nodes.update(dict.fromkeys(some))
-            for row in self._tx.sql.execute(select(*_NODE).where(run_events.c.event_id.in_(some))):
+            for row in self._tx.sql.execute(_NODES, {"ids": some}):
                 self._nodes[row.event_id] = row
 
-    def _rows(self, column: ColumnElement[Any], values: set[str], *where: ColumnElement[bool]) -> list[Any]:
+    def _rows(self, asked: Select[Any], ids: set[str]) -> list[Any]:
         found: list[Any] = []
-        for some in _parts(sorted(values)):
-            asked = select(generations).where(column.in_(some), generations.c.covered.is_(None), *where)
-            found += self._tx.sql.execute(asked)
+        for some in _parts(sorted(ids)):
+            found += self._tx.sql.execute(asked, {"ids": some})
         return found
 
     def _cover(self, rows: Mapping[int, Any]) -> dict[str, Totals]:
