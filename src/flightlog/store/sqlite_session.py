@@ -129,7 +129,10 @@ class SqliteTx:
         A column that is empty in all rows is left out, since the driver takes long to bind a None.
         """
         columns = list(zip(*rows, strict=True))
-        filled = [place for place, values in enumerate(columns) if values.count(None) < len(rows)]
+        # The first value tells mostly; to count is to compare each of them.
+        filled = [
+            place for place, values in enumerate(columns) if values[0] is not None or values.count(None) < len(rows)
+        ]
         if len(filled) < len(columns):
             rows = list(zip(*[columns[place] for place in filled], strict=True))
         names = tuple(table.columns[place].name for place in filled)
@@ -241,7 +244,7 @@ class SqliteSession:
         self._tx = SqliteTx(sql, cast(sqlite3.Connection, sql.connection.dbapi_connection))
         return self._tx
 
-    savepoints_are_dear = False
+    savepoints_are_dear = True  # each page that is touched after one is copied
 
     # ── Session ──────────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -24,7 +24,7 @@ CAREFUL_GROUPS = 16  # after a write failed in a group without savepoints, so ma
 class Session(Protocol):
     """The write connection, as the writer thread uses it."""
 
-    # Whether a savepoint takes so long that writes which share a commit are tried without any first.
+    # Whether a savepoint costs so much that writes which share a commit are tried without any first.
     savepoints_are_dear: bool
 
     def begin(self) -> Tx:
@@ -195,7 +195,7 @@ class Writer:
         """One transaction without savepoints. False when one of them failed: all is undone, and they go again with care."""
         tx = self._session.begin()
         try:
-            kept = [(job, job.fn(tx)) for job in jobs]
+            kept = [(job, job.fn(tx)) for job in jobs if job.state == _WAITING]  # who withdrew is not run any more
         except BaseException:
             self._give_up(jobs)
             self._careful = CAREFUL_GROUPS
