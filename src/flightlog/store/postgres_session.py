@@ -19,7 +19,7 @@ from flightlog.config import Settings
 from flightlog.errors import StoreUnavailable, StoreUncertain
 from flightlog.store import postgres_errors
 from flightlog.store.contract import HISTORY, DuplicateKey, RowRefused, StartOver, Tx
-from flightlog.store.postgres_rows import Row, as_json, find_text, insert_text, update_text
+from flightlog.store.postgres_rows import Row, as_json, find_text, insert_one_text, insert_text, update_text
 from flightlog.store.writer import BlockedByOther
 
 CHANNEL = "flightlog_commits"
@@ -107,12 +107,12 @@ class PostgresTx:
         else:
             self._send(texts)
 
-    def _send(self, texts: Sequence[tuple[bytes, str]]) -> None:
+    def _send(self, texts: Sequence[tuple[bytes, Row]]) -> None:
         with self.driver.pipeline():
-            for text, rows in texts:
-                self.driver.execute(text, (rows,))
+            for text, values in texts:
+                self.driver.execute(text, values)
 
-    def _send_or_nothing(self, texts: Sequence[tuple[bytes, str]]) -> None:
+    def _send_or_nothing(self, texts: Sequence[tuple[bytes, Row]]) -> None:
         try:
             with self.driver.pipeline():  # the savepoint goes along with the rows
                 self.driver.execute("SAVEPOINT insert_many")
@@ -131,16 +131,21 @@ class PostgresTx:
                 copy.write_row(row)
 
 
-def _as_texts(parts: Sequence[tuple[Table, Sequence[Row]]]) -> list[tuple[bytes, str]] | None:
-    """Statements with the rows in one value each; None where that would be much, which goes by COPY."""
+def _as_texts(parts: Sequence[tuple[Table, Sequence[Row]]]) -> list[tuple[bytes, Row]] | None:
+    """Statements with their values; None where there are so many rows that they go by COPY."""
     if sum(len(rows) for _, rows in parts) > ROWS_AS_JSON_MAX:
         return None
-    made = [
-        (insert_text(table, names := tuple(table.columns.keys())), as_json(names, rows))
-        for table, rows in parts
-        if rows
-    ]
-    return made if sum(len(rows_text) for _, rows_text in made) <= JSON_CHARS_MAX else None
+    made: list[tuple[bytes, Row]] = []
+    chars = 0
+    for table, rows in parts:
+        names = tuple(table.columns.keys())
+        if len(rows) == 1:
+            made.append((insert_one_text(table, names), rows[0]))
+        elif rows:
+            said = as_json(names, rows)
+            made.append((insert_text(table, names), (said,)))
+            chars += len(said)
+    return made if chars <= JSON_CHARS_MAX else None
 
 
 def _last_result(cursor: psycopg.Cursor[Any]) -> str:

@@ -14,10 +14,11 @@ from flightlog.tasks import keys
 from flightlog.tasks.asked import Asked as Asked
 from flightlog.tasks.asked import new_task
 from flightlog.tasks.due import drop_results, due_tasks, is_over
-from flightlog.tasks.moves import Mover
+from flightlog.tasks.moves import Move, Mover
 from flightlog.tasks.pipeline import CANCELED, ENDS, FAILED, QUEUED, SUCCEEDED, Pipeline, Retries
 from flightlog.tasks.story import Call, Ended
 from flightlog.tasks.task import Task, read_task, task_in
+from flightlog.tasks.together import Request, Together
 
 Action = Literal["cancel", "retry"]
 
@@ -52,6 +53,7 @@ class Tasks:
         self.store = store
         self.pipelines = pipelines
         self._mover = mover
+        self._together = Together(store, mover)
         self._settings = settings
         self._chance = chance
 
@@ -149,9 +151,12 @@ class Tasks:
         )  # fmt: skip
 
     def _leave(self, tx: Tx, task: Task, to: str, fault: dict[str, Any], level: str, **changes: Any) -> Task:
+        return self._mover.apply(tx, [self._leaving(task, to, fault, level, **changes)])
+
+    def _leaving(self, task: Task, to: str, fault: dict[str, Any], level: str, **changes: Any) -> Move:
         """A move out of wherever it is, for a reason that lies outside of its step; the step, if it is in one, ended by that."""
         ended = Ended(error=fault, level=level) if task.began_at is not None else None
-        return self._mover.move(tx, task, self._rules(task), to, ended=ended, **changes)
+        return self._mover.plan(task, self._rules(task), to, ended=ended, **changes)
 
     def _rules(self, task: Task) -> Pipeline:
         """The moves that it may make. Of what only its worker knows it may fail, be canceled and done again."""
@@ -168,20 +173,21 @@ class Tasks:
         Raises VersionConflict where this attempt is not its present one, or another worker's.
         """
 
-        def work(tx: Tx) -> Task:
-            task = self._mine(tx, task_id, attempt_no)
+        def plan(task: Task) -> list[Move]:
+            _check_mine(task, attempt_no)
             if task.began_at is not None:
                 if task.worker_id != worker_id:
                     raise VersionConflict(task_id=task_id, version=task.version)
-                return task  # begun before, by a worker that was stopped and goes on
+                return []  # begun before, by a worker that was stopped and goes on
             now = self._mover.clock.now_ns()
             if task.deadline_at is not None and task.deadline_at <= now:
-                return self._mover.move(tx, task, self._rules(task), FAILED, why=DEADLINE["message"], error=DEADLINE)
-            return self._begin(tx, task, self.pipeline_of(task.pipeline), {"worker_id": worker_id, "began_at": now})
+                said = DEADLINE["message"]
+                return [self._mover.plan(task, self._rules(task), FAILED, why=said, error=DEADLINE)]
+            return self._begin(task, self.pipeline_of(task.pipeline), {"worker_id": worker_id, "began_at": now})
 
-        return self.store.write(work)
+        return self._together.ask(Request(task_id, plan))
 
-    def _begin(self, tx: Tx, task: Task, pipeline: Pipeline, whose: dict[str, Any]) -> Task:
+    def _begin(self, task: Task, pipeline: Pipeline, whose: dict[str, Any]) -> list[Move]:
         gone = [state for state in (task.state, *task.results) if state not in pipeline.states]
         if gone:
             message = (
@@ -189,15 +195,18 @@ class Tasks:
                 "retry it to have it done from the beginning, as the pipeline is now"
             )
             changed = {"kind": "pipeline_changed", "message": message, "unrecoverable": True}
-            return self._mover.move(tx, task, self._rules(task), FAILED, why=message, error=changed)
+            return [self._mover.plan(task, self._rules(task), FAILED, why=message, error=changed)]
+        moves: list[Move] = []
         while task.state != QUEUED:
-            task = self._mover.move(tx, task, pipeline, pipeline.next_of(task.state))
+            moves.append(self._mover.plan(task, pipeline, pipeline.next_of(task.state)))
+            task = moves[-1].after
         for state in self._left(pipeline):
             is_left = state not in task.results
-            task = self._mover.move(tx, task, pipeline, state, begins=is_left, **whose)
+            moves.append(self._mover.plan(task, pipeline, state, begins=is_left, **whose))
+            task = moves[-1].after
             if is_left:
-                return task
-        return self._succeed(tx, task, pipeline)
+                return moves
+        return [*moves, self._succeed(task, pipeline)]
 
     @staticmethod
     def _left(pipeline: Pipeline) -> tuple[str, ...]:
@@ -206,28 +215,26 @@ class Tasks:
     def done(self, task: Task, result: Any) -> Task:
         """A step is done: its result is kept, and the task goes to its next state, or succeeds with it."""
 
-        def work(tx: Tx) -> Task:
-            held = self._mine(tx, task.task_id, task.attempt_no, task.version)
+        def plan(held: Task) -> list[Move]:
+            _check_mine(held, task.attempt_no, task.version)
             if held.began_at is None:
                 raise VersionConflict(task_id=task.task_id, version=task.version)
             pipeline = self.pipeline_of(held.pipeline)
             results = {**held.results, held.state: result}
             places = self._left(pipeline)
             progress = max(held.progress, PROGRESS_WHOLE * (places.index(held.state) + 1) // (len(places) + 1))
-            to = pipeline.next_of(held.state)
+            to, ended = pipeline.next_of(held.state), Ended(output=result)
             if to == SUCCEEDED:
-                return self._succeed(tx, msgspec.structs.replace(held, results=results), pipeline, Ended(output=result))
-            return self._mover.move(
-                tx, held, pipeline, to, ended=Ended(output=result), begins=True, results=results, progress=progress
-            )
+                return [self._succeed(msgspec.structs.replace(held, results=results), pipeline, ended)]
+            return [self._mover.plan(held, pipeline, to, ended=ended, begins=True, results=results, progress=progress)]
 
-        return self.store.write(work)
+        return self._together.ask(Request(task.task_id, plan))
 
-    def _succeed(self, tx: Tx, task: Task, pipeline: Pipeline, ended: Ended | None = None) -> Task:
+    def _succeed(self, task: Task, pipeline: Pipeline, ended: Ended | None = None) -> Move:
         now = self._mover.clock.now_ns()
         last = self._left(pipeline)[-1] if self._left(pipeline) else None
-        return self._mover.move(
-            tx, task, pipeline, SUCCEEDED, ended=ended, results=task.results, progress=PROGRESS_WHOLE, error=None,
+        return self._mover.plan(
+            task, pipeline, SUCCEEDED, ended=ended, results=task.results, progress=PROGRESS_WHOLE, error=None,
             result=task.results.get(last) if last else None,
             result_until=now + int(self._settings.task_result_seconds * SECOND_NS),
         )  # fmt: skip
@@ -240,8 +247,8 @@ class Tasks:
         `wait_seconds` is what the other side asked for (`Retry-After`); shorter than our own wait it is not.
         """
 
-        def work(tx: Tx) -> Task:
-            held = self._mine(tx, task.task_id, task.attempt_no, task.version)
+        def plan(held: Task) -> list[Move]:
+            _check_mine(held, task.attempt_no, task.version)
             said = self._mover.clean(held, error)
             pipeline = self._rules(held)
             step = pipeline.step_of(held.state)
@@ -249,14 +256,15 @@ class Tasks:
             tries = held.tries + 1
             why = str(said.get("message") or said.get("kind") or "")[:REASON_CHARS_MAX]
             if final or tries >= retries.attempts_max:
-                return self._leave(tx, held, FAILED, said, "error", why=why, error=said, tries=tries)
+                return [self._leaving(held, FAILED, said, "error", why=why, error=said, tries=tries)]
             wait = max(retries.delay_seconds(tries, self._chance()), wait_seconds or 0.0)
-            return self._leave(
-                tx, held, QUEUED, said, "error", why=why, error=said, tries=tries, attempt_no=held.attempt_no + 1,
+            back = self._leaving(
+                held, QUEUED, said, "error", why=why, error=said, tries=tries, attempt_no=held.attempt_no + 1,
                 available_at=self._mover.clock.now_ns() + int(wait * SECOND_NS),
             )  # fmt: skip
+            return [back]
 
-        return self.store.write(work)
+        return self._together.ask(Request(task.task_id, plan))
 
     def lost(self, task_id: str, attempt_no: int) -> Task:
         """Its worker died over it: another takes it, unless it is the one that they die of.
@@ -342,8 +350,10 @@ class Tasks:
 
     def _expire_tasks(self, tx: Tx, now_ns: int) -> int:
         due = due_tasks(tx.sql, now_ns, EXPIRE_TASKS_MAX)
-        for task in due:
-            self._leave(tx, task, FAILED, DEADLINE, "error", why=DEADLINE["message"], error=DEADLINE)
+        said = DEADLINE["message"]
+        late = [self._leaving(task, FAILED, DEADLINE, "error", why=said, error=DEADLINE) for task in due]
+        if late:
+            self._mover.apply(tx, late)
         return len(due)
 
     def progress(self, task: Task, share: float) -> Task:
@@ -357,14 +367,10 @@ class Tasks:
 
         return self.store.write(work)
 
-    def _mine(self, tx: Tx, task_id: str, attempt_no: int, version: int | None = None) -> Task:
-        """The task, if this attempt is its present one: whoever was overtaken finds out here, and stops quietly.
-
-        With `version` it is also where it was when it was read: what became of a step is not stored twice.
-        """
+    @staticmethod
+    def _mine(tx: Tx, task_id: str, attempt_no: int) -> Task:
         task = task_in(tx, task_id)
-        if task.attempt_no != attempt_no or task.is_over or task.version != (version or task.version):
-            raise VersionConflict(task_id=task_id, version=task.version)
+        _check_mine(task, attempt_no)
         return task
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -384,6 +390,15 @@ class Tasks:
     @property
     def _kept_ns(self) -> int:
         return int(self._settings.idempotency_seconds * SECOND_NS)
+
+
+def _check_mine(task: Task, attempt_no: int, version: int | None = None) -> None:
+    """Whether this attempt is its present one: whoever was overtaken finds out here, and stops quietly.
+
+    With `version` it is also where it was when it was read: what became of a step is not stored twice.
+    """
+    if task.attempt_no != attempt_no or task.is_over or task.version != (version or task.version):
+        raise VersionConflict(task_id=task.task_id, version=task.version)
 
 
 def _answer(task: Task) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 from sqlalchemy import bindparam, insert, update
@@ -14,7 +15,7 @@ from flightlog.errors import MoveIllegal, VersionConflict
 from flightlog.events.envelope import Event
 from flightlog.ids import Ids
 from flightlog.journal.append import Journal
-from flightlog.outbox.put import put
+from flightlog.outbox.put import NewMessage, new_message, put, put_all
 from flightlog.store.contract import Tx
 from flightlog.store.prepared import Prepared
 from flightlog.tasks.pipeline import CANCELED, ENDS, FAILED, QUEUED, SUCCEEDED, Pipeline
@@ -31,6 +32,8 @@ class Ledger(Protocol):
     def hold(self, tx: Tx, user_id: str, task_id: str, source: str, units: int, now_ns: int) -> None: ...
     def commit(self, tx: Tx, user_id: str, task_id: str, source: str, units: int, now_ns: int) -> None: ...
     def release(self, tx: Tx, user_id: str, task_id: str, source: str, units: int, now_ns: int) -> None: ...
+    def end_all(self, tx: Tx, ended: Sequence[tuple[str, str, str, str, int, int]]) -> None:
+        """Several that are committed or released: each as `(entry, user_id, task_id, source, units, now_ns)`."""
 
 
 class Letters(Protocol):
@@ -41,6 +44,19 @@ class Letters(Protocol):
 
     def resolve(self, tx: Tx, task: Task, now_ns: int) -> object:
         """`task` succeeded in a later round than its first: what it failed of before is settled."""
+
+
+class Move(NamedTuple):
+    """A move as it is to be written down: the task before and after, the columns that differ, and what others have to know of it.
+    `entry` is that of the ledger.
+    """
+
+    before: Task
+    after: Task
+    changes: dict[str, Any]
+    entry: str | None
+    message: NewMessage | None
+    events: list[Event]
 
 
 @dataclass(frozen=True)
@@ -62,13 +78,12 @@ class Mover:
         values = msgspec.structs.asdict(task)
         _INSERT.run(tx, **values | _as_json(values))
         self.ledger.hold(tx, task.user_id, task.task_id, task.source, task.units, task.created_at)
-        self._tell(tx, "task.created", task)
+        put_all(tx, [_message("task.created", task)])
         self._record(tx, story(None, task, call=call, ledger=HELD))
         return task
 
-    def move(
+    def plan(
         self,
-        tx: Tx,
         task: Task,
         pipeline: Pipeline,
         to: str,
@@ -79,11 +94,11 @@ class Mover:
         ended: Ended | None = None,
         begins: bool = False,
         **changes: Any,
-    ) -> Task:
-        """The task in its next state. `changes` are other fields of it. `available_at` is when a task that goes back to QUEUED is
-        to be worked on. The others are what its story tells, see `story`.
+    ) -> Move:
+        """The move of a task into its next state; nothing is written.
 
-        Raises MoveIllegal where the pipeline has no such move, VersionConflict where somebody else moved it since it was read.
+        `changes` are other fields of it. `available_at` is when a task that goes back to QUEUED is to be worked on. The others are
+        what its story tells, see `story`. Raises MoveIllegal where the pipeline has no such move.
         """
         if not pipeline.allows(task.state, to):
             raise MoveIllegal(task_id=task.task_id, before=task.state, after=to)
@@ -93,20 +108,38 @@ class Mover:
             changes |= {"worker_id": None, "began_at": None}
         if to in ENDS:
             changes["finished_at"] = now
-        moved = self._write(tx, task, changes)
-        entry = self._enter(tx, task, moved)
+        moved = msgspec.structs.replace(task, **changes)
+        entry = _entry(task, moved)
+        message = None
         if to in TOPICS:
-            self._tell(tx, TOPICS[to], moved)
+            message = _message(TOPICS[to], moved)
         elif to == QUEUED and task.state != pipeline.initial:
-            self._tell(tx, "task.requeued", moved, available_at)
-        self._record(tx, story(task, moved, why=why, call=call, ended=ended, begins=begins, ledger=entry))
+            message = _message("task.requeued", moved, available_at)
+        events = story(task, moved, why=why, call=call, ended=ended, begins=begins, ledger=entry)
+        return Move(task, moved, changes, entry, message, events)
+
+    def move(self, tx: Tx, task: Task, pipeline: Pipeline, to: str, **said: Any) -> Task:
+        """Plan a move, and apply it: the task in its next state. Raises what both raise."""
+        return self.apply(tx, [self.plan(task, pipeline, to, **said)])
+
+    def apply(self, tx: Tx, moves: Sequence[Move]) -> Task:
+        """Write moves down, all of a kind at once: rows, ledger, outbox, events, letters. The task that the last of them moved.
+
+        Several moves of one task follow one another. Raises VersionConflict where a task was moved since it was read.
+        """
+        self._write(tx, moves)
+        _enter(tx, self.ledger, moves)
+        put_all(tx, [move.message for move in moves if move.message is not None])
+        self._record(tx, [event for move in moves for event in move.events])
         if self.letters is not None:
-            self._post(tx, self.letters, task, moved)
-        return moved
+            for move in moves:
+                _post(tx, self.letters, move.before, move.after)
+        return moves[-1].after
 
     def note(self, tx: Tx, task: Task, **changes: Any) -> Task:
         """Change fields that are not its state, such as progress. Raises VersionConflict."""
-        return self._write(tx, task, changes)
+        _write_one(tx, task, changes)
+        return msgspec.structs.replace(task, **changes)
 
     def tell_again(self, tx: Tx, task: Task, now_ns: int, available_at: int) -> None:
         """Have a task that waits handed to the queue once more, as an attempt that it has not been handed over as yet."""
@@ -120,44 +153,79 @@ class Mover:
         """What may be kept of an error or a reason."""
         return clean(self.intake, task, said)
 
-    def _write(self, tx: Tx, task: Task, changes: dict[str, Any]) -> Task:
-        write = _update_of(tuple(changes))
-        if not write.run(tx, key=task.task_id, read=task.version, **changes | _as_json(changes)).rowcount:
-            raise VersionConflict(task_id=task.task_id, version=task.version)
-        return msgspec.structs.replace(task, **changes)
-
-    def _enter(self, tx: Tx, before: Task, after: Task) -> str | None:
-        """What the ledger has to know of this move, and which entry that was."""
-        account = after.user_id, after.task_id, after.source, after.units, after.updated_at
-        if after.state == SUCCEEDED:
-            self.ledger.commit(tx, *account)
-            return COMMITTED
-        if after.state in ENDS:
-            self.ledger.release(tx, *account)
-            return RELEASED
-        if before.state in ENDS:
-            self.ledger.hold(tx, *account)
-            return HELD
-        return None
-
-    def _post(self, tx: Tx, letters: Letters, before: Task, after: Task) -> None:
-        if after.state == FAILED:
-            as_it_failed = msgspec.structs.replace(after, state=before.state, worker_id=before.worker_id)
-            letters.put(tx, as_it_failed, after.updated_at)
-        elif after.state == SUCCEEDED and after.round_no > 1:
-            letters.resolve(tx, after, after.updated_at)
-
-    def _tell(self, tx: Tx, topic: str, task: Task, available_at: int | None = None) -> None:
-        put(
-            tx, event_id=f"{task.task_id}-{task.version}", topic=topic, task_id=task.task_id, now_ns=task.updated_at,
-            available_at=available_at, state=task.state, queue=task.queue, attempt_no=task.attempt_no, version=task.version,
-            user_id=task.user_id, priority=task.priority,
-        )  # fmt: skip
+    @staticmethod
+    def _write(tx: Tx, moves: Sequence[Move]) -> None:
+        """The rows, each once. Where there are many, whoever applies them has read them in this transaction."""
+        first: dict[str, Task] = {}
+        changed: dict[str, dict[str, Any]] = {}
+        for move in moves:
+            first.setdefault(move.after.task_id, move.before)
+            changed.setdefault(move.after.task_id, {}).update(move.changes)
+        alike: dict[tuple[str, ...], list[str]] = {}
+        for task_id, changes in changed.items():
+            alike.setdefault(tuple(sorted(changes)), []).append(task_id)
+        for names, task_ids in alike.items():
+            if len(task_ids) == 1:
+                _write_one(tx, first[task_ids[0]], {name: changed[task_ids[0]][name] for name in names})
+                continue
+            rows = [_row_of(task_id, names, changed[task_id]) for task_id in task_ids]
+            if tx.update_rows(tasks, ("task_id", *names), rows) != len(rows):
+                raise VersionConflict(task_id=task_ids[0], version=first[task_ids[0]].version)
 
     def _record(self, tx: Tx, events: list[Event]) -> None:
         if self.intake is not None:
             events = [self.intake.prepare(event) for event in events]
         self.journal.append_in(tx, events)
+
+
+def _entry(before: Task, after: Task) -> str | None:
+    """What the ledger has to know of a move."""
+    if after.state == SUCCEEDED:
+        return COMMITTED
+    if after.state in ENDS:
+        return RELEASED
+    return HELD if before.state in ENDS else None
+
+
+def _enter(tx: Tx, ledger: Ledger, moves: Sequence[Move]) -> None:
+    entries = [
+        (move.entry, (task.user_id, task.task_id, task.source, task.units, task.updated_at))
+        for move in moves
+        if move.entry is not None and (task := move.after)
+    ]
+    if len(entries) > 1 and all(entry != HELD for entry, _ in entries):
+        ledger.end_all(tx, [(entry, *account) for entry, account in entries])
+        return
+    enter = {HELD: ledger.hold, COMMITTED: ledger.commit, RELEASED: ledger.release}
+    for entry, account in entries:
+        enter[entry](tx, *account)
+
+
+def _post(tx: Tx, letters: Letters, before: Task, after: Task) -> None:
+    if after.state == FAILED:
+        as_it_failed = msgspec.structs.replace(after, state=before.state, worker_id=before.worker_id)
+        letters.put(tx, as_it_failed, after.updated_at)
+    elif after.state == SUCCEEDED and after.round_no > 1:
+        letters.resolve(tx, after, after.updated_at)
+
+
+def _message(topic: str, task: Task, available_at: int | None = None) -> NewMessage:
+    return new_message(
+        event_id=f"{task.task_id}-{task.version}", topic=topic, task_id=task.task_id, now_ns=task.updated_at,
+        available_at=available_at, state=task.state, queue=task.queue, attempt_no=task.attempt_no, version=task.version,
+        user_id=task.user_id, priority=task.priority,
+    )  # fmt: skip
+
+
+def _write_one(tx: Tx, task: Task, changes: dict[str, Any]) -> None:
+    write = _update_of(tuple(changes))
+    if not write.run(tx, key=task.task_id, read=task.version, **changes | _as_json(changes)).rowcount:
+        raise VersionConflict(task_id=task.task_id, version=task.version)
+
+
+def _row_of(task_id: str, names: tuple[str, ...], changes: dict[str, Any]) -> tuple[Any, ...]:
+    said = changes | _as_json(changes)
+    return (task_id, *(said[name] for name in names))
 
 
 _INSERT = Prepared(insert(tasks))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -13,7 +14,6 @@ from flightlog.store.contract import Tx
 from flightlog.store.prepared import Prepared
 from flightlog.tasks.pipeline import ENDS
 from flightlog.tasks.table import tasks
-
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """A task as it stands. Times are nanoseconds since 1970; `progress` is in thousandths and never falls within a round.
@@ -104,10 +104,18 @@ def _made(said: dict[str, Any]) -> Task:
 
 def task_in(tx: Tx, task_id: str) -> Task:
     """The task as it stands in an open transaction. Raises TaskNotFound."""
-    row = _ONE.run(tx, key=task_id).fetchone()
-    if row is None:
+    found = tasks_in(tx, [task_id])
+    if not found:
         raise TaskNotFound(task_id=task_id)
-    return _made(dict(zip(_NAMES, row, strict=True)))
+    return found[task_id]
+
+
+def tasks_in(tx: Tx, task_ids: Sequence[str]) -> dict[str, Task]:
+    """Those of these tasks that there are, as they stand in an open transaction."""
+    is_one = len(task_ids) == 1
+    found = _ONE.run(tx, key=task_ids[0]).fetchall() if is_one else tx.find_rows(tasks, "task_id", task_ids)
+    made = (_made(dict(zip(_NAMES, row, strict=True))) for row in found)
+    return {task.task_id: task for task in made}
 
 
 def read_task(connection: Connection, task_id: str) -> Task:

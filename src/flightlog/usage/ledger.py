@@ -5,6 +5,7 @@ All of it inside a transaction of the caller, who moves a task in the same one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, bindparam, func, insert, or_, select, true, update
@@ -52,6 +53,26 @@ def release(tx: Tx, entry: Entry, now_ns: int) -> None:
     _RELEASE.run(tx, user=entry.user_id, units=entry.units)
 
 
+def end_all(tx: Tx, ended: Sequence[tuple[str, Entry, int]]) -> None:
+    """The same for many, each COMMITTED or RELEASED at its time. Raises LedgerBroken, and then the transaction is to be undone."""
+    known: dict[tuple[str, str, str], dict[str, int]] = {}
+    for row in tx.find_rows(usage_ledger, "task_id", [entry.task_id for _, entry, _ in ended]):
+        said = dict(zip(_COLUMNS, row, strict=True))
+        known.setdefault((said["user_id"], said["task_id"], said["source"]), {})[said["status"]] = said["units"]
+    sums: dict[str, list[int]] = {}
+    for status, entry, _ in ended:
+        found = known.setdefault((entry.user_id, entry.task_id, entry.source), {})
+        _check_held(entry, found)
+        found[status] = entry.units
+        total = sums.setdefault(entry.user_id, [0, 0])
+        total[0] += entry.units
+        total[1] += entry.units if status == COMMITTED else 0
+    rows = [(one.user_id, one.task_id, status, one.source, one.units, now_ns) for status, one, now_ns in ended]
+    tx.insert_rows(usage_ledger, _ENTERED, rows)
+    for user_id, (units, used) in sorted(sums.items()):
+        _SETTLE.run(tx, user=user_id, units=units, used=used)
+
+
 def set_units_max(tx: Tx, user_id: str, units_max: int | None) -> None:
     """How much a user may hold and have used in all; None is no limit. Raises QuotaExceeded where it is more already."""
     _ensure_account(tx, user_id)
@@ -73,10 +94,13 @@ def _ensure_account(tx: Tx, user_id: str) -> None:
 def _end(tx: Tx, entry: Entry, status: str, now_ns: int) -> None:
     """Enter how it ended: once, and only what is held."""
     entries = _ENTRIES.run(tx, user_id=entry.user_id, task_id=entry.task_id, source=entry.source)
-    found = dict(entries.fetchall())
+    _check_held(entry, dict(entries.fetchall()))
+    _enter(tx, entry, status, now_ns)
+
+
+def _check_held(entry: Entry, found: dict[str, int]) -> None:
     if found != {HELD: entry.units}:
         raise LedgerBroken(task_id=entry.task_id, source=entry.source, reason=f"it has {found or 'nothing'}")
-    _enter(tx, entry, status, now_ns)
 
 
 def _enter(tx: Tx, entry: Entry, status: str, now_ns: int) -> None:
@@ -104,6 +128,8 @@ _ROOM = or_(_account.units_max.is_(None), _account.held + _account.committed + _
 _TAKE = _of_account(_ROOM, held=_account.held + _units)
 _COMMIT = _of_account(held=_account.held - _units, committed=_account.committed + _units)
 _RELEASE = _of_account(held=_account.held - _units)
+_used = bindparam("used", type_=usage_accounts.c.committed.type)
+_SETTLE = _of_account(held=_account.held - _units, committed=_account.committed + _used)
 _ENTRIES = Prepared(
     select(_entry.status, _entry.units).where(
         _entry.user_id == bindparam("user_id"),
@@ -111,6 +137,7 @@ _ENTRIES = Prepared(
         _entry.source == bindparam("source"),
     )
 )
+_COLUMNS = tuple(usage_ledger.columns.keys())
 _ENTERED = ("user_id", "task_id", "status", "source", "units", "created_at")
 _ENTER = Prepared(insert(usage_ledger).values({name: bindparam(name) for name in _ENTERED}))
 
@@ -129,3 +156,10 @@ class UsageLedger:
     def release(self, tx: Tx, user_id: str, task_id: str, source: str, units: int, now_ns: int) -> None:
         """See `release`."""
         release(tx, Entry(user_id, task_id, source, units), now_ns)
+
+    def end_all(self, tx: Tx, ended: Sequence[tuple[str, str, str, str, int, int]]) -> None:
+        """See `end_all`."""
+        end_all(
+            tx,
+            [(status, Entry(user, task, source, units), now_ns) for status, user, task, source, units, now_ns in ended],
+        )
