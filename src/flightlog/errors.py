@@ -26,6 +26,7 @@
     │   ├── PipelineInvalid
     │   ├── PipelinesNotLoaded        from where a server or a worker was told to find them
     │   ├── TaskInvalid               a task that is asked for
+    │   ├── TaskErased                a task whose input is gone can't be done again
     │   ├── TaskInputTooLarge
     │   ├── ResultMissing             the result of a task that has none
     │   ├── ResultExpired             the same, once there was one
@@ -58,6 +59,7 @@
     │   ├── QuotaExceeded             more than a user may use
     │   ├── ReplayUnconfirmed         a large replay that nobody has confirmed
     │   ├── EventsHeld                by a legal hold
+    │   ├── TaskUnderWay              what is worked on is not erased
     │   ├── SqlRefused                SQL that is more than one SELECT over the views
     │   └── PermissionDenied          by a policy that a caller asked
     ├── Unavailable                   try again later; nothing was lost
@@ -179,6 +181,10 @@ class ResultMissing(BadInput):
 
 class ResultExpired(BadInput):
     """The result of task {task_id!r} was kept for {seconds} seconds, which are over."""
+
+
+class TaskErased(BadInput):
+    """What task {task_id!r} was given was erased; it can't be done again."""
 
 
 class TaskInputTooLarge(BadInput):
@@ -358,6 +364,10 @@ class ReplayUnconfirmed(Refused):
 
 class EventsHeld(Refused):
     """{count} of these events are under the legal hold {hold} ({reason}); release it first, if that is right."""
+
+
+class TaskUnderWay(Refused):
+    """Task {task_id!r} is under way ({state}) and needs what it was given; cancel it or wait for its end, then erase it."""
 
 
 class SqlRefused(Refused):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,12 @@ from flightlog.events.envelope import Event
 from flightlog.wiring import SPOOL_FOLDER, Keeper, make_intake
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from flightlog.archive.cache import ArchiveCache
     from flightlog.archive.place import Place
     from flightlog.erasure.erase import Eraser
+    from flightlog.journal.filter import EventFilter
     from flightlog.retention.holds import Say
     from flightlog.retention.janitor import Janitor
     from flightlog.retention.keep import Retention
@@ -53,7 +56,7 @@ def keeper_retention(
     """What removes from this folder what is due, in every room that holds something of it. `actor` is who has it done, `place`
     the archive where others of this process change it too.
     """
-    from sqlalchemy import Connection, select
+    from sqlalchemy import select
 
     from flightlog.archive.retain import ArchiveFiles
     from flightlog.clock import SystemClock
@@ -135,6 +138,34 @@ def _too_long(run_id: str, events_max: int, project: str, clock: Clock) -> Event
     )
 
 
+class _KeptTasks:
+    """Tasks that are kept longer than the events of their runs."""
+
+    def found(self, connection: Connection, wanted: EventFilter, count: int) -> list[tuple[str, str]]:
+        from flightlog.tasks.erase import left_over
+
+        return left_over(connection, wanted, count)
+
+    def check(self, connection: Connection, ids: Sequence[str]) -> None:
+        from flightlog.errors import EventsHeld
+        from flightlog.journal.lookup import chunks
+        from flightlog.working.holding import held_tasks
+
+        for some in chunks(ids):
+            for hold in held_tasks(connection, some).values():
+                raise EventsHeld(count=1, hold=hold.hold_id, reason=hold.reason)
+
+    def forget(self, tx: Tx, ids: Sequence[str]) -> None:
+        from flightlog.tasks.erase import empty
+
+        empty(tx, ids)
+
+    def stands(self, connection: Connection, piece: str) -> bool:
+        from flightlog.tasks.erase import stands
+
+        return stands(connection, piece)
+
+
 def keeper_eraser(keeper: Keeper) -> Eraser:
     """What erases payloads in this folder, in every room that holds something of them."""
     from flightlog.archive.erase import ArchiveErasure
@@ -143,12 +174,24 @@ def keeper_eraser(keeper: Keeper) -> Eraser:
     from flightlog.deadletters.erase import erase as in_letters
     from flightlog.erasure.erase import Eraser
     from flightlog.journal.removed import REMOVAL
-    from flightlog.retention.holds import HOLD, RELEASE, guard_of
+    from flightlog.retention.holds import HOLD, RELEASE
+    from flightlog.retention.holds import guard_of as held
     from flightlog.runs.erase import erase as in_runs
     from flightlog.seal.erase import erase as in_seal
     from flightlog.seal.verify import ERASURE
+    from flightlog.tasks.erase import erase as in_tasks
+    from flightlog.tasks.erase import guard_of as under_way
 
     folder = keeper.folder
+
+    def guard(connection: Connection) -> Callable[[Sequence[int]], None] | None:
+        checks = [check for asked in (held, under_way) if (check := asked(connection)) is not None]
+
+        def all_of_them(ids: Sequence[int]) -> None:
+            for check in checks:
+                check(ids)
+
+        return all_of_them if checks else None
 
     def database_files() -> list[Path]:
         return sorted(path for path in folder.glob("flightlog.db*") if path.is_file())
@@ -161,10 +204,11 @@ def keeper_eraser(keeper: Keeper) -> Eraser:
         keeper.store,
         database_files,
         folder / SPOOL_FOLDER,
-        [in_runs, in_audits, in_letters, in_seal],
+        [in_runs, in_audits, in_letters, in_tasks, in_seal],
         {ERASURE, REMOVAL, HOLD, RELEASE},
         archive=ArchiveErasure(archive),
-        guard=guard_of,
+        guard=guard,
+        beyond=_KeptTasks(),
     )
 
 

@@ -24,6 +24,7 @@ from flightlog.errors import (
     QuotaExceeded,
     TaskInputTooLarge,
     TaskNotFound,
+    TaskUnderWay,
     VersionConflict,
 )
 from flightlog.ids import SystemIds
@@ -34,11 +35,12 @@ from flightlog.runs.project import RunProjector
 from flightlog.runs.summary import get_run
 from flightlog.store.contract import Store
 from flightlog.tasks.commands import Asked, Tasks
+from flightlog.tasks.erase import erase, guard_of, left_over, stands
 from flightlog.tasks.keys import forget_keys
 from flightlog.tasks.moves import Mover
 from flightlog.tasks.pipeline import CANCELED, FAILED, MEDIA, QUEUED, SUCCEEDED, Pipeline
 from flightlog.tasks.table import tasks as tasks_table
-from flightlog.tasks.task import Task
+from flightlog.tasks.task import ERASED, Task
 from flightlog.testing import FakeClock
 from flightlog.usage.ledger import COMMITTED, HELD, RELEASED, Entry, UsageLedger, net_units, set_units_max
 from flightlog.usage.table import usage_accounts, usage_ledger
@@ -533,3 +535,29 @@ def _act(tasks: Tasks, action: str, seen: list[Task], chance: random.Random, clo
         case _:  # a worker says done of a task that it read at some time
             task = tasks.done(tasks.begin(task.task_id, task.attempt_no, "w1"), {"by": "worker"})
     seen.append(task)
+
+
+# ── erased ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_is_erased_of_a_task_is_all_that_it_was_given_and_came_to(tasks: Tasks, store: Store) -> None:
+    done, waits = work_off(tasks, tasks.submit(ask())[0]), tasks.submit(ask("bob"))[0]
+    with store.read() as connection:
+        assert guard_of(connection) is not None
+        assert left_over(connection, EventFilter(run_id=waits.task_id), 10) == []
+        ((task_id, held),) = left_over(connection, EventFilter(actors=("ann", "bob"), since=0), 10)
+        assert (task_id, '{"folder":"a"}' in held) == (done.task_id, True)
+        assert stands(connection, '"folder":"a"')
+    told = read_events(store, EventFilter(run_id=done.task_id)).events
+    store.write(lambda tx: erase(tx, [event.id for event in told]))
+    left = tasks.get(done.task_id)
+    assert (left.input, left.results, left.result, left.error, left.is_erased) == (ERASED, {}, None, None, True)
+    assert (left.state, left.version, left.user_id) == (done.state, done.version, done.user_id)
+    assert tasks.get(waits.task_id) == waits
+    with store.read() as connection:
+        assert left_over(connection, EventFilter(), 10) == []
+        check = guard_of(connection)
+        assert check is not None
+        check([event.id for event in told])
+        with pytest.raises(TaskUnderWay):
+            check([event.id for event in read_events(store, EventFilter(run_id=waits.task_id)).events])

@@ -44,6 +44,7 @@ NEIGHBOURS: set[tuple[str, str]] = {
     ("keeping", "wiring"),
     ("services", "working"),
     ("working", "wiring"),
+    ("keeping", "working"),
     ("keeping", "archiving"),
     ("cli", "api"),
     ("cli", "ops"),

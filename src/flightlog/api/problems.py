@@ -106,6 +106,12 @@ KINDS: dict[type[FlightlogError], Kind] = {
         "The result is not kept any more",
         "Have the work done by a new task, or raise task_result_seconds for those to come.",
     ),
+    errors.TaskErased: Kind(
+        41002,
+        "task-erased",
+        "What the task was given was erased",
+        "Ask for a new task, if the work may be done at all.",
+    ),
     errors.KeyMisused: Kind(
         40901, "key-misused", "The Idempotency-Key belongs to another request", "Use a key of its own for each request."
     ),
@@ -191,6 +197,12 @@ KINDS: dict[type[FlightlogError], Kind] = {
         "permission-denied",
         "The permission was denied",
         "`facts.rule` names the rule; GET /api/audits?decision=denied lists what was denied.",
+    ),
+    errors.TaskUnderWay: Kind(
+        40311,
+        "task-under-way",
+        "The task is under way",
+        "Cancel it, or wait until it is over; then it can be erased.",
     ),
     errors.EventsHeld: Kind(
         40307,

@@ -64,11 +64,12 @@ def erase(
         deliver(keeper)
         eraser = keeper_eraser(keeper)
         if not yes:
-            number = eraser.count(wanted)
+            number, tasks = eraser.count(wanted), eraser.count_beyond(wanted)
             if as_json:
-                output.print_json({"events": number, "erased": False})
+                output.print_json({"events": number, "tasks": tasks, "erased": False})
             else:
-                print(f"{count(number, 'payload')} would be erased; give --yes and --reason to do it")
+                both = count(number, "payload") + (f" and what {count(tasks, 'task')} holds" if tasks else "")
+                print(f"{both} would be erased; give --yes and --reason to do it")
             return
         with output.progress("payloads", None, as_json) as told:
             done = eraser.erase(
@@ -77,10 +78,12 @@ def erase(
     finally:
         keeper.close()
     if as_json:
-        output.print_json({"erased": True, "events": done.events, "spooled": done.spooled, "files": done.files,
+        output.print_json({"erased": True, "events": done.events, "tasks": done.tasks, "spooled": done.spooled, "files": done.files,
                            "rewritten": done.rewritten, "elsewhere": done.elsewhere})  # fmt: skip
         return
     print(f"{count(done.events, 'payload')} erased; nothing of them is left in {count(done.files, 'file')}")
+    if done.tasks:
+        print(f"{count(done.tasks, 'task')} erased, whose events were gone already")
     if done.elsewhere:
         print(f"{count(done.elsewhere, 'piece')} of them also stand in events that were not chosen")
 

@@ -43,7 +43,7 @@ from flightlog.deadletters.table import (
     replay_items,
     replay_plans,
 )
-from flightlog.errors import MoveIllegal, QuotaExceeded, ReplayMoveIllegal, TaskNotFound, VersionConflict
+from flightlog.errors import MoveIllegal, QuotaExceeded, ReplayMoveIllegal, TaskErased, TaskNotFound, VersionConflict
 from flightlog.events.envelope import Event
 from flightlog.journal.append import Journal
 from flightlog.outbox.revive import revive
@@ -243,7 +243,7 @@ class ReplayRunner:
                     raise _AnotherRound
         except _AnotherRound:
             return Replayed(SUPERSEDED, "the task had another round since")
-        except TaskNotFound as error:
+        except (TaskNotFound, TaskErased) as error:
             return Replayed(GONE, str(error))
         except MoveIllegal as error:
             succeeded = error.facts.get("before") == "SUCCEEDED"

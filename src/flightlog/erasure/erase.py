@@ -26,6 +26,7 @@ from flightlog.journal.read import head_id
 from flightlog.store.contract import Store, Tx
 
 BATCH_EVENTS = 1_000  # their ids stand in one audit event, which has to fit into a payload
+BATCH_TASKS = 200  # the same, of ids that are no numbers
 
 
 class Part(Protocol):
@@ -42,6 +43,24 @@ class Archive(Protocol):
         """Erase these events (journal id, project, created_at) there; the number of files that were written anew. `work` is called
         in the transaction of each, with the ids of its events.
         """
+
+
+class Beyond(Protocol):
+    """A room that keeps things longer than the events that told of them."""
+
+    def found(self, connection: Connection, wanted: EventFilter, count: int) -> list[tuple[str, str]]:
+        """At most so many of the things whose events pass, or would if they were still there, and that hold something: the id of
+        each, and what it holds.
+        """
+
+    def check(self, connection: Connection, ids: Sequence[str]) -> None:
+        """Raise EventsHeld where one of them may not be erased."""
+
+    def forget(self, tx: Tx, ids: Sequence[str]) -> None:
+        """Forget what they hold."""
+
+    def stands(self, connection: Connection, piece: str) -> bool:
+        """Whether a piece of an erased payload also stands in what stays there: another's, or words that say nothing."""
 
 
 # In a snapshot: what raises EventsHeld where one of some events may not be erased; None where all may.
@@ -62,6 +81,17 @@ class _Row(NamedTuple):
     project: str
     created_at: int
     payload: str | None
+    run_id: str | None
+    task_id: str | None
+    trace_id: str | None
+    span_id: str | None
+    correlation_id: str | None
+
+    @property
+    def ids(self) -> str:
+        """What the event is called and belongs to: it stays, also where the payload says it too."""
+        named = (self.event_id, self.run_id, self.task_id, self.trace_id, self.span_id, self.correlation_id)
+        return " ".join(filter(None, named))
 
 
 # Appends the audit event of one batch inside its transaction and gives the event's journal id.
@@ -69,9 +99,12 @@ Say = Callable[[Tx, dict[str, Any]], int]
 
 
 class Erased(msgspec.Struct, frozen=True, kw_only=True):
-    """What was done. `elsewhere` counts pieces of erased payloads that also stand in events which were not erased."""
+    """What was done. `elsewhere` counts pieces of erased payloads that also stand in events which were not erased; `tasks` is how
+    many tasks were erased whose events were gone already.
+    """
 
     events: int
+    tasks: int
     batches: int
     spooled: int
     rewritten: bool
@@ -94,11 +127,13 @@ class Eraser:
         *,
         archive: Archive | None = None,
         guard: Guard = lambda connection: None,
+        beyond: Beyond | None = None,
     ) -> None:
         self._store = store
         self._said = frozenset(said)
         self._archive = archive
         self._guard = guard
+        self._beyond = beyond
         self._database_files = database_files
         self._spool = spool
         self._parts = tuple(parts)
@@ -135,7 +170,7 @@ class Eraser:
                 erase(tx, ids[start : start + BATCH_EVENTS])
 
         for _, rows in self._batches(wanted):
-            samples.add(row.payload or "" for row in rows)
+            samples.add((row.payload or "", row.ids) for row in rows)
             event_ids.update(row.event_id for row in rows)
             older, newer = self._parted(rows)
             ids = [row.id for row in newer]
@@ -151,13 +186,15 @@ class Eraser:
             self._archive.erase([(row.id, row.project, row.created_at) for row in archived], erase_archived)
             events, batches = events + len(archived), batches + 1
             progress(events, None)
+        tasks = self._erase_beyond(wanted, {**selection, "reason": reason}, say, samples)
         spooled = overwrite_in_spool(self._spool, event_ids) if event_ids else 0
         if events:
             tidy(self._store)
         rewritten, elsewhere, files = self._prove(samples)
         return Erased(
-            events=events, batches=batches, spooled=spooled, rewritten=rewritten, elsewhere=elsewhere, files=files
-        )
+            events=events, tasks=tasks, batches=batches, spooled=spooled, rewritten=rewritten, elsewhere=elsewhere,
+            files=files,
+        )  # fmt: skip
 
     def _batches(self, wanted: EventFilter) -> Iterator[tuple[list[int], Sequence[_Row]]]:
         wanted.check()
@@ -181,7 +218,36 @@ class Eraser:
                 return
             after = found[-1].id
 
+    def count_beyond(self, wanted: EventFilter) -> int:
+        """How many tasks would be erased besides, of which there may be no events any more."""
+        if self._beyond is None:
+            return 0
+        with self._store.read() as connection:
+            return len(self._beyond.found(connection, wanted, 2**31))
+
+    def _erase_beyond(self, wanted: EventFilter, said: dict[str, Any], say: Say, samples: Samples) -> int:
+        beyond, total = self._beyond, 0
+        if beyond is None:
+            return 0
+
+        def work(tx: Tx) -> list[tuple[str, str]]:
+            found = beyond.found(tx.sql, wanted, BATCH_TASKS)
+            if found:
+                ids = [one for one, _ in found]
+                beyond.check(tx.sql, ids)
+                say(tx, {**said, "events": 0, "ids": [], "tasks": ids})
+                beyond.forget(tx, ids)
+            return found
+
+        while found := self._store.write(work):
+            samples.add((held, task_id) for task_id, held in found)
+            total += len(found)
+        return total
+
     def _check_held(self, wanted: EventFilter) -> None:
+        if self._beyond is not None:
+            with self._store.read() as connection:
+                self._beyond.check(connection, [one for one, _ in self._beyond.found(connection, wanted, 2**31)])
         with self._store.read() as connection:
             if self._guard(connection) is None:
                 return
@@ -217,7 +283,7 @@ class Eraser:
         self._store.scrub()
         if not samples:
             return False, 0, 0
-        samples.drop_known(self._store)
+        samples.drop_known(self._store, self._beyond.stands if self._beyond is not None else None)
         files = [*self._database_files(), *sorted(self._spool.rglob("*"))]
         rewritten = False
         if files_with(samples, files):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import re2
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from flightlog.journal.table import event_payloads
 from flightlog.store import beside
@@ -31,25 +31,30 @@ class Samples:
     def __bool__(self) -> bool:
         return bool(self.pieces)
 
-    def add(self, payloads: Iterable[str]) -> None:
-        """Take pieces of these payloads; when there are too many, of fewer of them."""
-        for payload in payloads:
+    def add(self, payloads: Iterable[tuple[str, str]]) -> None:
+        """Take pieces of these payloads, each with ids that stay where they are; when there are too many, of fewer of them."""
+        for payload, ids in payloads:
             self._seen += 1
             if self._seen % self._step:
                 continue
+            stays = ids.encode()
             for piece in _pieces_of(payload.encode()):
-                self.pieces[piece] = None
+                if piece not in stays:
+                    self.pieces[piece] = None
             if len(self.pieces) > PIECES_MAX:
                 self._step *= 2
                 self.pieces = dict.fromkeys(list(self.pieces)[::2])
 
-    def drop_known(self, store: Store) -> None:
-        """Leave out the pieces that also stand in a payload that was not erased: finding them would say nothing."""
+    def drop_known(self, store: Store, stands: Callable[[Connection, str], bool] | None = None) -> None:
+        """Leave out the pieces that also stand in a payload that was not erased, or in what else stays as `stands` has it: finding
+        them would say nothing.
+        """
         with store.read() as connection:
             for piece in list(self.pieces):
                 text = piece.decode("utf-8", "ignore")
                 asked = select(event_payloads.c.id).where(func.instr(event_payloads.c.payload, text) > 0).limit(1)
-                if text.encode() != piece or connection.execute(asked).first() is not None:
+                known = text.encode() != piece or connection.execute(asked).first() is not None
+                if known or (stands is not None and stands(connection, text)):
                     del self.pieces[piece]
                     self.elsewhere += 1
 

@@ -7,7 +7,7 @@ that come later.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -156,6 +156,25 @@ def guard_of(connection: Connection) -> Callable[[Sequence[int]], None] | None:
             raise EventsHeld(count=count, hold=by[0].hold_id, reason=by[0].reason)
 
     return check
+
+
+def asking(connection: Connection) -> Callable[[Mapping[str, Any]], Hold | None] | None:
+    """What tells by its envelope which hold an event is under, or would be if it were still there; None where nothing is held.
+
+    A hold that names the event's run or task is on it whatever else it asks for.
+    """
+    held = Held(holds(connection))
+    if not held.holds:
+        return None
+    names = {
+        name: hold for hold in held.holds for name in (hold.filter.run_id, hold.filter.task_id) if name is not None
+    }
+
+    def hold_of(said: Mapping[str, Any]) -> Hold | None:
+        named = names.get(said["run_id"]) or names.get(said["task_id"])
+        return named or held.by([said.get(name) for name in COLUMNS])
+
+    return hold_of
 
 
 # ── a filter, asked of a row in memory ───────────────────────────────────────────────────────────────────────────────

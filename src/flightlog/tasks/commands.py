@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from flightlog.config import Settings
-from flightlog.errors import MoveIllegal, PipelineNotFound, TaskInputTooLarge, VersionConflict
+from flightlog.errors import MoveIllegal, PipelineNotFound, TaskErased, TaskInputTooLarge, VersionConflict
 from flightlog.store.contract import Store, Tx
 from flightlog.tasks import keys
 from flightlog.tasks.asked import Asked as Asked
@@ -91,7 +91,7 @@ class Tasks:
         """Have a task that failed or was canceled done again, from its first step on: a new round, held for anew.
 
         A deadline that is over by then is dropped. Raises TaskNotFound, MoveIllegal where it is under way or has succeeded,
-        QuotaExceeded, KeyMisused.
+        TaskErased where its input was erased, QuotaExceeded, KeyMisused.
         """
         return self.act(task_id, "retry", user_id=user_id, key=key, reason=reason)[0]
 
@@ -142,6 +142,8 @@ class Tasks:
     def _retry(self, tx: Tx, task: Task, reason: str | None, call: Call | None) -> Task:
         if not task.is_over:
             raise MoveIllegal(task_id=task.task_id, before=task.state, after=QUEUED)
+        if task.is_erased:
+            raise TaskErased(task_id=task.task_id)
         said = self._mover.clean(task, {"reason": reason}).get("reason")
         is_due = task.deadline_at is not None and task.deadline_at <= self._mover.clock.now_ns()
         return self._mover.move(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from hashlib import sha256
+from typing import Any
 
-from sqlalchemy import Table, bindparam, delete, insert, select, tuple_
+import msgspec
+from sqlalchemy import Table, bindparam, delete, insert, select, tuple_, update
 
 from flightlog.errors import KeyInvalid, KeyMisused
 from flightlog.store.contract import Tx
@@ -63,6 +66,41 @@ def forget_keys(tx: Tx, now_ns: int, rows_max: int) -> int:
         over = select(table.c.user_id, table.c.key).where(table.c.expires_at <= now_ns).limit(rows_max)
         gone += tx.sql.execute(delete(table).where(tuple_(table.c.user_id, table.c.key).in_(over))).rowcount
     return gone
+
+
+def forget_words(tx: Tx, user_ids: Collection[str], task_ids: Collection[str], words: Mapping[str, Any]) -> None:
+    """Put `words` in the place of what answers about these tasks of these users say under the same names. The answers stay: the
+    same request gets the same task.
+    """
+    for table, key, answer in _answers_of(tx, user_ids, task_ids):
+        said = {name: words[name] if name in words and value is not None else value for name, value in answer.items()}
+        values = {"answer": msgspec.json.encode(said).decode()}
+        tx.sql.execute(update(table).where(table.c.user_id == key[0], table.c.key == key[1]).values(values))
+
+
+def forget_tasks(tx: Tx, user_ids: Collection[str], task_ids: Collection[str]) -> int:
+    """Drop the keys of these tasks of these users; how many there were."""
+    gone = 0
+    for table, key, _ in _answers_of(tx, user_ids, task_ids):
+        gone += tx.sql.execute(delete(table).where(table.c.user_id == key[0], table.c.key == key[1])).rowcount
+    return gone
+
+
+def _answers_of(
+    tx: Tx, user_ids: Collection[str], task_ids: Collection[str]
+) -> list[tuple[Table, tuple[str, str], dict[str, Any]]]:
+    """The answers about these tasks under keys of any kind. The key of an action may be another user's."""
+    asked = (
+        (idempotency_keys, idempotency_keys.c.user_id.in_(user_ids)),
+        (task_action_idempotency, task_action_idempotency.c.task_id.in_(task_ids)),
+    )
+    found = []
+    for table, where in asked:
+        for user_id, key, answer in tx.sql.execute(select(table.c.user_id, table.c.key, table.c.answer).where(where)):
+            said = msgspec.json.decode(answer)
+            if said["task_id"] in task_ids:
+                found.append((table, (user_id, key), said))
+    return found
 
 
 def _find(tx: Tx, table: Table, user_id: str, key: str, asked: tuple[str, str], now_ns: int) -> str | None:

@@ -15,6 +15,9 @@ from flightlog.store.prepared import Prepared
 from flightlog.tasks.pipeline import ENDS
 from flightlog.tasks.table import tasks
 
+ERASED = "[erased]"  # in the place of what an erasure took
+
+
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """A task as it stands. Times are nanoseconds since 1970; `progress` is in thousandths and never falls within a round.
 
@@ -55,6 +58,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     def is_over(self) -> bool:
         """Whether it ended, one way or another."""
         return self.state in ENDS
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether an erasure took what it was given: then nobody can do it again."""
+        return bool(self.input == ERASED)
 
     @property
     def run_id(self) -> str:
