@@ -158,6 +158,33 @@ def test_turns_that_have_passed_are_forgotten_and_the_others_kept(store: Store) 
     assert FORGET_SECONDS >= 1
 
 
+def test_jobs_that_come_together_have_the_turns_that_they_have_one_by_one(store: Store) -> None:
+    queue = own(store)
+    submit(store, queue, *(job(number, user="ann") for number in range(3)), job(3, user="bob"))
+    queue.claim(Wish("w", ("default",), 3))
+    came = [
+        job(1, user="ann"), job(10, user="ann"), job(11, user="cid"), job(12, user="ann"), job(11, user="cid"),
+        job(13, user="cid", priority=5), job(14, user="bob", queue="other"), job(15, user=""), job(16, user="cid"),
+    ]  # fmt: skip
+
+    def turns(put: Callable[[Any], object]) -> list[Any]:
+        found: list[Any] = []
+
+        def work(tx: Any) -> None:
+            put(tx)
+            found.extend(tx.sql.execute(select(queue_jobs).order_by(queue_jobs.c.job_id)).all())
+            found.extend(tx.sql.execute(select(queue_turns).order_by(queue_turns.c.queue, queue_turns.c.user_id)).all())
+            raise StopIteration  # nothing of it stays
+
+        with pytest.raises(StopIteration):
+            store.write(work)
+        return found
+
+    together = turns(lambda tx: queue.submit_all(tx, came, 7))
+    assert together == turns(lambda tx: [queue.submit(tx, one, 7) for one in came])
+    assert len([row for row in together if len(row) > 3]) == 4 + 7, "those that were known are nothing"
+
+
 def test_a_user_without_a_name_is_not_taken_for_the_clock(store: Store) -> None:
     queue = own(store)
     submit(store, queue, *(job(number, user="") for number in range(20)))

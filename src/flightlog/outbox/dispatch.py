@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import groupby
 from typing import Any, Protocol
 
 import msgspec
@@ -29,7 +30,7 @@ PRUNE_SECONDS = 60.0
 JITTER = 0.2
 ERROR_CHARS_MAX = 1_000
 
-Handler = Callable[[Tx, Message, int], None]
+Handler = Callable[[Tx, Message, int], None]  # one that has a method `many` is given several messages at once
 
 
 class Letters(Protocol):
@@ -191,26 +192,40 @@ class Dispatcher:
         told: list[int] = []
         waiting: set[str] = set()  # tasks of which a message was refused
         rows = due(tx.sql, now, self._batch_max)
+        if not careful:
+            self._hand_over_all(tx, rows, now)
+            move(tx, [row.id for row in rows], PENDING, PUBLISHED, published_at=now, error=None)
+            return len(rows)
         for row in rows:
             if row.task_id in waiting:
                 continue
             try:
-                if careful:
-                    with tx.sql.begin_nested():
-                        self._hand_over(tx, row, now)
-                else:
+                with tx.sql.begin_nested():
                     self._hand_over(tx, row, now)
             except Exception as error:
                 if is_trouble(error):
                     raise
-                if not careful:
-                    raise Refused from error
                 if not self._refuse(tx, row, error, now):
                     waiting.add(row.task_id)
             else:
                 told.append(row.id)
         move(tx, told, PENDING, PUBLISHED, published_at=now, error=None)
         return len(rows)
+
+    def _hand_over_all(self, tx: Tx, rows: Sequence[Row[Any]], now: int) -> None:
+        """In their order; those that follow one another and have the same handler at once, where it takes several."""
+        try:
+            for handler, some in groupby(rows, lambda row: self._handlers.get(row.topic)):
+                many = getattr(handler, "many", None)
+                if many is not None:
+                    many(tx, [message_of(row) for row in some], now)
+                elif handler is not None:
+                    for row in some:
+                        handler(tx, message_of(row), now)
+        except Exception as error:
+            if is_trouble(error):
+                raise
+            raise Refused from error
 
     def _hand_over(self, tx: Tx, row: Row[Any], now: int) -> None:
         handler = self._handlers.get(row.topic)

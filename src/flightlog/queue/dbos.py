@@ -11,7 +11,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from dbos import DBOS, DBOSClient, DBOSConfig, EnqueueOptions
@@ -68,6 +68,10 @@ class DbosQueue:
         turn = self.book.enter(tx, job, now_ns)
         if turn is not None:
             self.send(tx, job, turn, now_ns)
+
+    def submit_all(self, tx: Tx, jobs: Sequence[Job], now_ns: int) -> None:
+        for job in jobs:
+            self.submit(tx, job, now_ns)
 
     def send(self, tx: Tx, job: Job, turn: int, now_ns: int) -> None:
         """An errand for this job, in this transaction."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from flightlog.queue.port import Job, Queue
@@ -20,19 +20,32 @@ class Told(Protocol):
     def payload(self) -> Mapping[str, Any]: ...
 
 
-def handover(queue: Queue) -> Callable[[Tx, Told, int], None]:
-    """The handler of these topics: the attempt that the message tells of waits in the queue, in the same transaction."""
+class Handover:
+    """The handler of these topics: the attempt that a message tells of waits in the queue, in the same transaction."""
 
-    def hand_over(tx: Tx, message: Told, now_ns: int) -> None:
-        said = message.payload
-        job = Job(
-            job_id=f"{message.task_id}.{said['attempt_no']}",
-            queue=said["queue"],
-            task_id=message.task_id,
-            attempt_no=said["attempt_no"],
-            user_id=said["user_id"],
-            priority=said["priority"],
-        )
-        queue.submit(tx, job, now_ns)
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
 
-    return hand_over
+    def __call__(self, tx: Tx, message: Told, now_ns: int) -> None:
+        self.many(tx, [message], now_ns)
+
+    def many(self, tx: Tx, messages: Sequence[Told], now_ns: int) -> None:
+        """Several at once."""
+        self._queue.submit_all(tx, [_job_of(message) for message in messages], now_ns)
+
+
+def handover(queue: Queue) -> Handover:
+    """See Handover."""
+    return Handover(queue)
+
+
+def _job_of(message: Told) -> Job:
+    said = message.payload
+    return Job(
+        job_id=f"{message.task_id}.{said['attempt_no']}",
+        queue=said["queue"],
+        task_id=message.task_id,
+        attempt_no=said["attempt_no"],
+        user_id=said["user_id"],
+        priority=said["priority"],
+    )

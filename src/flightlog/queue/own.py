@@ -31,6 +31,7 @@ from flightlog.queue.port import Job, QueueStats, WorkerOffer
 from flightlog.queue.table import queue_jobs, queue_turns
 from flightlog.store.contract import Dialect, Store, Tx
 from flightlog.store.lookout import Lookout
+from flightlog.store.prepared import Prepared
 
 CLOCK = ""  # the user under which a queue's own turn is kept
 NOBODY = " "  # a user without a name, who must not be taken for the clock
@@ -38,27 +39,23 @@ FORGOTTEN_AT_ONCE = 500  # users whose turn has passed
 
 _job, _turn = queue_jobs.c, queue_turns.c
 _INSERT: Mapping[Dialect, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-_PUT = {dialect: insert(queue_jobs).on_conflict_do_nothing() for dialect, insert in _INSERT.items()}
 _SET_TURN = {
-    dialect: (put := insert(queue_turns)).on_conflict_do_update(
-        index_elements=[_turn.queue, _turn.user_id], set_={"turn": put.excluded.turn}
+    dialect: Prepared(
+        (put := insert(queue_turns)).on_conflict_do_update(
+            index_elements=[_turn.queue, _turn.user_id], set_={"turn": put.excluded.turn}
+        )
     )
     for dialect, insert in _INSERT.items()
 }
-_TURNS = select(_turn.user_id, _turn.turn).where(
-    _turn.queue == bindparam("lane"), or_(_turn.user_id == CLOCK, _turn.user_id == bindparam("user"))
-)
+_TURN = Prepared(select(_turn.turn).where(_turn.queue == bindparam("lane"), _turn.user_id == bindparam("user")))
+_ENTERED = ("job_id", "queue", "task_id", "attempt_no", "user_id", "priority", "turn", "submitted_at")
 _NEXT = (
     select(queue_jobs)
     .where(_job.queue == bindparam("of"), _job.worker_id.is_(None))
     .order_by(_job.priority.desc(), _job.turn, _job.job_id)
     .limit(bindparam("most"))
 )
-_TAKE = (
-    update(queue_jobs)
-    .where(_job.job_id == bindparam("id"))
-    .values(worker_id=bindparam("by"), claimed_at=bindparam("at"))
-)
+_CLAIMED = ("job_id", "worker_id", "claimed_at")
 _DROP = delete(queue_jobs).where(
     _job.job_id == bindparam("id"), _job.worker_id == bindparam("by"), _job.claimed_at == bindparam("at")
 )
@@ -77,22 +74,49 @@ class OwnQueue:
     # ── in the caller's transaction ──────────────────────────────────────────────────────────────────────────────
 
     def submit(self, tx: Tx, job: Job, now_ns: int) -> None:
-        if self.enter(tx, job, now_ns) is not None:
-            self._hint(job.queue)
+        self.submit_all(tx, [job], now_ns)
+
+    def submit_all(self, tx: Tx, jobs: Sequence[Job], now_ns: int) -> None:
+        entered = self.enter_all(tx, jobs, now_ns)
+        for queue in {job.queue for job in jobs if job.job_id in entered}:
+            self._hint(queue)
 
     def enter(self, tx: Tx, job: Job, now_ns: int) -> int | None:
         """Write the job down: its turn, or None where it is known already."""
-        lane, user = _lane(job.queue, job.priority), job.user_id or NOBODY
-        turns = {row.user_id: row.turn for row in tx.sql.execute(_TURNS, {"lane": lane, "user": user})}
-        turn: int = max(turns.get(CLOCK, 0), turns.get(user, 0) + 1)
-        values = {
-            "job_id": job.job_id, "queue": job.queue, "task_id": job.task_id, "attempt_no": job.attempt_no,
-            "user_id": job.user_id, "priority": job.priority, "turn": turn, "submitted_at": now_ns,
-        }  # fmt: skip
-        if not tx.sql.execute(_PUT[self.store.dialect], values).rowcount:
-            return None
-        self._set_turn(tx, lane, user, turn)
-        return turn
+        return self.enter_all(tx, [job], now_ns).get(job.job_id)
+
+    def enter_all(self, tx: Tx, jobs: Sequence[Job], now_ns: int) -> dict[str, int]:
+        """Write jobs down: the turns of those that were not known, by their ids. One after the other, as they come."""
+        place = queue_jobs.columns.keys().index("job_id")
+        known = {row[place] for row in tx.find_rows(queue_jobs, "job_id", [job.job_id for job in jobs])}
+        last: dict[tuple[str, str], int] = {}  # the turns of these lines and users, as far as they were asked for
+        given: dict[str, int] = {}
+        set_: set[tuple[str, str]] = set()
+        rows: list[tuple[Any, ...]] = []
+        for job in jobs:
+            if job.job_id in known or job.job_id in given:
+                continue
+            clock, mine = (
+                (_lane(job.queue, job.priority), CLOCK),
+                (_lane(job.queue, job.priority), job.user_id or NOBODY),
+            )
+            for whose in (clock, mine):
+                if whose not in last:
+                    last[whose] = self._turn_of(tx, *whose) or 0
+            last[mine] = given[job.job_id] = max(last[clock], last[mine] + 1)
+            set_.add(mine)
+            rows.append(
+                (job.job_id, job.queue, job.task_id, job.attempt_no, job.user_id, job.priority, last[mine], now_ns)
+            )
+        tx.insert_rows(queue_jobs, _ENTERED, rows)
+        for lane, user in sorted(set_):
+            self._set_turn(tx, lane, user, last[lane, user])
+        return given
+
+    @staticmethod
+    def _turn_of(tx: Tx, lane: str, user: str) -> int | None:
+        row = _TURN.run(tx, lane=lane, user=user).fetchone()
+        return None if row is None else int(row[0])
 
     def cancel(self, tx: Tx, job_id: str) -> bool:
         gone = delete(queue_jobs).where(_job.job_id == job_id, _job.worker_id.is_(None))
@@ -158,14 +182,14 @@ class OwnQueue:
         if not rows:
             return []
         now = self._clock.now_ns()
-        tx.sql.execute(_TAKE, [{"id": row.job_id, "by": worker_id, "at": now} for row in rows])
+        tx.update_rows(queue_jobs, _CLAIMED, [(row.job_id, worker_id, now) for row in rows])
         highest: dict[str, int] = {}
         for row in rows:
             lane = _lane(row.queue, row.priority)
             highest[lane] = max(highest.get(lane, 0), row.turn)
         for lane, turn in highest.items():
-            known = tx.sql.execute(_TURNS, {"lane": lane, "user": CLOCK}).first()
-            if known is None or known.turn < turn:
+            known = self._turn_of(tx, lane, CLOCK)
+            if known is None or known < turn:
                 self._set_turn(tx, lane, CLOCK, turn)
         return [Claimed(_job_of(row), now) for row in rows]
 
@@ -177,13 +201,13 @@ class OwnQueue:
 
     def _let_go(self, tx: Tx, worker_id: str, kept: frozenset[str]) -> None:
         held = tx.sql.scalars(select(_job.job_id).where(_job.worker_id == worker_id)).all()
-        stray = [{"id": id_, "by": None, "at": None} for id_ in held if id_ not in kept]
+        stray = [(id_, None, None) for id_ in held if id_ not in kept]
         if stray:
-            tx.sql.execute(_TAKE, stray)
+            tx.update_rows(queue_jobs, _CLAIMED, stray)
             self._hint(None)
 
     def _set_turn(self, tx: Tx, lane: str, user: str, turn: int) -> None:
-        tx.sql.execute(_SET_TURN[self.store.dialect], {"queue": lane, "user_id": user, "turn": turn})
+        _SET_TURN[self.store.dialect].run(tx, queue=lane, user_id=user, turn=turn)
 
     def _hint(self, queue: str | None) -> None:
         for claimer in self._claimers:

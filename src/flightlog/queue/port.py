@@ -6,7 +6,7 @@ not its business: that is in the tasks' own table. The exam in `tests/contract/t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -64,6 +64,9 @@ class Queue(Protocol):
 
     def submit(self, tx: Tx, job: Job, now_ns: int) -> None:
         """Have the job wait, once the caller's transaction is committed. The same job id again is nothing, while it is known."""
+
+    def submit_all(self, tx: Tx, jobs: Sequence[Job], now_ns: int) -> None:
+        """The same for several, in their order."""
 
     def cancel(self, tx: Tx, job_id: str) -> bool:
         """A job that waits is gone: True. One that runs, or is not known, is left alone: its worker finds out by its fence."""
