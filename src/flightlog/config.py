@@ -109,6 +109,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     task_units_max: int = 1_000_000_000
     task_deadline_seconds_max: float = 366 * 24 * 3600.0
     task_result_seconds: float = 7 * 24 * 3600.0
+    task_kept_seconds: float = 30 * 24 * 3600.0
     task_deaths_max: int = 3
     task_result_bytes_max: int = 256 * KIB
     pipelines: tuple[str, ...] = ()
@@ -275,6 +276,7 @@ HELP: dict[str, str] = {
     "task_units_max": "Most units that one task may hold of its user's quota.",
     "task_deadline_seconds_max": "Latest deadline that a task may be given, from when it is asked for.",
     "task_result_seconds": "How long the result of a task is kept.",
+    "task_kept_seconds": "How long a task that is over is kept; then it is removed, unless a legal hold is on its run.",
     "task_deaths_max": "How many workers may die over a task before it is taken for the cause and fails.",
     "task_result_bytes_max": "Largest result of one step of a task, as JSON.",
     "pipelines": "Where pipelines are: pkg.module, pkg.module:Class or path/file.py; several with commas.",

@@ -15,6 +15,8 @@ import pytest
 
 from flightlog.api.app import Services
 from flightlog.journal.read import EventFilter, read_events
+from flightlog.tasks.erase import empty
+from flightlog.tasks.remove import remove
 from flightlog.testing import FakeClock
 from flightlog.usage.ledger import set_units_max
 from tests.api.serving import Server, Stream, changed, open_services
@@ -109,6 +111,22 @@ def test_a_deadline_beyond_what_a_database_counts_is_the_end_of_time(tmp_path: P
             "task_id"
         ]
         assert at.tasks.get(task_id).deadline_at == 2**63 - 1
+
+
+def test_a_task_that_was_erased_is_not_done_again_and_one_that_was_removed_is_unknown(at: Tasking) -> None:
+    removed, erased = (at.fail(at.submit()["task_id"]) for _ in range(2))
+    at.services.store.write(lambda tx: empty(tx, [erased.task_id]))
+    refused(at.client.post(f"/v1/tasks/{erased.task_id}/retry", json={}), 41002)
+    assert at.client.get(f"/v1/tasks/{erased.task_id}").json()["input"] == "[erased]"
+    keep = {erased.task_id}
+    remove(at.services.store, at.services.clock.now_ns() + 1, lambda connection, task_ids: keep & set(task_ids))
+    for answer in (
+        at.client.get(f"/v1/tasks/{removed.task_id}"),
+        at.client.get(f"/v1/tasks/{removed.task_id}/result"),
+        at.client.get(f"/v1/tasks/{removed.task_id}/stream"),
+        at.client.post(f"/v1/tasks/{removed.task_id}/retry", json={}),
+    ):
+        refused(answer, 40411)
 
 
 def test_a_body_that_is_no_json_is_refused(at: Tasking) -> None:

@@ -48,10 +48,10 @@ def empty(tx: Tx, task_ids: Collection[str]) -> int:
     found = 0
     for some in chunks(sorted(task_ids)):
         mine = tasks.c.task_id.in_(some)
-        users = set(tx.sql.execute(select(tasks.c.user_id).where(mine)).scalars())
-        if users:
+        owners = tx.sql.execute(select(tasks.c.task_id, tasks.c.user_id, tasks.c.created_at).where(mine)).all()
+        if owners:
             found += tx.sql.execute(update(tasks).where(mine).values(_EMPTY)).rowcount
-            keys.forget_words(tx, users, set(some), {"error": ERASED_ERROR, "reason": ERASED})
+            keys.forget_words(tx, owners, {"error": ERASED_ERROR, "reason": ERASED})
     return found
 
 

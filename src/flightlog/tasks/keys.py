@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from hashlib import sha256
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
-from sqlalchemy import Table, bindparam, delete, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, Table, and_, bindparam, delete, insert, select, tuple_, update
 
 from flightlog.errors import KeyInvalid, KeyMisused
 from flightlog.store.contract import Tx
@@ -68,38 +68,50 @@ def forget_keys(tx: Tx, now_ns: int, rows_max: int) -> int:
     return gone
 
 
-def forget_words(tx: Tx, user_ids: Collection[str], task_ids: Collection[str], words: Mapping[str, Any]) -> None:
-    """Put `words` in the place of what answers about these tasks of these users say under the same names. The answers stay: the
-    same request gets the same task.
+class Owner(Protocol):
+    """What is known of a task by which the keys of requests about it are found."""
+
+    @property
+    def task_id(self) -> str: ...
+    @property
+    def user_id(self) -> str: ...
+    @property
+    def created_at(self) -> int: ...
+
+
+def forget_words(tx: Tx, owners: Collection[Owner], words: Mapping[str, Any]) -> None:
+    """Put `words` in the place of what answers about these tasks say under the same names. The answers stay: the same request
+    gets the same task.
     """
-    for table, key, answer in _answers_of(tx, user_ids, task_ids):
+    for table, is_it, answer in _answers_of(tx, owners):
         said = {name: words[name] if name in words and value is not None else value for name, value in answer.items()}
-        values = {"answer": msgspec.json.encode(said).decode()}
-        tx.sql.execute(update(table).where(table.c.user_id == key[0], table.c.key == key[1]).values(values))
+        tx.sql.execute(update(table).where(is_it).values(answer=msgspec.json.encode(said).decode()))
 
 
-def forget_tasks(tx: Tx, user_ids: Collection[str], task_ids: Collection[str]) -> int:
-    """Drop the keys of these tasks of these users; how many there were."""
-    gone = 0
-    for table, key, _ in _answers_of(tx, user_ids, task_ids):
-        gone += tx.sql.execute(delete(table).where(table.c.user_id == key[0], table.c.key == key[1])).rowcount
-    return gone
+def forget_tasks(tx: Tx, owners: Collection[Owner]) -> None:
+    """Drop the keys of requests about these tasks: what they were answered is not there any more."""
+    for table, is_it, _ in _answers_of(tx, owners):
+        tx.sql.execute(delete(table).where(is_it))
 
 
-def _answers_of(
-    tx: Tx, user_ids: Collection[str], task_ids: Collection[str]
-) -> list[tuple[Table, tuple[str, str], dict[str, Any]]]:
-    """The answers about these tasks under keys of any kind. The key of an action may be another user's."""
-    asked = (
-        (idempotency_keys, idempotency_keys.c.user_id.in_(user_ids)),
-        (task_action_idempotency, task_action_idempotency.c.task_id.in_(task_ids)),
-    )
-    found = []
-    for table, where in asked:
+def _answers_of(tx: Tx, owners: Collection[Owner]) -> list[tuple[Table, ColumnElement[bool], dict[str, Any]]]:
+    """Each answer about one of these tasks, with its table and what is true of its row alone."""
+    task_ids = {owner.task_id for owner in owners}
+    first, later = idempotency_keys.c, task_action_idempotency.c
+    asked = {
+        # The key of a task is its user's, and as old as the task.
+        idempotency_keys: and_(
+            first.user_id.in_({owner.user_id for owner in owners}),
+            first.created_at.in_({owner.created_at for owner in owners}),
+        ),
+        task_action_idempotency: later.task_id.in_(task_ids),
+    }
+    found: list[tuple[Table, ColumnElement[bool], dict[str, Any]]] = []
+    for table, where in asked.items():
         for user_id, key, answer in tx.sql.execute(select(table.c.user_id, table.c.key, table.c.answer).where(where)):
-            said = msgspec.json.decode(answer)
+            said: dict[str, Any] = msgspec.json.decode(answer)
             if said["task_id"] in task_ids:
-                found.append((table, (user_id, key), said))
+                found.append((table, and_(table.c.user_id == user_id, table.c.key == key), said))
     return found
 
 

@@ -10,7 +10,10 @@ from sqlalchemy import Connection, select
 from flightlog.retention.holds import Hold, asking
 from flightlog.tasks.story import RUN_STATUS, SOURCE
 from flightlog.tasks.table import tasks
-from flightlog.tasks.task import Task, task_of
+from flightlog.tasks.task import Task
+
+_LARGE: dict[str, Any] = {"input": None, "results": {}, "result": None, "error": None, "reason": None}
+_SMALL = [column for column in tasks.columns if column.name not in _LARGE]
 
 
 def held_tasks(connection: Connection, task_ids: Collection[str]) -> dict[str, Hold]:
@@ -23,8 +26,8 @@ def held_tasks(connection: Connection, task_ids: Collection[str]) -> dict[str, H
     if hold_of is None:
         return {}
     found: dict[str, Hold] = {}
-    for row in connection.execute(select(tasks).where(tasks.c.task_id.in_(task_ids))):
-        task = task_of(row)
+    for row in connection.execute(select(*_SMALL).where(tasks.c.task_id.in_(task_ids))):
+        task = Task(**row._mapping, **_LARGE)
         hold = next((hold for said in _told(task) if (hold := hold_of(said)) is not None), None)
         if hold is not None:
             found[task.task_id] = hold

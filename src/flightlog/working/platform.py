@@ -32,6 +32,7 @@ from flightlog.usage.ledger import UsageLedger
 from flightlog.working import roster
 from flightlog.working.attempts import Attempts, Meter
 from flightlog.working.heart import Heart
+from flightlog.working.holding import held_tasks
 from flightlog.working.reaper import Reaper
 from flightlog.working.replaying import Groundwork, LookAfter, Replaying, make_alerts, make_replays, make_runner
 from flightlog.working.roster import DRAINING, WorkerRow
@@ -116,7 +117,7 @@ class Platform:
         self.replays.on_applied = self.replaying.poke
         self.reaper = Reaper(
             store, self.tasks, self.queue, self.clock, settings, holder, alone=alone,
-            more=(LookAfter(ground, self.alerts), *look_after),
+            holds=held_tasks, more=(LookAfter(ground, self.alerts), *look_after),
         )  # fmt: skip
         self._alone = alone
         self._plan = worker

@@ -15,6 +15,7 @@ from flightlog.queue.port import Queue
 from flightlog.store.contract import Store, Tx
 from flightlog.tasks.commands import Tasks
 from flightlog.tasks.due import due_tasks
+from flightlog.tasks.remove import BEGINNING, Holds, Place, remove
 from flightlog.working import roster
 from flightlog.working.table import leases
 
@@ -24,6 +25,9 @@ SECOND_NS = 1_000_000_000
 LEASE = "reaper"
 LEASE_SECONDS = 10.0
 TIDY_SECONDS = 60.0  # results and keys whose time is over wait so long
+REMOVE_SECONDS = (
+    3600.0  # how often it is begun to look for tasks that were kept long enough, those that are held among them
+)
 FORGET_SECONDS = 24 * 3600.0  # how long workers that ended are shown
 RETRY_SECONDS_MAX = 5.0
 
@@ -33,7 +37,7 @@ class Reaper:
 
     A worker is dead when `seen_at` has not changed for `worker_silent_seconds` by the clock of whoever looks: the clocks of
     two machines are not compared. With `alone`, nobody else works on this store, and so whoever did is dead.
-    `more` is what else has to be looked after, by one process at a time.
+    `holds` says which tasks are kept however old they are, `more` is what else has to be looked after, by one process at a time.
     """
 
     def __init__(
@@ -46,6 +50,7 @@ class Reaper:
         holder: str,
         *,
         alone: bool,
+        holds: Holds,
         more: Sequence[Callable[[], object]] = (),
     ) -> None:
         self._store = store
@@ -55,10 +60,13 @@ class Reaper:
         self._settings = settings
         self._holder = holder
         self._alone = alone
+        self._holds = holds
         self._more = more
         self._silent: dict[str, tuple[int, int]] = {}  # by worker: `seen_at`, and when we saw it first
         self._looked_ns: int | None = None
         self._tidied_ns: int | None = None
+        self._removed_ns: int | None = None
+        self._removed_to: Place | None = None
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.error: str | None = None
@@ -111,6 +119,7 @@ class Reaper:
             log.warning("worker %s is dead: what it had is given to others", worker_id)
             self._bury(worker_id)
         self._expire()
+        self._remove()
         for look_after in self._more:
             look_after()
 
@@ -161,6 +170,16 @@ class Reaper:
             is_due = bool(due_tasks(connection, now, 1))
         if is_due:
             self._tasks.expire(now)
+
+    def _remove(self) -> None:
+        """A piece of the tasks that were kept long enough: all at once, an old store would keep us from everything else."""
+        moment = self._clock.monotonic_ns()
+        if self._removed_to is None:
+            if self._removed_ns is not None and moment - self._removed_ns < REMOVE_SECONDS * SECOND_NS:
+                return
+            self._removed_ns, self._removed_to = moment, BEGINNING
+        before = self._clock.now_ns() - int(self._settings.task_kept_seconds * SECOND_NS)
+        _, self._removed_to = remove(self._store, before, self._holds, self._removed_to)
 
     # ── the lease ────────────────────────────────────────────────────────────────────────────────────────────────
 
