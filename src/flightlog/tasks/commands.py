@@ -14,10 +14,11 @@ from flightlog.tasks import keys
 from flightlog.tasks.asked import Asked as Asked
 from flightlog.tasks.asked import new_task
 from flightlog.tasks.due import drop_results, due_tasks, is_over
+from flightlog.tasks.faults import CANCELED_STEP, DEADLINE, HANDED_BACK, LOST
 from flightlog.tasks.moves import Move, Mover
 from flightlog.tasks.pipeline import CANCELED, ENDS, FAILED, QUEUED, SUCCEEDED, Pipeline, Retries
 from flightlog.tasks.story import Call, Ended
-from flightlog.tasks.task import Task, read_task, task_in
+from flightlog.tasks.task import Task, answer_of, read_task, task_in
 from flightlog.tasks.together import Request, Together
 
 Action = Literal["cancel", "retry"]
@@ -28,12 +29,6 @@ PROGRESS_WHOLE = 1_000
 REASON_CHARS_MAX = 500
 EXPIRE_TASKS_MAX = 20  # in one transaction, each with its events: some milliseconds
 EXPIRE_ROWS_MAX = 500
-
-# What went wrong where no step said so itself.
-DEADLINE = {"kind": "deadline", "message": "its deadline passed"}
-LOST = {"kind": "lost", "message": "its worker died"}
-HANDED_BACK = {"kind": "handed_back", "message": "its worker stopped"}
-CANCELED_STEP = {"kind": "canceled", "message": "it was canceled"}
 
 
 class Expired(NamedTuple):
@@ -80,7 +75,7 @@ class Tasks:
                 return self._as_answered(tx, known), False
         task = self._mover.create(tx, new_task(asked, pipeline, self._mover.ids, now), asked.call)
         if key is not None:
-            keys.keep_answer(tx, asked.user_id, key, SUBMIT, digest, _answer(task), now, self._kept_ns)
+            keys.keep_answer(tx, asked.user_id, key, SUBMIT, digest, answer_of(task), now, self._kept_ns)
         return task, True
 
     def cancel(self, task_id: str, *, user_id: str, key: str | None = None, reason: str | None = None) -> Task:
@@ -124,7 +119,7 @@ class Tasks:
                 return self._as_answered(tx, known), False
             moved = do(tx, task, reason, call)
             if key is not None:
-                keys.keep_action(tx, whose, key, task_id, action, _answer(moved), now, self._kept_ns)
+                keys.keep_action(tx, whose, key, task_id, action, answer_of(moved), now, self._kept_ns)
             return moved, True
 
         return self.store.write(work)
@@ -401,8 +396,3 @@ def _check_mine(task: Task, attempt_no: int, version: int | None = None) -> None
     """
     if task.attempt_no != attempt_no or task.is_over or task.version != (version or task.version):
         raise VersionConflict(task_id=task.task_id, version=task.version)
-
-
-def _answer(task: Task) -> str:
-    """What is kept of an answer; the input is the task's own, and never changes."""
-    return msgspec.json.encode(msgspec.structs.replace(task, input=None, results={}, result=None)).decode()

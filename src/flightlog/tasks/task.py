@@ -110,6 +110,11 @@ def _made(said: dict[str, Any]) -> Task:
     return Task(**said)
 
 
+def answer_of(task: Task) -> str:
+    """What is kept of an answer about a task; the input is the task's own, and never changes."""
+    return msgspec.json.encode(msgspec.structs.replace(task, input=None, results={}, result=None)).decode()
+
+
 def task_in(tx: Tx, task_id: str) -> Task:
     """The task as it stands in an open transaction. Raises TaskNotFound."""
     found = tasks_in(tx, [task_id])

@@ -22,7 +22,8 @@ from flightlog.errors import (
 from flightlog.events.payload import describe_error
 from flightlog.queue.port import Job
 from flightlog.recorder.client import Recorder
-from flightlog.tasks.commands import DEADLINE, Tasks
+from flightlog.tasks.commands import Tasks
+from flightlog.tasks.faults import DEADLINE
 from flightlog.tasks.pipeline import Step
 from flightlog.tasks.raised import Overtaken, Unrecoverable, retry_after_of
 from flightlog.tasks.task import Task
