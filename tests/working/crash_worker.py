@@ -82,13 +82,13 @@ def arm(platform: Platform) -> None:
     around(commands, "failed", "failed")
     around(commands, "done", "done")
     around(dispatcher, "dispatch", "hand-over")
-    hand_over = queue.submit
+    hand_over = queue.submit_all
 
     def submit(*args: Any) -> None:
         hand_over(*args)
         die_at("in hand-over")
 
-    queue.submit = submit  # type: ignore[method-assign]
+    queue.submit_all = submit  # type: ignore[method-assign]
     claim = queue.claim
 
     def claiming(wish: Any) -> Any:
