@@ -53,8 +53,8 @@ class Services:
     """The rooms behind the doors, and the ground they stand on.
 
     `drain` is None where nothing spools, `seal` where nothing seals, `archive` where nothing archives; `seal_folder` is where the
-    signed tree lies, if there can be one. `folder` is what this process keeps on this machine. `retention` is who removes what is due, where somebody does;
-    `platform` is where tasks are put in and done.
+    signed tree lies, if there can be one. `folder` is what this process keeps on this machine. `retention` is who removes what is
+    due, where somebody does; `platform` is where tasks are put in and done.
     """
 
     store: Store

@@ -198,14 +198,14 @@ def test_the_reserve_is_kept_while_there_is_room_and_let_go_of_when_there_is_non
 ) -> None:
     from flightlog.archive import disk
 
-    kept = Kept(tmp_path / "flight", archive_after_seconds=1e9, reserve_bytes=1_000_000)
+    kept = Kept(tmp_path / "flight", archive_after_seconds=1e9, reserve_bytes=4_000_000)
     thread = kept.thread()
     thread.step()
     assert thread.health().reserve == "none", "there is not that much room to be made yet"
-    kept.journal.append([event(number, payload={"text": "x" * 9_000}) for number in range(1, 101)])
+    kept.journal.append([event(number, payload={"text": "x" * 45_000}) for number in range(1, 101)])
     thread.step()
-    assert (kept.folder / "reserve").stat().st_size == 1_000_000
-    assert (kept.folder / "reserve").stat().st_blocks * 512 >= 1_000_000
+    assert (kept.folder / "reserve").stat().st_size == 4_000_000
+    assert (kept.folder / "reserve").stat().st_blocks * 512 >= 4_000_000
     assert len(kept.hot()) == 100
     with monkeypatch.context() as patch:
         patch.setattr(disk, "free_bytes", lambda folder: 1_000)

@@ -236,6 +236,19 @@ def _ledger_entry(event: Doc, payload: Doc) -> list[str]:
     return [f"{text(payload.get('status'))} {text(payload.get('units'))}", text(payload.get("source"))]
 
 
+def _dead_letter(event: Doc, payload: Doc) -> list[str]:
+    where = text(payload.get("state")) or text(payload.get("topic"))
+    return [text(payload.get("pipeline")), where, text(payload.get("kind")), text(payload.get("message"))]
+
+
+def _replayed(event: Doc, payload: Doc) -> list[str]:
+    return [text(payload.get("letter_id")), text(payload.get("outcome"))]
+
+
+def _alert(event: Doc, payload: Doc) -> list[str]:
+    return [text(event.get("name")) or text(payload.get("alert")), text(payload.get("text"))]
+
+
 def _log(event: Doc, payload: Doc) -> list[str]:
     said = text(payload.get("body")) or text(entries(payload.get("message")).get("content"))
     return [text(payload.get("event_name")), said]
@@ -285,6 +298,9 @@ _SUMMARIES: dict[str, Describe] = {
     "feedback": _feedback,
     "task_transition": _transition,
     "ledger_entry": _ledger_entry,
+    "dead_letter": _dead_letter,
+    "dead_letter_replayed": _replayed,
+    "alert": _alert,
     "degraded": _degraded,
     "log": _log,
     "metric": _metric,

@@ -16,7 +16,7 @@ from sqlalchemy import Table
 
 Row = tuple[Any, ...]
 
-_KINDS: dict[type, str] = {int: "bigint", str: "text", bytes: "text"}
+_KINDS: dict[type, str] = {int: "bigint", float: "double precision", str: "text", bytes: "text"}
 _NUL = "\\u0000"
 
 

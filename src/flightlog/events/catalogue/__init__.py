@@ -38,7 +38,21 @@ __all__ = [
 CATALOGUE: Mapping[str, EventType] = MappingProxyType(
     {
         kind.type: kind
-        for kind in (*RUN, *SPAN, *RESOURCE, *LLM, *TOOL, *PATCH, *TEST, *EXEC, *NOTE, *DECISION, *TASK, *LETTERS, *LOSS)
+        for kind in (
+            *RUN,
+            *SPAN,
+            *RESOURCE,
+            *LLM,
+            *TOOL,
+            *PATCH,
+            *TEST,
+            *EXEC,
+            *NOTE,
+            *DECISION,
+            *TASK,
+            *LETTERS,
+            *LOSS,
+        )
     }
 )
 
