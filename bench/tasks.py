@@ -28,7 +28,7 @@ from lib.task_server import TaskServer, serving
 SUBMIT_MS_MAX, START_MS_MAX = 5.0, 50.0
 RATE_MIN = {"SQLite": 200.0, "PostgreSQL": 300.0}
 FAIR_SECONDS_MAX = 2.0
-HEADER = ["what", "submit ms", "95 %", "→ starts ms", "95 %", "tasks/s", "ms CPU/task", "flood", "other starts s"]
+HEADER = ["what", "submit ms", "95 %", "→ starts ms", "95 %", "tasks/s", "ms CPU/task", "flood", "other starts s", "of the flood/s"]
 
 
 class Sizes(NamedTuple):
@@ -49,6 +49,7 @@ class Figures(NamedTuple):
     rate: float
     cpu: float
     other: float | None
+    drained: float | None
 
 
 def measure(server: TaskServer, sizes: Sizes) -> Figures:
@@ -66,11 +67,13 @@ def measure(server: TaskServer, sizes: Sizes) -> Figures:
     rate = sizes.tasks / (time.perf_counter() - began)
     cpu = (server.cpu_seconds() - before) / sizes.tasks
     connection.close()
-    return Figures(sorted(submits), sorted(starts), rate, cpu, None)
+    return Figures(sorted(submits), sorted(starts), rate, cpu, None, None)
 
 
-def fairness(folder: Path, store: str | None, sizes: Sizes) -> float:
-    """Seconds until somebody else's task starts that is submitted while a flood of one user waits, all of it."""
+def fairness(folder: Path, store: str | None, sizes: Sizes) -> tuple[float, float]:
+    """Seconds until somebody else's task starts that is submitted while a flood of one user waits, all of it; and how many tasks
+    of the flood a second the worker is through, while nobody submits.
+    """
     with serving(folder, store, sizes.concurrency, worker=False) as server:
         server.submit_all(sizes.flood, sizes.connections, "flood")
     with serving(folder, store, sizes.concurrency) as server:
@@ -78,9 +81,12 @@ def fairness(folder: Path, store: str | None, sizes: Sizes) -> float:
         wall = time.time_ns()
         task_id = server.submit(connection, "other")
         began = server.wait_began(task_id)
-        assert server.finished("flood") < sizes.flood, "the flood was over before: make it larger"
+        before, at = server.finished("flood"), time.perf_counter()
+        assert before < sizes.flood, "the flood was over before: make it larger"
+        server.wait_finished(sizes.flood, "flood")
+        rate = (sizes.flood - before) / (time.perf_counter() - at)
         connection.close()
-    return (began - wall) / 1e9
+    return (began - wall) / 1e9, rate
 
 
 def row(name: str, figures: Figures, flood: int) -> list[str]:
@@ -94,6 +100,7 @@ def row(name: str, figures: Figures, flood: int) -> list[str]:
         f"{figures.cpu * 1e3:.1f}",
         f"{flood:,}" if figures.other is not None else "",
         f"{figures.other:.2f}" if figures.other is not None else "",
+        f"{figures.drained:,.0f}" if figures.drained is not None else "",
     ]
 
 
@@ -138,7 +145,7 @@ def main() -> None:
     parser.add_argument("--starts", type=int, default=100)
     parser.add_argument("--flood", type=int, default=10_000, help="0 leaves fairness out")
     parser.add_argument("--connections", type=int, default=8, help="over which tasks are submitted at once")
-    parser.add_argument("--concurrency", type=int, default=8, help="tasks that the worker does at once")
+    parser.add_argument("--concurrency", type=int, default=32, help="tasks that the worker does at once")
     parser.add_argument("--only", choices=["sqlite", "postgresql"])
     given = parser.parse_args()
     sizes = Sizes(given.tasks, given.starts, given.flood, given.connections, given.concurrency)
@@ -152,8 +159,8 @@ def main() -> None:
             with serving(temp / "flight", url, sizes.concurrency) as server:
                 found[name] = measure(server, sizes)
             if sizes.flood:
-                other = fairness(temp / "flooded", url, sizes)
-                found[name] = found[name]._replace(other=other)
+                other, drained = fairness(temp / "flooded", url, sizes)
+                found[name] = found[name]._replace(other=other, drained=drained)
     bars = f"submit ≤ {SUBMIT_MS_MAX:g} ms, start ≤ {START_MS_MAX:g} ms, ≥ 200/s and 300/s, other starts ≤ {FAIR_SECONDS_MAX:g} s"
     notes = [
         f"{sizes.tasks:,} tasks over {sizes.connections} connections, {sizes.concurrency} at once in one worker process",

@@ -32,6 +32,8 @@ class TaskServer:
         self.port = port
         self._store = store
         self._pids = pids
+        self._database: Any = None
+        self._mark = "?" if isinstance(store, Path) else "%s"
 
     def cpu_seconds(self) -> float:
         """What server and worker have taken of the processors so far; a database server is not among them."""
@@ -103,15 +105,22 @@ class TaskServer:
         return began
 
     def _ask(self, statement: str, value: str) -> Any:
-        if isinstance(self._store, Path):
-            with sqlite3.connect(f"file:{self._store / DATABASE_FILE}?mode=ro", uri=True) as database:
-                row = database.execute(statement.format("?"), (value,)).fetchone()
-        else:
-            import psycopg
-
-            with psycopg.connect(self._store) as database:
-                row = database.execute(statement.format("%s"), (value,)).fetchone()  # type: ignore[arg-type]
+        if self._database is None:
+            self._database = self._open()
+        row = self._database.execute(statement.format(self._mark), (value,)).fetchone()
         return None if row is None else row[0]
+
+    def _open(self) -> Any:
+        """One connection for all looks: to make one costs PostgreSQL a process."""
+        if isinstance(self._store, Path):
+            return sqlite3.connect(f"file:{self._store / DATABASE_FILE}?mode=ro", uri=True, isolation_level=None)
+        import psycopg
+
+        return psycopg.connect(self._store, autocommit=True)
+
+    def close(self) -> None:
+        if self._database is not None:
+            self._database.close()
 
 
 @contextmanager
@@ -136,7 +145,11 @@ def serving(folder: Path, store: str | None, concurrency: int, worker: bool = Tr
                 "--json",
             ]
             pids.append(stack.enter_context(_process(work, environ))["pid"])
-        yield TaskServer(int(said["url"].rsplit(":", 1)[1]), folder if store is None else store, pids)
+        server = TaskServer(int(said["url"].rsplit(":", 1)[1]), folder if store is None else store, pids)
+        try:
+            yield server
+        finally:
+            server.close()
 
 
 @contextmanager
