@@ -28,7 +28,18 @@ from lib.task_server import TaskServer, serving
 SUBMIT_MS_MAX, START_MS_MAX = 5.0, 50.0
 RATE_MIN = {"SQLite": 200.0, "PostgreSQL": 300.0}
 FAIR_SECONDS_MAX = 2.0
-HEADER = ["what", "submit ms", "95 %", "→ starts ms", "95 %", "tasks/s", "ms CPU/task", "flood", "other starts s", "of the flood/s"]
+HEADER = [
+    "what",
+    "submit ms",
+    "95 %",
+    "→ starts ms",
+    "95 %",
+    "tasks/s",
+    "ms CPU/task",
+    "flood",
+    "other starts s",
+    "of the flood/s",
+]
 
 
 class Sizes(NamedTuple):
