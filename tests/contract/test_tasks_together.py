@@ -13,15 +13,16 @@ import pytest
 from sqlalchemy import delete, select
 
 from flightlog.config import Settings
-from flightlog.errors import LedgerBroken, StoreBusy, VersionConflict
+from flightlog.errors import KeyMisused, LedgerBroken, QuotaExceeded, StoreBusy, VersionConflict
 from flightlog.events.envelope import Event
 from flightlog.journal.append import Appended
 from flightlog.store.contract import Store
 from flightlog.tasks.commands import Tasks
 from flightlog.tasks.pipeline import FAILED, QUEUED, SUCCEEDED
+from flightlog.tasks.table import tasks as tasks_table
 from flightlog.tasks.task import Task
 from flightlog.testing import FakeClock
-from flightlog.usage.ledger import COMMITTED, HELD, RELEASED
+from flightlog.usage.ledger import COMMITTED, HELD, RELEASED, set_units_max
 from flightlog.usage.table import usage_accounts, usage_ledger
 from tests.contract.backends import Backend
 from tests.contract.test_tasks import ask, ledger_of, make_tasks, moves_of, told_of
@@ -56,15 +57,15 @@ def busy(store: Store) -> Iterator[None]:
             held.result(WAIT)
 
 
-def at_once(tasks: Tasks, *asks: Callable[[], Task]) -> list[Answer]:
+def at_once(tasks: Tasks, *asks: Callable[[], Any]) -> list[Any]:
     """What each is answered, when all of them are asked for in this order while the writer is busy."""
     with ThreadPoolExecutor(len(asks)) as pool:
         with busy(tasks.store):
-            asked: list[Future[Task]] = []
+            asked: list[Future[Any]] = []
             for one in asks:
                 asked.append(pool.submit(one))
                 deadline = time.monotonic() + WAIT
-                while len(tasks._together._waiting) < len(asked):
+                while len(tasks._together._waiting) + len(tasks._submits._waiting) < len(asked):
                     assert time.monotonic() < deadline
         return [one.exception(WAIT) or one.result(WAIT) for one in asked]
 
@@ -179,3 +180,65 @@ def test_a_store_that_is_busy_for_too_long_tells_all_and_the_next_are_taken(back
         assert [type(one.exception(WAIT)) for one in asked] == [StoreBusy, StoreBusy]
     assert [tasks.get(task.task_id) for task in made] == made, "nothing was stored"
     assert [tasks.done(task, "now").results for task in made] == [{"READING": "now"}] * 2
+
+
+# ── new tasks ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_new_tasks_that_are_submitted_at_once_are_one_append_and_each_has_its_own(tasks: Tasks, store: Store) -> None:
+    counted = Appends()
+    tasks._mover.journal.meter = counted
+    users = ["ann", "ann", "ben"]
+    answers = at_once(tasks, *[lambda user=user: tasks.submit(ask(user)) for user in users])
+    assert [is_new for _, is_new in answers] == [True, True, True]
+    assert len(counted.sizes) == 1
+    for (task, _), user in zip(answers, users, strict=True):
+        assert tasks.get(task.task_id) == task
+        assert (task.user_id, ledger_of(store, task.task_id)) == (user, [(HELD, "round-1")])
+        assert [topic for topic, _ in told_of(store, task.task_id)] == ["task.created"]
+        assert moves_of(store, task.task_id) == [("", QUEUED, 1)]
+    with store.read() as connection:
+        held = connection.execute(select(usage_accounts.c.user_id, usage_accounts.c.held).order_by("user_id")).all()
+    assert [tuple(row) for row in held] == [("ann", 2), ("ben", 1)]
+
+
+def test_of_those_that_are_submitted_at_once_only_who_has_no_room_is_refused(tasks: Tasks, store: Store) -> None:
+    store.write(lambda tx: set_units_max(tx, "ann", 3))
+    submits = [
+        lambda: tasks.submit(ask("ann", units=2)),
+        lambda: tasks.submit(ask("ann", units=2)),
+        lambda: tasks.submit(ask("ben", units=2)),
+        lambda: tasks.submit(ask("ann", units=1)),
+    ]
+    first, second, other, last = at_once(tasks, *submits)
+    assert isinstance(second, QuotaExceeded)
+    assert [is_new for _, is_new in (first, other, last)] == [True, True, True]
+    with store.read() as connection:
+        found = connection.execute(select(usage_accounts.c.user_id, usage_accounts.c.held).order_by("user_id")).all()
+        assert [tuple(row) for row in found] == [("ann", 3), ("ben", 2)]
+        assert sum(connection.execute(select(usage_ledger.c.units)).scalars()) == 5
+    assert len(tasks_of(store)) == 3
+
+
+def test_one_key_that_comes_twice_at_once_is_one_task_and_misused_it_is_refused(tasks: Tasks, store: Store) -> None:
+    tasks.submit(ask(key="before", body=b"a"))
+    first, again, other, misused, known = at_once(
+        tasks,
+        lambda: tasks.submit(ask(key="k", body=b"a")),
+        lambda: tasks.submit(ask(key="k", body=b"a")),
+        lambda: tasks.submit(ask("ben", key="k", body=b"a")),
+        lambda: tasks.submit(ask(key="k", body=b"b")),
+        lambda: tasks.submit(ask(key="before", body=b"a")),
+    )
+    assert again == (first[0], False)
+    assert first[1]
+    assert other[1]
+    assert other[0].task_id != first[0].task_id
+    assert isinstance(misused, KeyMisused)
+    assert known[1] is False
+    assert len(tasks_of(store)) == 3
+
+
+def tasks_of(store: Store) -> list[str]:
+    with store.read() as connection:
+        return list(connection.execute(select(tasks_table.c.task_id)).scalars())

@@ -18,13 +18,13 @@ from flightlog.tasks.faults import CANCELED_STEP, DEADLINE, HANDED_BACK, LOST
 from flightlog.tasks.moves import Move, Mover
 from flightlog.tasks.pipeline import CANCELED, ENDS, FAILED, QUEUED, SUCCEEDED, Pipeline, Retries
 from flightlog.tasks.story import Call, Ended
+from flightlog.tasks.submitting import Submit, Submits, as_answered
 from flightlog.tasks.task import Task, answer_of, read_task, task_in
-from flightlog.tasks.together import Request, Together
+from flightlog.tasks.together import Moves, Request
 
 Action = Literal["cancel", "retry"]
 
 SECOND_NS = 1_000_000_000
-SUBMIT = "POST /v1/tasks"
 PROGRESS_WHOLE = 1_000
 REASON_CHARS_MAX = 500
 EXPIRE_TASKS_MAX = 20  # in one transaction, each with its events: some milliseconds
@@ -48,7 +48,8 @@ class Tasks:
         self.store = store
         self.pipelines = pipelines
         self._mover = mover
-        self._together = Together(store, mover)
+        self._together = Moves(store, mover)
+        self._submits = Submits(store, mover, int(settings.idempotency_seconds * SECOND_NS))
         self._settings = settings
         self._chance = chance
 
@@ -64,19 +65,9 @@ class Tasks:
         if size > self._settings.task_input_bytes_max:
             raise TaskInputTooLarge(bytes=size, bytes_max=self._settings.task_input_bytes_max)
         key = None if asked.key is None else keys.check_key(asked.key)
-        digest = keys.digest_of(asked.body)
-        return self.store.write(lambda tx: self._submit(tx, asked, pipeline, key, digest))
-
-    def _submit(self, tx: Tx, asked: Asked, pipeline: Pipeline, key: str | None, digest: str) -> tuple[Task, bool]:
-        now = self._mover.clock.now_ns()
-        if key is not None:
-            known = keys.known_answer(tx, asked.user_id, key, SUBMIT, digest, now)
-            if known is not None:
-                return self._as_answered(tx, known), False
-        task = self._mover.create(tx, new_task(asked, pipeline, self._mover.ids, now), asked.call)
-        if key is not None:
-            keys.keep_answer(tx, asked.user_id, key, SUBMIT, digest, answer_of(task), now, self._kept_ns)
-        return task, True
+        task = new_task(asked, pipeline, self._mover.ids, self._mover.clock.now_ns())
+        events = self._mover.beginning(task, asked.call)
+        return self._submits.ask(Submit(task, events, key, keys.digest_of(asked.body)))
 
     def cancel(self, task_id: str, *, user_id: str, key: str | None = None, reason: str | None = None) -> Task:
         """End a task that is under way. Raises TaskNotFound, MoveIllegal where it is over, KeyMisused."""
@@ -116,19 +107,13 @@ class Tasks:
             whose = task.user_id if user_id is None else user_id
             known = None if key is None else keys.known_action(tx, whose, key, task_id, action, now)
             if known is not None:
-                return self._as_answered(tx, known), False
+                return as_answered(tx, known), False
             moved = do(tx, task, reason, call)
             if key is not None:
                 keys.keep_action(tx, whose, key, task_id, action, answer_of(moved), now, self._kept_ns)
             return moved, True
 
         return self.store.write(work)
-
-    def _as_answered(self, tx: Tx, answer: str) -> Task:
-        """The task as it was when the answer was given, perhaps by another version of Flightlog."""
-        then: dict[str, Any] = msgspec.json.decode(answer)
-        known = {name: value for name, value in then.items() if name in Task.__struct_fields__ and name != "input"}
-        return msgspec.structs.replace(task_in(tx, then["task_id"]), **known)
 
     def _cancel(self, tx: Tx, task: Task, reason: str | None, call: Call | None) -> Task:
         said = self._mover.clean(task, {"reason": reason}).get("reason")

@@ -30,6 +30,9 @@ class Ledger(Protocol):
     """What is held for a task under way, and how that ends; in the transaction of the move."""
 
     def hold(self, tx: Tx, user_id: str, task_id: str, source: str, units: int, now_ns: int) -> None: ...
+    def hold_all(self, tx: Tx, held: Sequence[tuple[str, str, str, int, int]]) -> Sequence[Exception | None]:
+        """Several, each as `(user_id, task_id, source, units, now_ns)`: for each None, or why nothing is held for it."""
+
     def commit(self, tx: Tx, user_id: str, task_id: str, source: str, units: int, now_ns: int) -> None: ...
     def release(self, tx: Tx, user_id: str, task_id: str, source: str, units: int, now_ns: int) -> None: ...
     def end_all(self, tx: Tx, ended: Sequence[tuple[str, str, str, str, int, int]]) -> None:
@@ -73,14 +76,27 @@ class Mover:
     intake: Intake | None = None
     letters: Letters | None = None
 
-    def create(self, tx: Tx, task: Task, call: Call | None = None) -> Task:
-        """Put a new task in, hold what it may use, and have it told. Raises QuotaExceeded."""
-        values = msgspec.structs.asdict(task)
-        _INSERT.run(tx, **values | _as_json(values))
-        self.ledger.hold(tx, task.user_id, task.task_id, task.source, task.units, task.created_at)
-        put_all(tx, [_message("task.created", task)])
-        self._record(tx, story(None, task, call=call, ledger=HELD))
-        return task
+    def beginning(self, task: Task, call: Call | None = None) -> list[Event]:
+        """The events that tell of a new task; nothing is written."""
+        return self._cleaned(story(None, task, call=call, ledger=HELD))
+
+    def create_all(self, tx: Tx, new: Sequence[tuple[Task, list[Event]]]) -> list[Exception | None]:
+        """Put new tasks in, each with its `beginning`, hold what they may use, and have them told: for each None, or why it is not
+        there, as QuotaExceeded.
+        """
+        holds = [(task.user_id, task.task_id, task.source, task.units, task.created_at) for task, _ in new]
+        refused = list(self.ledger.hold_all(tx, holds))
+        taken = [one for one, why in zip(new, refused, strict=True) if why is None]
+        rows = [msgspec.structs.asdict(task) for task, _ in taken]
+        if len(rows) == 1:
+            _INSERT.run(tx, **rows[0] | _as_json(rows[0]))
+        elif rows:
+            names = tuple(rows[0])
+            tx.insert_rows(tasks, names, [tuple((row | _as_json(row))[name] for name in names) for row in rows])
+        put_all(tx, [_message("task.created", task) for task, _ in taken])
+        if taken:
+            self.journal.append_in(tx, [event for _, events in taken for event in events])
+        return refused
 
     def plan(
         self,
@@ -173,9 +189,10 @@ class Mover:
                 raise VersionConflict(task_id=task_ids[0], version=first[task_ids[0]].version)
 
     def _record(self, tx: Tx, events: list[Event]) -> None:
-        if self.intake is not None:
-            events = [self.intake.prepare(event) for event in events]
-        self.journal.append_in(tx, events)
+        self.journal.append_in(tx, self._cleaned(events))
+
+    def _cleaned(self, events: list[Event]) -> list[Event]:
+        return events if self.intake is None else [self.intake.prepare(event) for event in events]
 
 
 def _entry(before: Task, after: Task) -> str | None:

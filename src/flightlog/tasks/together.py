@@ -1,14 +1,14 @@
-"""Moves that are asked for at the same moment are one transaction, with one statement of each kind for all of them.
+"""What is asked for at the same moment is one transaction, with one statement of each kind for all of it.
 
-Whoever comes first writes for all who wait when the writer gets to it; alone it waits for nobody. What is asked for is worked out
-from the task as it is read there, in which nobody can write beside it: who is too late is told so, and the others go on.
+Whoever comes first writes for all who wait when the writer gets to it; alone it waits for nobody. Moves are worked out from the
+task as it is read there, in which nobody can write beside it: who is too late is told so, and the others go on.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from flightlog.errors import StoreGone, StoreUncertain, TaskNotFound, Unavailable
 from flightlog.store.contract import StartOver, Store, Tx
@@ -25,33 +25,42 @@ class Request(NamedTuple):
     plan: Callable[[Task], Sequence[Move]]
 
 
-class _Asked:
+R = TypeVar("R")
+A = TypeVar("A")
+
+
+class _Asked(Generic[R, A]):
     """A request on its way to its answer."""
 
     __slots__ = ("answer", "done", "request")
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: R) -> None:
         self.request = request
-        self.answer: Task | BaseException | None = None  # None: it is asked again, by itself
+        self.answer: A | BaseException | None = None  # None: it is asked again, by itself
         self.done = threading.Event()
 
 
-class Together:
-    """Asks for moves, from any number of threads."""
+class Together(Generic[R, A]):
+    """Asks for something, from any number of threads. A kind of request says how many of them are answered in a transaction."""
 
-    def __init__(self, store: Store, mover: Mover) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._mover = mover
         self._lock = threading.Lock()  # guards the two below, and who is in which batch
-        self._waiting: list[_Asked] = []
+        self._waiting: list[_Asked[R, A]] = []
         self._is_led = False  # whether somebody is about to take those that wait
 
-    def ask(self, request: Request) -> Task:
-        """The task as it is then. Raises what `plan` raises, TaskNotFound, and what the store raises.
+    def _answers(self, tx: Tx, requests: Sequence[R]) -> list[A | BaseException | None]:
+        """Do what is asked: for each what came of it, or what is raised to whoever asked. None: it is asked again, by itself, once
+        the others are committed.
+        """
+        raise NotImplementedError
+
+    def ask(self, request: R) -> A:
+        """What came of it. Raises what is raised for this one, and what the store raises.
 
         A batch that breaks for a reason that is not the store's is undone, and each of it asked again by itself.
         """
-        asked = _Asked(request)
+        asked: _Asked[R, A] = _Asked(request)
         with self._lock:
             self._waiting.append(asked)
             leads, self._is_led = not self._is_led, True
@@ -60,24 +69,25 @@ class Together:
         else:
             asked.done.wait()
         if asked.answer is None:
-            asked.answer = self._store.write(lambda tx: self._answers(tx, [asked]))[0]
+            asked.answer = self._store.write(lambda tx: self._answers(tx, [request]))[0]
         if isinstance(asked.answer, BaseException):
             raise asked.answer
+        assert asked.answer is not None, "one request by itself waits for no other"
         return asked.answer
 
     def _lead(self) -> None:
         """Write for all who wait by then, and tell each what came of it."""
-        batch: list[_Asked] = []
+        batch: list[_Asked[R, A]] = []
 
-        def work(tx: Tx) -> list[Task | BaseException]:
+        def work(tx: Tx) -> list[A | BaseException | None]:
             self._take(batch)
             tx.hopeful = True  # what breaks ends the transaction
             try:
-                return self._answers(tx, batch)
+                return self._answers(tx, [asked.request for asked in batch])
             finally:
                 tx.hopeful = False
 
-        answers: Sequence[Task | BaseException | None]
+        answers: Sequence[A | BaseException | None]
         try:
             answers = self._store.write(work)
         except BaseException as error:
@@ -87,18 +97,26 @@ class Together:
             asked.answer = answer
             asked.done.set()
 
-    def _take(self, batch: list[_Asked]) -> None:
+    def _take(self, batch: list[_Asked[R, A]]) -> None:
         """Those who wait are of this batch; a batch that is done again stays as it is."""
         with self._lock:
             if not batch:
                 batch += self._waiting
                 self._waiting, self._is_led = [], False
 
-    def _answers(self, tx: Tx, batch: Sequence[_Asked]) -> list[Task | BaseException]:
-        present = tasks_in(tx, [asked.request.task_id for asked in batch])
+
+class Moves(Together[Request, Task]):
+    """Asks for moves; each is answered with the task as it is then. Raises what `plan` raises, and TaskNotFound."""
+
+    def __init__(self, store: Store, mover: Mover) -> None:
+        super().__init__(store)
+        self._mover = mover
+
+    def _answers(self, tx: Tx, requests: Sequence[Request]) -> list[Any]:
+        present = tasks_in(tx, [task_id for task_id, _ in requests])
         moves: list[Move] = []
         answers: list[Task | BaseException] = []
-        for task_id, plan in (asked.request for asked in batch):
+        for task_id, plan in requests:
             try:
                 if task_id not in present:
                     raise TaskNotFound(task_id=task_id)

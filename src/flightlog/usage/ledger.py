@@ -29,12 +29,47 @@ class Entry(NamedTuple):
 
 def hold(tx: Tx, entry: Entry, now_ns: int) -> None:
     """Set units aside. Raises QuotaExceeded where that would be more than the account has room for."""
-    if not _take(tx, entry):
-        _ensure_account(tx, entry.user_id)  # the first time that this user holds anything
-        if not _take(tx, entry):
-            found = tx.sql.execute(select(usage_accounts).where(usage_accounts.c.user_id == entry.user_id)).one()
-            raise QuotaExceeded(user_id=entry.user_id, units_max=found.units_max, used=found.held + found.committed)
+    refused = _hold_one(tx, entry)
+    if refused is not None:
+        raise refused
     _enter(tx, entry, HELD, now_ns)
+
+
+def hold_all(tx: Tx, held: Sequence[tuple[Entry, int]]) -> list[QuotaExceeded | None]:
+    """The same for many, each at its time: for each None, or why nothing is held for it. A refusal of one
+    keeps no other from theirs.
+    """
+    refused: list[QuotaExceeded | None] = [None] * len(held)
+    of_user: dict[str, list[int]] = {}
+    for place, (entry, _) in enumerate(held):
+        of_user.setdefault(entry.user_id, []).append(place)
+    for user_id, places in of_user.items():
+        units = sum(held[place][0].units for place in places)
+        if len(places) > 1 and _take(tx, Entry(user_id, "", "", units)):
+            continue  # there is room for all of them
+        for place in places:
+            refused[place] = _hold_one(tx, held[place][0])
+    rows = [
+        (one.user_id, one.task_id, HELD, one.source, one.units, now_ns)
+        for (one, now_ns), why in zip(held, refused, strict=True)
+        if why is None
+    ]
+    if len(rows) == 1:
+        _ENTER.run(tx, **dict(zip(_ENTERED, rows[0], strict=True)))
+    elif rows:
+        tx.insert_rows(usage_ledger, _ENTERED, rows)
+    return refused
+
+
+def _hold_one(tx: Tx, entry: Entry) -> QuotaExceeded | None:
+    """Set units aside without entering it; or why not."""
+    if _take(tx, entry):
+        return None
+    _ensure_account(tx, entry.user_id)  # the first time that this user holds anything
+    if _take(tx, entry):
+        return None
+    found = tx.sql.execute(select(usage_accounts).where(usage_accounts.c.user_id == entry.user_id)).one()
+    return QuotaExceeded(user_id=entry.user_id, units_max=found.units_max, used=found.held + found.committed)
 
 
 def _take(tx: Tx, entry: Entry) -> bool:
@@ -148,6 +183,10 @@ class UsageLedger:
     def hold(self, tx: Tx, user_id: str, task_id: str, source: str, units: int, now_ns: int) -> None:
         """See `hold`."""
         hold(tx, Entry(user_id, task_id, source, units), now_ns)
+
+    def hold_all(self, tx: Tx, held: Sequence[tuple[str, str, str, int, int]]) -> list[QuotaExceeded | None]:
+        """See `hold_all`."""
+        return hold_all(tx, [(Entry(user, task, source, units), now_ns) for user, task, source, units, now_ns in held])
 
     def commit(self, tx: Tx, user_id: str, task_id: str, source: str, units: int, now_ns: int) -> None:
         """See `commit`."""
