@@ -66,6 +66,7 @@ RUNS_AT_ONCE = 200  # under way at once, so that a page of a run is spread over 
 LOCAL_MS_MAX, S3_MS_MAX, GROWTH_MAX = 60.0, 250.0, 1.3
 TEMPLATE_EVENTS = 100_000
 HOT_EVENTS = 20_000
+DECODED = ("one run, a page", "console: one run")
 SHIFTED = ("event_id", "run_id", "trace_id", "span_id", "parent_span_id", "correlation_id")
 
 
@@ -304,15 +305,31 @@ def growth(temp: Path, sizes: Sequence[int], turns: int) -> list[list[str]]:
         "newest events": lambda name: f"/api/events?limit={LIMIT}&latest=true",
         "console: one run": lambda name: f"/runs/{quote(chance.choice(known[name]), safe='')}",
     }
+    # What was decoded lately is kept, up to so many bytes: of a small archive it is much, of a large one little. The price of the
+    # history itself is what is paid where nothing is kept.
+    return [line for keeps in (True, False) for line in ask_all(folders, questions, turns, keeps)]
+
+
+def ask_all(
+    folders: dict[str, Path], questions: dict[str, Callable[[str], str]], turns: int, keeps: bool
+) -> list[list[str]]:
+    """A row for each question, and, where nothing is kept, for each that decodes something."""
     found = []
     with ExitStack() as stack:
-        ports = {name: stack.enter_context(served(folder, Settings())) for name, folder in folders.items()}
+        ports = {name: stack.enter_context(served(folder, Settings(), keeps)) for name, folder in folders.items()}
         for name, path_of in questions.items():
+            if not keeps and name not in DECODED:
+                continue
             medians = [statistics.median(some) for some in by_turns(ports, path_of, turns).values()]
             ratio = medians[-1] / medians[0]
             cells = [f"{median:.1f}" for median in medians]
             found.append(
-                [name, *cells, f"{ratio:.2f}", f"≤ {GROWTH_MAX} {'holds' if ratio <= GROWTH_MAX else 'MISSED'}"]
+                [
+                    name if keeps else f"{name}, decoded anew",
+                    *cells,
+                    f"{ratio:.2f}",
+                    f"≤ {GROWTH_MAX} {'holds' if ratio <= GROWTH_MAX else 'MISSED'}",
+                ]
             )
     return found
 
