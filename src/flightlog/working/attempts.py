@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 
@@ -37,13 +37,6 @@ BROKEN_RETRY_SECONDS_MAX = 30.0
 ASIDE_SECONDS, ASIDE_SECONDS_MAX = 5.0, 600.0
 
 
-class Meter(Protocol):
-    """Whoever counts what is done. Called from any thread, and never raises."""
-
-    def stepped(self, pipeline: str, state: str, seconds: float, outcome: str) -> None:
-        """A step's code ran for so long; `outcome` is done, failed or overtaken."""
-
-
 class Leaving(Exception):
     """The worker leaves before something could be stored: whose it is then, others find out."""
 
@@ -64,7 +57,6 @@ class Attempts:
         self._settings = settings
         self._worker_id = worker_id
         self._leaving = threading.Event()
-        self.meter: Meter | None = None
 
     def leave(self) -> None:
         """Nobody waits for the store any more."""
@@ -88,20 +80,12 @@ class Attempts:
         step = self._tasks.pipeline_of(task.pipeline).step_of(task.state)
         if step is None:
             return self._store(task, lambda: self._tasks.done(task, None))
-        began = self._clock.monotonic_ns()
-        outcome = "failed"
         try:
             result = self._run(task, step)
-            outcome = "done"
         except Overtaken as error:
-            outcome = "overtaken"
             return self._overtaken(task, error)
         except BaseException as error:  # also SystemExit: a step ends its attempt, never its worker
             return self._failed(task, error)
-        finally:
-            if self.meter is not None:
-                seconds = (self._clock.monotonic_ns() - began) / 1e9
-                self.meter.stepped(task.pipeline, task.state, seconds, outcome)
         try:
             return self._store(task, lambda: self._tasks.done(task, result))
         except Leaving:

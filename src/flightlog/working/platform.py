@@ -30,7 +30,7 @@ from flightlog.tasks.pipeline import Pipeline
 from flightlog.tasks.task import read_task
 from flightlog.usage.ledger import UsageLedger
 from flightlog.working import roster
-from flightlog.working.attempts import Attempts, Meter
+from flightlog.working.attempts import Attempts
 from flightlog.working.heart import Heart
 from flightlog.working.holding import held_tasks
 from flightlog.working.reaper import Reaper
@@ -215,16 +215,6 @@ class Platform:
             pass
 
     # ── how it is doing ──────────────────────────────────────────────────────────────────────────────────────────
-
-    @property
-    def meter(self) -> Meter | None:
-        """Whoever counts what the worker of this process does."""
-        return self._attempts.meter if self._attempts is not None else None
-
-    @meter.setter
-    def meter(self, meter: Meter | None) -> None:
-        if self._attempts is not None:
-            self._attempts.meter = meter
 
     @property
     def offer(self) -> WorkerOffer | None:
