@@ -116,11 +116,12 @@ def file_at(connection: Connection, file_id: int) -> ArchivedFile | None:
     return None if row is None else ArchivedFile(*row)
 
 
-# The part of a filter that would have the key. How many parts a filter has stands with the file.
+# The part of a filter that would have the key. How many parts a filter has stands with the file. CROSS JOIN lets SQLite begin with
+# the files and look each part up; left to itself it reads all filters of all files.
 _PARTS = """
-SELECT f.file_id, k.bits FROM archive_files AS f JOIN archive_keys AS k
-ON k.file_id = f.file_id AND k."column" = :column AND k.part = :number % (f.key_parts ->> :column)
-WHERE f.key_parts ->> :column IS NOT NULL
+SELECT f.file_id, k.bits FROM archive_files AS f CROSS JOIN archive_keys AS k
+WHERE k.file_id = f.file_id AND k."column" = :column AND k.part = :number % (f.key_parts ->> :column)
+AND f.key_parts ->> :column IS NOT NULL
 """
 
 
