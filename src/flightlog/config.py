@@ -65,6 +65,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     body_bytes_max: int = 32 * MIB
     batch_events_max: int = 10_000
     otlp_requests_max: int = 32
+    otlp_process: bool = True
     otlp_grpc_port: int | None = None
     unmapped_keys_max: int = 200
     unmapped_scopes_max: int = 500
@@ -231,6 +232,7 @@ HELP: dict[str, str] = {
     "body_bytes_max": "Largest request body read, in bytes, after decompression too.",
     "batch_events_max": "Most events in one POST.",
     "otlp_requests_max": "Most OpenTelemetry requests being read or stored at once; one more is asked to come again.",
+    "otlp_process": "Whether large OpenTelemetry requests are read in a process of their own, which begins with the first of them.",
     "otlp_grpc_port": "Port on which `flightlog up` takes OTLP/gRPC too, usually 4317; 0 is any free one. It is none unless set.",
     "unmapped_keys_max": "Most attributes of one instrumentation listed that no mapping understood; others are counted together.",
     "unmapped_scopes_max": "Most instrumentations listed with attributes that no mapping understood.",

@@ -418,6 +418,10 @@ class ReceiverBusy(Unavailable):
     """All {limit} requests of OpenTelemetry that are taken at once are under way; send the same again."""
 
 
+class ReaderLost(Unavailable):
+    """The process that reads large requests of OpenTelemetry ended over this one ({reason}); send the same again."""
+
+
 class SqlBusy(Unavailable):
     """All {limit} queries that run at once are under way; ask again when one of them is done."""
 

@@ -22,6 +22,7 @@ from flightlog.store.contract import Store
 
 if TYPE_CHECKING:
     from flightlog.archive.keeper import ArchiveHealth
+    from flightlog.ingest.otlp.apart import Apart
     from flightlog.retention.janitor import Janitor
     from flightlog.seal.keeper import SealHealth  # with it comes cryptography
     from flightlog.seal.state import Log
@@ -54,7 +55,7 @@ class Services:
 
     `drain` is None where nothing spools, `seal` where nothing seals, `archive` where nothing archives; `seal_folder` is where the
     signed tree lies, if there can be one. `folder` is what this process keeps on this machine. `retention` is who removes what is
-    due, where somebody does; `platform` is where tasks are put in and done.
+    due, where somebody does; `platform` is where tasks are put in and done; `apart` reads large requests of OpenTelemetry.
     """
 
     store: Store
@@ -72,6 +73,7 @@ class Services:
     retention: Janitor | None = None
     folder: Path | None = None
     platform: Platform | None = None
+    apart: Apart | None = None
 
     @cached_property
     def log(self) -> Log | None:
@@ -86,4 +88,4 @@ class Services:
     @cached_property
     def otlp(self) -> Receiver:
         """The way in for OpenTelemetry, the same for all of its doors."""
-        return Receiver(self.journal, self.intake, self.settings)
+        return Receiver(self.journal, self.intake, self.settings, self.apart)

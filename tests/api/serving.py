@@ -25,6 +25,7 @@ from flightlog.events.envelope import Event
 from flightlog.ingest.batch import Intake
 from flightlog.ingest.otlp.unmapped import UnmappedProjector
 from flightlog.journal.append import Journal
+from flightlog.journal.ready import Preparation
 from flightlog.journal.tail import TailHub
 from flightlog.recorder.redact import Redactor
 from flightlog.runs.feedback_project import FeedbackProjector
@@ -61,6 +62,18 @@ def open_services(folder: Path, **settings: Any) -> Iterator[Services]:
     finally:
         hub.close()
         store.close()
+
+
+class FakeJournal:
+    """A journal of which a test says what `append` does."""
+
+    preparation = Preparation([])
+
+    def append(self, events: Any, **more: Any) -> Any:
+        raise NotImplementedError
+
+    def append_ready(self, items: Any, **more: Any) -> Any:
+        return self.append([item[0] for item in items], **more)
 
 
 def seal_all(services: Services) -> None:

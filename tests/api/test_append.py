@@ -26,7 +26,7 @@ from flightlog.errors import BodyInvalid, BodyTooLarge, FlightlogError, StoreBus
 from flightlog.events import wire
 from flightlog.events.envelope import FLAG_INVALID, FLAG_TRUNCATED, Event
 from flightlog.recorder.http_sink import HttpSink
-from tests.api.serving import START, Client, Server, changed, client_of, event, fill, open_services
+from tests.api.serving import START, Client, FakeJournal, Server, changed, client_of, event, fill, open_services
 
 NOTE = {"type": "note", "run_id": "r1", "payload": {"text": "hi"}}
 LINES = {"Content-Type": wire.MEDIA_TYPE}
@@ -422,7 +422,7 @@ def test_a_body_of_100_megabytes_is_refused_without_being_held(server: Server, a
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 * 1024
 
 
-class Refusing:
+class Refusing(FakeJournal):
     """A journal that refuses one event of those it is given."""
 
     def __init__(self, services: Services, event_id: str, error: FlightlogError) -> None:
@@ -450,7 +450,7 @@ def test_what_the_journal_itself_refuses_has_its_place_in_the_batch(services: Se
     assert receipt["event_ids"] == [None, "one", None, "three"]
 
 
-class Stuck:
+class Stuck(FakeJournal):
     """A journal whose store hangs until it is let go."""
 
     def __init__(self) -> None:

@@ -32,7 +32,7 @@ from flightlog.errors import BindRefused, StoreBroken, StoreBusy, Unavailable  #
 from flightlog.events.envelope import StoredEvent  # noqa: E402
 from flightlog.journal.read import EventFilter, read_events  # noqa: E402
 from flightlog.services import Services  # noqa: E402
-from tests.api.serving import changed, open_services  # noqa: E402
+from tests.api.serving import FakeJournal, changed, open_services  # noqa: E402
 from tests.ingest.otlp.requests import logs, metrics, span, traces  # noqa: E402
 
 TRACES = f"/{PACKAGE}.trace.v1.TraceService/Export"
@@ -176,7 +176,7 @@ def test_too_much_is_resource_exhausted_also_when_it_was_packed_small(listening:
 def test_what_the_store_can_not_do_now_is_unavailable_and_says_when_to_come_again(
     services: Services, cause: Exception
 ) -> None:
-    class Troubled:
+    class Troubled(FakeJournal):
         def append(self, *_: object, **__: object) -> None:
             raise cause
 
@@ -204,7 +204,7 @@ def assert_says_when(error: Any) -> None:
 
 
 def test_a_fault_of_ours_is_internal_and_tells_nothing(services: Services, caplog: pytest.LogCaptureFixture) -> None:
-    class Faulty:
+    class Faulty(FakeJournal):
         def append(self, *_: object, **__: object) -> None:
             raise ZeroDivisionError("secret")
 
@@ -259,7 +259,7 @@ def test_two_doors_do_not_share_a_port(listening: Listening) -> None:
 def test_what_is_under_way_ends_before_the_door_is_shut_and_then_nobody_answers(services: Services) -> None:
     arrived, goes_on = threading.Event(), threading.Event()
 
-    class Slow:
+    class Slow(FakeJournal):
         def append(self, *given: Any, **more: Any) -> Any:
             arrived.set()
             assert goes_on.wait(SECONDS_MAX)

@@ -24,7 +24,7 @@ from flightlog.api.app import Services
 from flightlog.config import MIB
 from flightlog.errors import FlightlogError, StoreBroken, StoreBusy, StoreGone, StoreUncertain
 from flightlog.events.envelope import Event
-from tests.api.serving import Client, Server, changed, client_of, open_services
+from tests.api.serving import Client, FakeJournal, Server, changed, client_of, open_services
 from tests.ingest.otlp.requests import as_json, logs, metrics, span, traces
 
 PROTO = {"Content-Type": "application/x-protobuf"}
@@ -205,7 +205,7 @@ def test_a_wide_span_nan_and_negative_times_leave_their_neighbours_alone(client:
 # ── pressure ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-class Unable:
+class Unable(FakeJournal):
     """A journal that can't."""
 
     def __init__(self, error: Exception) -> None:
@@ -245,7 +245,7 @@ def narrow(tmp_path: Path) -> Iterator[Services]:
 def test_one_request_too_many_is_asked_to_come_again(narrow: Services) -> None:
     go, inside = threading.Event(), threading.Semaphore(0)
 
-    class Slow:
+    class Slow(FakeJournal):
         def append(self, events: list[Event], **more: Any) -> Any:
             inside.release()
             go.wait(20)

@@ -13,7 +13,7 @@ from flightlog import errors
 from flightlog.api.app import Services
 from flightlog.api.problems import ALL_KINDS, HTTP_KINDS, KINDS, Kind, kind_of, problem_of
 from flightlog.errors import FlightlogError
-from tests.api.serving import Client, changed, client_of
+from tests.api.serving import Client, FakeJournal, changed, client_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "problems.md"
 # What people of other task services know them by.
@@ -120,7 +120,7 @@ def test_a_method_that_is_not_taken_names_those_that_are(client: Client) -> None
     assert client.delete("/api/health").headers["allow"] == "GET"
 
 
-class Bomb:
+class Bomb(FakeJournal):
     """A journal that fails in a way nobody foresaw."""
 
     def append(self, *_: object, **__: object) -> None:
@@ -145,7 +145,7 @@ def test_an_unforeseen_error_leaks_nothing_and_is_logged_under_its_request(
     assert "hunter2" in caplog.text
 
 
-class Failing:
+class Failing(FakeJournal):
     """A journal that raises what it is given."""
 
     def __init__(self, error: FlightlogError) -> None:

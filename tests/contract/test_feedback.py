@@ -14,7 +14,8 @@ from flightlog.errors import CursorInvalid, FeedbackInvalid, FeedbackNotFound, F
 from flightlog.events.envelope import Event
 from flightlog.journal.append import Journal
 from flightlog.journal.condition import Condition
-from flightlog.journal.rows import as_stored, prepare
+from flightlog.journal.ready import prepare
+from flightlog.journal.rows import as_stored
 from flightlog.runs.feedback import (
     Feedback,
     feedback_on,

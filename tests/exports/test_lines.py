@@ -18,7 +18,8 @@ from flightlog.exports.lines import line
 from flightlog.exports.stream import export_events
 from flightlog.ingest.own import event_of
 from flightlog.journal.filter import EventFilter
-from flightlog.journal.rows import as_stored, prepare
+from flightlog.journal.ready import prepare
+from flightlog.journal.rows import as_stored
 from tests.contract.making import event
 from tests.exports.making import contents, events, everything, flight, imported, wanted_of
 

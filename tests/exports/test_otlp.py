@@ -21,7 +21,8 @@ from flightlog.events.envelope import FLAG_IMPORTED, Event, StoredEvent
 from flightlog.exports.otlp import requests
 from flightlog.exports.stream import export_events
 from flightlog.ingest.otlp import decode_json
-from flightlog.journal.rows import as_stored, prepare
+from flightlog.journal.ready import prepare
+from flightlog.journal.rows import as_stored
 from flightlog.runs.generation_content import read_content
 from flightlog.runs.generations import Generation, list_generations
 from flightlog.runs.listing import list_runs

@@ -18,7 +18,8 @@ from flightlog.exports.files import write_file
 from flightlog.exports.stream import export_events
 from flightlog.exports.table import COLUMNS, tables
 from flightlog.ingest.importers.unpacking import numbered_lines, unpacked
-from flightlog.journal.rows import as_stored, prepare
+from flightlog.journal.ready import prepare
+from flightlog.journal.rows import as_stored
 from tests.contract.making import START, event
 from tests.exports.making import events, everything, flight, wanted_of
 

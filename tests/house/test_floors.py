@@ -25,7 +25,7 @@ FLOORS: dict[int, set[str]] = {
         "drills",
         "pytest_plugin",
     },
-    5: {"wiring", "archiving", "keeping", "testing", "services", "filters", "working"},
+    5: {"wiring", "decoding", "archiving", "keeping", "testing", "services", "filters", "working"},
     4: {"archive", "erasure", "audit", "ingest", "runs", "seal", "views", "retention", "tasks", "usage", "deadletters"},
     3: {"journal", "outbox", "queue"},
     2: {"recorder", "store"},

@@ -7,6 +7,7 @@ from sqlalchemy import LargeBinary, Text
 
 from flightlog.events.envelope import Event, StoredEvent
 from flightlog.journal import rows
+from flightlog.journal.ready import prepare
 from flightlog.journal.table import EVENT_COLUMNS, run_events
 from tests.contract.making import event
 
@@ -33,9 +34,9 @@ def test_text_is_text_and_the_digest_is_bytes() -> None:
 
 
 def test_what_is_projected_is_what_is_read_back() -> None:
-    ready = rows.prepare(event(7, name="n", seq=3))
+    ready = prepare(event(7, name="n", seq=3))
     [projected] = rows.as_stored([ready], 41, 99)
-    _, text, size, digest = ready
+    _, text, size, digest, _ = ready
     row = (41, *msgspec.structs.astuple(ready[0])[:-1], 99, size, digest, text)
     read = rows.from_row(row)
     assert bytes(read.payload) == bytes(projected.payload)

@@ -24,11 +24,13 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 
 import flightlog
 from flightlog.config import Settings
+from flightlog.errors import FlightlogError
 from flightlog.events.envelope import FLAG_REDACTED, FLAG_ROOT, Event
 from flightlog.ingest.otlp.decode_proto import decode_logs, decode_traces
 from flightlog.ingest.otlp.receive import Receiver
 from flightlog.journal.append import Appended
 from flightlog.journal.read import read_events
+from flightlog.journal.ready import Item, Preparation
 from flightlog.otel import LogRecordExporter, LogRecordProcessor, SpanExporter, SpanProcessor
 from flightlog.recorder.helpers.base import without_nones
 from flightlog.testing import MemoryRecorder
@@ -81,10 +83,11 @@ class Sent:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.preparation = Preparation([])
 
-    def append(self, events: list[Event], rejects: str) -> Any:
-        self.events += events
-        return Appended(ids=list(range(1, len(events) + 1)), stored=len(events), duplicates=0, first_id=1)
+    def append_ready(self, items: list[Item], rejects: str) -> Any:
+        self.events += [item[0] for item in items if not isinstance(item, FlightlogError)]
+        return Appended(ids=list(range(1, len(items) + 1)), stored=len(items), duplicates=0, first_id=1)
 
 
 def by_server(decoded: Any, what: str) -> list[dict[str, Any]]:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from flightlog.events.envelope import StoredEvent
 from flightlog.runs import calls
 from flightlog.runs.calls import read_call
+from flightlog.runs.generation_fold import row_of_span, state_of_call
 from tests.ingest.otlp.mapped import sample_events
 
 TEXT = st.one_of(st.text(max_size=6), st.sampled_from(["x" * 300, " a  b ", "a\nb", "", "gpt-4o"]))
@@ -49,9 +50,13 @@ def test_the_quick_way_reads_what_the_other_reads(
     except UnicodeEncodeError:
         return
     event = StoredEvent(
-        event_id="e", type="llm_response", created_at=5, run_id="r", span_id="s", name=name, status=status, payload=data
-    )
-    assert read_call(event) == calls._read_any(event)
+        id=9, event_id="e", type="llm_response", created_at=5, run_id="r", span_id="s", name=name, status=status, payload=data,
+        project="p", trace_id="t", parent_span_id="u", task_id="k", actor="a", source="c", duration_ns=3,
+    )  # fmt: skip
+    call = read_call(event)
+    assert call == calls._read_any(event)
+    call.covered = status is None
+    assert row_of_span(call) == msgspec.structs.astuple(state_of_call(call))
 
 
 @pytest.mark.parametrize("dialect", ["genai", "openinference", "openllmetry"])

@@ -67,12 +67,12 @@ def test_looks_that_find_nothing_get_further_apart_up_to_a_bound_while_commits_c
     signal = Signal()
     lookout = Lookout(signal, LONG)
     began = time.monotonic()
-    for _ in range(8):
+    for _ in range(9):
         lookout.begin()
         signal.notify()
         lookout.rest()
     took = time.monotonic() - began
-    assert took >= 0.001 + 0.002 + 0.004 + 0.008 + 0.016 + 3 * PAUSE_SECONDS_MAX
+    assert took >= sum(0.001 * 2**turn for turn in range(7)) + 2 * PAUSE_SECONDS_MAX
     lookout.begin()
     lookout.found()
     signal.notify()

@@ -26,6 +26,7 @@ from flightlog.errors import (
 from flightlog.journal.append import Journal
 from flightlog.journal.read import read_events
 from flightlog.journal.table import spool_positions
+from flightlog.store import sqlite_session, writer
 from flightlog.store.contract import Tx
 from flightlog.store.engine import open_store
 from flightlog.store.sqlite import DATABASE_FILE, SqliteStore
@@ -344,3 +345,39 @@ def works_in_child(store: SqliteStore, folder: Path) -> bool:
     found = names(own)
     own.close()
     return found == {"a"}
+
+
+def test_the_log_is_copied_into_the_database_while_nobody_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "IDLE_SECONDS", WAIT)  # when is for test_writer.py
+    store = open_store(tmp_path, writable=True)
+    try:
+        for names_, rows_min in ((["a", "b", "c"], 3), (["d"], 2)):
+            monkeypatch.setattr(sqlite_session, "TIDY_ROWS_MIN", rows_min)
+            for name in names_:
+                store.write(put(name))
+            store._writer.call(store._session.tidy, WAIT)
+        # Without its log, which is where the last write still is.
+        shutil.copy(tmp_path / DATABASE_FILE, tmp_path / "copy.db")
+        with sqlite3.connect(f"file:{tmp_path / 'copy.db'}?immutable=1", uri=True) as copied:
+            found = {row[0] for row in copied.execute("SELECT segment FROM spool_positions")}
+        assert found == {"a", "b", "c"}
+        assert names(store) == {"a", "b", "c", "d"}
+    finally:
+        store.close()
+
+
+def test_a_database_that_is_gone_while_nobody_writes_is_told_to_who_writes_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_session, "TIDY_ROWS_MIN", 0)
+    store = open_store(tmp_path, writable=True)
+    try:
+        store.write(put("a"))
+        (tmp_path / DATABASE_FILE).unlink()
+        store._writer.call(store._session.tidy, WAIT)
+        with pytest.raises(StoreGone):
+            store.write(put("b"))
+    finally:
+        store.close()

@@ -24,6 +24,8 @@ class ListSession:
         self.open: list[str] | None = None
         self.mark = 0
         self.commits = 0
+        self.tidied: list[int] = []  # after how many commits
+        self.was_tidied = threading.Event()
         self.begin_errors: list[BaseException] = []
         self.commit_errors: list[BaseException] = []
         self.lost_transaction = False
@@ -34,6 +36,10 @@ class ListSession:
             raise self.begin_errors.pop(0)
         self.open = []
         return self.open
+
+    def tidy(self) -> None:
+        self.tidied.append(len(self.stored))
+        self.was_tidied.set()
 
     def savepoint(self) -> None:
         assert self.open is not None
@@ -106,6 +112,17 @@ def together(writer: Writer, *fns: Callable[[Any], Any]) -> list[Any]:
         release.set()
         held.result(WAIT)
         return [answer.exception(WAIT) or answer.result() for answer in answers]
+
+
+def test_what_can_wait_is_done_when_nobody_comes_and_not_between_two_that_do(
+    session: ListSession, writer: Writer
+) -> None:
+    assert session.was_tidied.wait(WAIT)
+    session.was_tidied.clear()
+    del session.tidied[:]
+    together(writer, put("a"), put("b"))
+    assert session.was_tidied.wait(WAIT)
+    assert session.tidied == [2]
 
 
 def test_a_group_is_one_commit(session: ListSession, writer: Writer) -> None:

@@ -106,7 +106,7 @@ class GrpcDoor:
             raise BodyTooLarge(limit=here.settings.body_bytes_max)
 
         def work() -> Received:
-            return signal.receive(here.otlp, signal.proto(request), project)
+            return here.otlp.take(signal.name, "protobuf", request, project)
 
         with self._waiting:
             return await to_thread.run_sync(work, limiter=self._appenders)

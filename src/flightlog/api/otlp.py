@@ -6,8 +6,7 @@ after which a sender may try again are 503 with `Retry-After`; older official ex
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from starlette.datastructures import Headers
@@ -16,41 +15,27 @@ from starlette.types import Scope
 
 from flightlog.api.problems import RETRY_AFTER_SECONDS, Problem
 from flightlog.errors import MediaTypeUnsupported
-from flightlog.ingest.otlp import decode_json, decode_proto
-from flightlog.ingest.otlp.decoded import Decoded
-from flightlog.ingest.otlp.receive import Received, Receiver
+from flightlog.ingest.otlp.reading import Encoding, SignalName
+from flightlog.ingest.otlp.receive import Received
 
 PROTOBUF_TYPE, JSON_TYPE = "application/x-protobuf", "application/json"
 PROJECT_HEADER = "x-flightlog-project"
 
-Encoding = Literal["protobuf", "json"]
 ENCODINGS: dict[str, Encoding] = {PROTOBUF_TYPE: "protobuf", JSON_TYPE: "json"}
 
 
 class Signal(NamedTuple):
-    """One of the three kinds of telemetry: how requests of it are read, stored and answered."""
+    """One of the three kinds of telemetry, as its path has it."""
 
-    proto: Callable[[bytes], Decoded[Any]]
-    json: Callable[[bytes], Decoded[Any]]
-    receive: Callable[..., Received]
+    name: SignalName
     rejected_key: str  # what a partial success calls the records that were refused
-
-    def decode(self, body: bytes, encoding: Encoding) -> Decoded[Any]:
-        """The records of a request. Raises BodyInvalid."""
-        return self.proto(body) if encoding == "protobuf" else self.json(body)
 
 
 SIGNALS: dict[str, Signal] = {
-    "/v1/traces": Signal(
-        decode_proto.decode_traces, decode_json.decode_traces, Receiver.traces, "rejectedSpans"
-    ),
-    "/v1/logs": Signal(
-        decode_proto.decode_logs, decode_json.decode_logs, Receiver.logs, "rejectedLogRecords"
-    ),
-    "/v1/metrics": Signal(
-        decode_proto.decode_metrics, decode_json.decode_metrics, Receiver.metrics, "rejectedDataPoints"
-    ),
-}  # fmt: skip
+    "/v1/traces": Signal("traces", "rejectedSpans"),
+    "/v1/logs": Signal("logs", "rejectedLogRecords"),
+    "/v1/metrics": Signal("metrics", "rejectedDataPoints"),
+}
 
 # google.rpc.Code, by HTTP status; what is not here is UNKNOWN (4xx) or INTERNAL (5xx).
 _RPC_CODES = {400: 3, 403: 7, 404: 5, 405: 12, 413: 8, 415: 3, 422: 3, 503: 14}

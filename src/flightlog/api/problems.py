@@ -451,6 +451,13 @@ KINDS: dict[type[FlightlogError], Kind] = {
         "Too many event streams are open",
         "Close streams nobody reads, poll with afterId, or raise sse_watchers_max.",
     ),
+    errors.ReaderLost: Kind(
+        50318,
+        "reader-lost",
+        "The process that reads OpenTelemetry ended",
+        "Send the same again: what was stored of it counts as a duplicate. If it ends each time, set otlp_process to false and"
+        " report it.",
+    ),
     errors.ReceiverBusy: Kind(
         50307,
         "receiver-busy",

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from flightlog.archiving import keeper_archive
 from flightlog.cli.words import count
 from flightlog.config import Settings
+from flightlog.decoding import make_apart
 from flightlog.drills.joining import drill_handlers, drill_pipelines
 from flightlog.errors import FlightlogError, GrpcExtraMissing, ServerExtraMissing, Unavailable, WriterLocked
 from flightlog.keeping import keeper_janitor
@@ -26,6 +27,7 @@ from flightlog.wiring import (
     SEAL_FOLDER,
     SPOOL_FOLDER,
     Keeper,
+    digest_key,
     has_server_extra,
     keeper_drain,
     keeper_seal,
@@ -37,6 +39,7 @@ from flightlog.working.pipelines import load_pipelines
 if TYPE_CHECKING:
     from flightlog.api.grpc_door import GrpcDoor
     from flightlog.archive.keeper import ArchiveKeeper
+    from flightlog.ingest.otlp.apart import Apart
     from flightlog.queue.port import Job
     from flightlog.retention.janitor import Janitor
     from flightlog.seal.keeper import SealKeeper
@@ -145,12 +148,15 @@ def serve(
             archive.start()
         if settings.retention:
             janitor.start()
+        apart = make_apart(settings, digest_key(keeper.folder), keeper.journal.preparation)
         try:
-            server = _make_server(keeper, drain, seal, archive, janitor, platform, host, on_ready, on_grpc)
+            server = _make_server(keeper, drain, seal, archive, janitor, platform, apart, host, on_ready, on_grpc)
             server.run(sockets=[listener])
             if server.force_exit:
                 platform.hurry()
         finally:
+            if apart is not None:
+                apart.close()
             stop_platform(platform)
             janitor.stop(timeout=JANITOR_SECONDS_MAX)
             if archive is not None:
@@ -217,6 +223,7 @@ def _make_server(
     archive: ArchiveKeeper | None,
     janitor: Janitor,
     platform: Platform,
+    apart: Apart | None,
     host: str,
     on_ready: Callable[[], None],
     on_grpc: Callable[[str], None],
@@ -277,6 +284,7 @@ def _make_server(
         retention=janitor,
         prices=keeper.prices,
         platform=platform,
+        apart=apart,
     )
     app = create_app(services)
     grpc_port = keeper.settings.otlp_grpc_port

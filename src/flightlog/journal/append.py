@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 from sqlalchemy import bindparam, delete, insert, select, update
@@ -14,7 +14,8 @@ from flightlog.config import Settings
 from flightlog.errors import FlightlogError
 from flightlog.events.envelope import Event
 from flightlog.journal import rows
-from flightlog.journal.projector import Projector
+from flightlog.journal.projector import Looker, Projector
+from flightlog.journal.ready import Item, Preparation
 from flightlog.journal.sift import Sifted, came_before, sift
 from flightlog.journal.spans import enter_spans
 from flightlog.journal.table import journal_head, spool_positions
@@ -30,6 +31,7 @@ _RAISE_HEAD = Prepared(
     update(journal_head).values(last_id=journal_head.c.last_id + bindparam("events")).returning(journal_head.c.last_id)
 )
 _SET_HEAD = Prepared(update(journal_head).values(last_id=bindparam("last_id")))
+_NO_EVENT = Event(event_id="", type="", created_at=0)  # in the place of one that can't be stored
 
 
 class SpoolPosition(NamedTuple):
@@ -73,7 +75,11 @@ class Journal:
     ) -> None:
         self.store = store
         self._timeout = settings.write_timeout_seconds if settings else None
-        self._projectors = tuple(projectors)
+        lookers = [each for each in projectors if isinstance(each, Looker)]
+        self.preparation = Preparation(lookers)
+        self._projectors: list[tuple[Any, int | None]] = [
+            (each, lookers.index(each) if isinstance(each, Looker) else None) for each in projectors
+        ]
         self._clock = clock
         self.meter: Meter | None = None
 
@@ -90,7 +96,21 @@ class Journal:
         An event whose id is already there with the same content is counted as a duplicate. One that can't be stored
         (EventIdConflict, EventInvalid) refuses the whole batch, or, with `rejects="return"`, only itself.
         """
-        batch = _prepare(events)
+        return self._write_told(events, self.preparation.ready(events), position, rejects, timeout)
+
+    def append_ready(self, items: list[Item], *, rejects: Rejects = "raise", timeout: float | None = None) -> Appended:
+        """The same for events that `preparation` has made ready, here or in another process."""
+        events = [_NO_EVENT if isinstance(item, FlightlogError) else item[0] for item in items]
+        return self._write_told(events, items, None, rejects, timeout)
+
+    def _write_told(
+        self,
+        events: Sequence[Event],
+        batch: list[Item],
+        position: SpoolPosition | None,
+        rejects: Rejects,
+        timeout: float | None,
+    ) -> Appended:
         began = time.perf_counter()
         try:
             appended = self._write(batch, position, rejects, self._timeout if timeout is None else timeout)
@@ -104,7 +124,7 @@ class Journal:
 
     def _write(
         self,
-        batch: list[rows.Ready | FlightlogError],
+        batch: list[Item],
         position: SpoolPosition | None,
         rejects: Rejects,
         timeout: float | None,
@@ -125,7 +145,7 @@ class Journal:
         self, tx: Tx, events: Sequence[Event], *, position: SpoolPosition | None = None, rejects: Rejects = "raise"
     ) -> Appended:
         """The same inside a transaction that the caller has open, so that a state and its event commit together."""
-        appended = self._append(tx, _prepare(events), position, rejects)
+        appended = self._append(tx, self.preparation.ready(events), position, rejects)
         if self.meter is not None:
             self.meter.appended(events, appended, None)
         return appended
@@ -144,9 +164,7 @@ class Journal:
 
     # ── inside the transaction ───────────────────────────────────────────────────────────────────────────────────
 
-    def _append(
-        self, tx: Tx, batch: list[rows.Ready | FlightlogError], position: SpoolPosition | None, rejects: Rejects
-    ) -> Appended:
+    def _append(self, tx: Tx, batch: list[Item], position: SpoolPosition | None, rejects: Rejects) -> Appended:
         now = self._clock.now_ns()
         first_id, sifted = self._insert_all(tx, batch, now)
         if sifted is None:
@@ -158,8 +176,11 @@ class Journal:
             enter_spans(tx, first_id, first_id + stored - 1)
         if stored and self._projectors:
             events = rows.as_stored(sifted.stored, first_id, now)
-            for projector in self._projectors:
-                projector.apply(tx, events)
+            for projector, place in self._projectors:
+                if place is None:
+                    projector.apply(tx, events)
+                else:
+                    projector.apply(tx, events, [item[4][place] for item in sifted.stored])
         if position is not None:
             _keep_position(tx, position, now)
         return Appended(
@@ -171,7 +192,7 @@ class Journal:
             rejected=sorted(sifted.rejected.items()),
         )
 
-    def _insert_all(self, tx: Tx, batch: list[rows.Ready | FlightlogError], now: int) -> tuple[int, Sifted | None]:
+    def _insert_all(self, tx: Tx, batch: list[Item], now: int) -> tuple[int, Sifted | None]:
         """The usual case: all of it is new and sound. None when it is not, and nothing was done. With the id of the first."""
         ready = [item for item in batch if not isinstance(item, FlightlogError)]
         if not ready or len(ready) < len(batch) or came_before(tx, ready):
@@ -185,25 +206,12 @@ class Journal:
             return first_id, None
         return first_id, Sifted(ready, dict(enumerate(range(first_id, last_id + 1))), {})
 
-    def _insert_some(
-        self, tx: Tx, batch: list[rows.Ready | FlightlogError], first_id: int, now: int, rejects: Rejects
-    ) -> Sifted:
+    def _insert_some(self, tx: Tx, batch: list[Item], first_id: int, now: int, rejects: Rejects) -> Sifted:
         with tx.sql.begin_nested():  # a caller that catches the error must not find half of the batch
             sifted = sift(tx, batch, first_id, now)
             if sifted.rejected and rejects == "raise":
                 raise sifted.rejected[min(sifted.rejected)]
             return sifted
-
-
-def _prepare(events: Sequence[Event]) -> list[rows.Ready | FlightlogError]:
-    """Outside the transaction, so that the writer thread does as little as possible."""
-    batch: list[rows.Ready | FlightlogError] = []
-    for event in events:
-        try:
-            batch.append(rows.prepare(event))
-        except FlightlogError as error:
-            batch.append(error)
-    return batch
 
 
 def _keep_position(tx: Tx, position: SpoolPosition, now: int) -> None:

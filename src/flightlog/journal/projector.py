@@ -3,14 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from flightlog.events.envelope import StoredEvent
-from flightlog.store.contract import Tx
+from flightlog.events.envelope import Event, StoredEvent
+
+if TYPE_CHECKING:
+    from flightlog.store.contract import Tx
 
 
 class Projector(Protocol):
-    """Follows the journal inside the append's own transaction, so that a projection never lags or leads."""
+    """Follows the journal inside the append's own transaction, so that a projection never lags or leads.
+
+    One that is a Looker too is handed what it saw of each event as a third argument, `looks`.
+    """
 
     def apply(self, tx: Tx, events: Sequence[StoredEvent]) -> None:
         """Take in events that were just stored, by rising id, each exactly once; duplicates never come here."""
+
+
+@runtime_checkable
+class Looker(Protocol):
+    """Reads events before they are stored: outside the transaction, maybe in another process, which has no store.
+
+    `look` depends on nothing but the event. What it gives may be used more than once, where a transaction is done again, and
+    is not changed by that.
+    """
+
+    looks_for: str  # the name that it has in every process
+
+    def look(self, event: Event) -> Any:
+        """What the projector wants to know of an event; None where that is nothing. Never raises for anything in the payload."""
+
+    def pack(self, looks: Sequence[Any]) -> bytes:
+        """What was seen, for another process of the same version. It may be changed by that."""
+
+    def unpack(self, data: bytes) -> list[Any]:
+        """What `pack` packed. Raises msgspec.MsgspecError."""

@@ -2,43 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 from msgspec.structs import astuple
 
-from flightlog.errors import EventInvalid
 from flightlog.events.envelope import EMPTY_PAYLOAD, FLAG_ERASED, Event, StoredEvent
+from flightlog.journal.ready import Ready
 from flightlog.journal.table import EVENT_COLUMNS, event_payloads, run_events
 from flightlog.store.contract import Tx
 
 DIGEST_PREFIX = "sha256:"
 ERASED_DIGEST = bytes(32)
 
-# An event with what can be worked out before it has an id: the payload as text, its size, its digest.
-Ready = tuple[Event, str, int, bytes]
-
 _COLUMNS = len(EVENT_COLUMNS)
-
-
-def prepare(event: Event) -> Ready:
-    """Raises EventInvalid where the payload is not text."""
-    payload = event.payload
-    try:
-        return event, str(payload, "utf-8"), len(payload), hashlib.sha256(payload).digest()
-    except (UnicodeDecodeError, TypeError) as error:
-        raise EventInvalid(reason=f"the payload is not UTF-8 text ({error})") from error
 
 
 def insert(tx: Tx, items: Sequence[Ready], first_id: int, received_at: int) -> None:
     """Both rows of each event, under rising ids. Raises DuplicateKey or RowRefused and leaves nothing behind."""
     envelopes = [
         (row_id, *astuple(event)[:_COLUMNS], received_at, size, digest)
-        for row_id, (event, _, size, digest) in enumerate(items, first_id)
+        for row_id, (event, _, size, digest, _) in enumerate(items, first_id)
     ]
-    payloads = [(row_id, payload) for row_id, (_, payload, _, _) in enumerate(items, first_id)]
+    payloads = [(row_id, payload) for row_id, (_, payload, _, _, _) in enumerate(items, first_id)]
     tx.insert_many((run_events, envelopes), (event_payloads, payloads))
 
 
@@ -71,7 +58,7 @@ def as_stored(items: Iterable[Ready], first_id: int, received_at: int) -> list[S
             seq=event.seq,
             flags=event.flags,
         )
-        for row_id, (event, _, size, digest) in enumerate(items, first_id)
+        for row_id, (event, _, size, digest, _) in enumerate(items, first_id)
     ]
 
 

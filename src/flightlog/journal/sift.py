@@ -9,7 +9,8 @@ from flightlog.errors import EventIdConflict, EventInvalid, FlightlogError
 from flightlog.events.envelope import check_envelope
 from flightlog.journal.history import history_of
 from flightlog.journal.lookup import ids_of, rows_at
-from flightlog.journal.rows import CONTENT_COLUMNS, ERASED_DIGEST, Ready, content, insert
+from flightlog.journal.ready import Ready
+from flightlog.journal.rows import CONTENT_COLUMNS, ERASED_DIGEST, content, insert
 from flightlog.store.contract import DuplicateKey, RowRefused, Tx
 
 _KNOWN_COLUMNS = ("id", *CONTENT_COLUMNS, "payload_digest")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Annotated, Any
+from collections.abc import Sequence
+from copy import copy
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from flightlog.events.envelope import StoredEvent
+from flightlog.events.envelope import Event, StoredEvent
 from flightlog.events.spans import usual_name
 from flightlog.runs.previews import ERRORS, NOTHING, of_answer, of_calls, of_content, of_input, of_text
 
@@ -16,15 +18,22 @@ NANO = 1_000_000_000
 INT64_MAX = 2**63 - 1
 _TEXT_CHARS_MAX = 256  # of names that a row takes out of a payload
 
+if TYPE_CHECKING:
+    _Event = StoredEvent
+else:
+    _Event = Any  # nothing, while a Call is packed
 
-class Call(msgspec.Struct, kw_only=True, gc=False):
+
+class Call(msgspec.Struct, kw_only=True, array_like=True, gc=False):
     """One `llm_request` or `llm_response`, as far as rows want it; what the payload does not say is None.
+
+    `event` has a place in the journal once there is one; a packed Call has none.
 
     `models` are the names that it goes by, the best one first: that answered, then that was asked. Numbers of tokens are
     whole and not negative. `cost_nano_usd` is what the sender reported, or what pricing found, as `cost_source` says.
     """
 
-    event: StoredEvent
+    event: _Event
     is_answer: bool
     generation_id: str = ""
     own_span: bool = False  # the event is a finished span, and its span_id is the call's own
@@ -49,6 +58,34 @@ class Call(msgspec.Struct, kw_only=True, gc=False):
     input_preview: str | None = None
     output_preview: str | None = None
     covered: bool = False  # another call tells it again, as `coverage` found
+
+
+class CallLooker:
+    """A Looker for calls, without their prices."""
+
+    looks_for = "calls"
+
+    def look(self, event: Event) -> Call | None:
+        """The call that an event tells of which has no place yet: `stored` gives it one. None where it tells of none."""
+        return read_call(event) if event.type in CALL_TYPES else None  # type: ignore[arg-type]  # nothing of its place is read
+
+    def pack(self, looks: Sequence[Call | None]) -> bytes:
+        """Calls for another process, without their events, which they lose here."""
+        for call in looks:
+            if call is not None:
+                call.event = None  # type: ignore[assignment]
+        return _pack(looks)
+
+    def unpack(self, data: bytes) -> list[Call | None]:
+        """Calls from another process."""
+        return _unpack(data)
+
+
+def stored(call: Call, event: StoredEvent) -> Call:
+    """The same call, which is left as it is, with the event that it is in the journal."""
+    made = copy(call)
+    made.event = event
+    return made
 
 
 def read_call(event: StoredEvent) -> Call:
@@ -327,3 +364,7 @@ def _nano(value: object) -> int | None:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return min(round(value * NANO), INT64_MAX)
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_unpack = msgspec.msgpack.Decoder(list[Call | None]).decode

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -114,6 +114,22 @@ def state_of_call(call: Call) -> GenerationState:
     made = GenerationState(id=call.event.id, generation_id=call.generation_id)
     made.take(call)
     return made
+
+
+def row_of_span(call: Call) -> tuple[Any, ...]:
+    """The same for a finished span, a generation by itself, as the values of the row: there is one for each span that comes
+    by OpenTelemetry, and this takes a third of the time."""
+    event = call.event
+    ended, duration, streamed = event.created_at, event.duration_ns, call.streamed
+    return (
+        event.id, call.generation_id, event.id, None, event.run_id, event.project, event.trace_id, event.span_id,
+        event.parent_span_id, event.task_id, event.actor, event.source, call.name, max(0, ended - (duration or 0)), ended,
+        duration, call.time_to_first_chunk_ns, call.provider, call.models[0] if call.models else None, call.request_model,
+        call.operation, "error" if call.is_error else "ok", call.error_kind, call.finish_reason,
+        None if streamed is None else int(streamed), call.tokens_input, call.tokens_output, call.tokens_cached_input,
+        call.tokens_cache_write, call.tokens_reasoning, call.cost_nano_usd, call.cost_source, call.price_id,
+        call.input_preview, call.output_preview, 1 if call.covered else None,
+    )  # fmt: skip
 
 
 def rebuilt(known_id: int, calls: list[Call]) -> GenerationState:

@@ -13,7 +13,7 @@ from flightlog.journal.history import ALL_ROWS
 from flightlog.journal.plan import Span
 from flightlog.journal.read import events_at, events_of_page
 from flightlog.runs.calls import CALL_TYPES, Call
-from flightlog.runs.generation_fold import GenerationState, rebuilt, state_of_call
+from flightlog.runs.generation_fold import GenerationState, rebuilt, row_of_span, state_of_call
 from flightlog.runs.generation_table import generations
 from flightlog.store.contract import DuplicateKey, Tx
 
@@ -34,14 +34,14 @@ def project_calls(tx: Tx, calls: Sequence[Call], read: ReadCall) -> None:
 
     `read` reads the calls of events from before, where one id has several requests or answers.
     """
-    alone = [call for call in calls if call.own_span]
+    alone = [call for call in calls if call.own_span and call.is_answer]
     if alone:
         try:
             # A finished span is a generation by itself: there is nothing to look up.
-            tx.insert_many((generations, [astuple(state_of_call(call)) for call in alone]))
+            tx.insert_many((generations, [row_of_span(call) for call in alone]))
         except DuplicateKey:
             alone = []
-    rest = [call for call in calls if not call.own_span] if alone else list(calls)
+    rest = [call for call in calls if not (call.own_span and call.is_answer)] if alone else list(calls)
     if rest:
         _merge(tx, rest, read)
 

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, select, update
 
 from flightlog.events.envelope import StoredEvent
 from flightlog.journal.catchup import catch_up
-from flightlog.runs.calls import CALL_TYPES, INT64_MAX, Call, read_call
+from flightlog.runs.calls import CALL_TYPES, INT64_MAX, Call, CallLooker, read_call, stored
 from flightlog.runs.coverage import Coverage, Totals
 from flightlog.runs.fold import RunState
 from flightlog.runs.generation_project import project_calls
@@ -34,7 +34,7 @@ _UPDATE_ONE = Prepared(
 )
 
 
-class RunProjector:
+class RunProjector(CallLooker):
     """A Projector: one read and one write per run that a batch touches, however many events it brings; and a row for each
     call of a model, priced by the book (of the built-in prices if none is given) where its sender reported no cost.
 
@@ -44,9 +44,14 @@ class RunProjector:
     def __init__(self, prices: PriceBook | None = None) -> None:
         self._prices = PriceBook() if prices is None else prices
 
-    def apply(self, tx: Tx, events: Sequence[StoredEvent]) -> None:
+    def apply(self, tx: Tx, events: Sequence[StoredEvent], looks: Sequence[Call | None] | None = None) -> None:
         """Take these events into their runs' rows and their generations'; what is new gets one."""
-        calls = {event.id: self.read(event) for event in events if event.type in CALL_TYPES}
+        if looks is None:
+            looks = [self.look(event) for event in events]
+        price = self._prices.current.price
+        calls = {
+            event.id: price(stored(look, event)) for event, look in zip(events, looks, strict=True) if look is not None
+        }
         touched = {event.run_id: None for event in events if event.run_id is not None}
         known = _load(tx, list(touched)) if touched else {}
         told: dict[str, Totals] = {}

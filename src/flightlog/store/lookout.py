@@ -8,7 +8,7 @@ import time
 from flightlog.store.contract import CommitSignal
 
 PAUSE_SECONDS_MIN = 0.001
-PAUSE_SECONDS_MAX = 0.02  # 50 looks a second at most, however many commits have nothing for us
+PAUSE_SECONDS_MAX = 0.1  # 10 looks a second, however many commits have nothing for us: who brings something hints at it
 # Whoever had something committed is answered first: woken by the same commit, the lookouts of a server would take the
 # interpreter from the thread that answers, and did so for 0.5 to 1 of the 5 ms that a request took.
 ANSWER_SECONDS = 0.002

@@ -296,6 +296,9 @@ class PostgresSession:
             time.sleep(OUTCOME_POLL_SECONDS)
         raise StoreUncertain(timeout_seconds=OUTCOME_SECONDS) from error
 
+    def tidy(self) -> None:
+        pass  # the server does that by itself
+
     def rollback(self) -> None:
         if self._tx is None:
             return

@@ -15,7 +15,7 @@ from typing import Any, cast
 from sqlalchemy import Connection, NullPool, Table, create_engine
 
 from flightlog.config import Settings
-from flightlog.errors import StoreGone, StoreUnavailable
+from flightlog.errors import FlightlogError, StoreGone, StoreUnavailable
 from flightlog.store import sqlite_errors
 from flightlog.store.contract import HISTORY, DuplicateKey, RowRefused, StartOver, Tx
 from flightlog.store.lock import WriterLock
@@ -26,6 +26,9 @@ from flightlog.store.writer import BlockedByOther
 PAGE_BYTES = 8192
 CACHE_KIB = 64 * 1024
 CHECKPOINT_PAGES = 2_000  # 16 MiB of WAL, so that hot index pages are copied once for many commits
+TIDY_ROWS_MIN = (
+    2_000  # changed since the log was last copied: copy it while nobody waits, and not within somebody's commit
+)
 WAL_BYTES_KEPT = 64 * 1024 * 1024  # a WAL that grew beyond this is cut back after its checkpoint
 ROWS_A_STATEMENT = 64
 BLOCKED_MS = 250  # one wait for another process's lock; then callers whose time is up are let go
@@ -173,6 +176,7 @@ class SqliteSession:
         self._engine = create_engine("sqlite://", creator=self._connect, poolclass=NullPool)
         self._file: DatabaseFile | None = None
         self._tx: SqliteTx | None = None
+        self._tidied = 0  # the connection's count of changed rows when the log was last copied
 
     def open(self, *, create: bool) -> None:
         """Open the database file, made first where there is none and `create` is given."""
@@ -242,6 +246,7 @@ class SqliteSession:
     def _reconnect(self) -> SqliteTx:
         sql = self._engine.connect()
         self._tx = SqliteTx(sql, cast(sqlite3.Connection, sql.connection.dbapi_connection))
+        self._tidied = 0
         return self._tx
 
     savepoints_are_dear = True  # each page that is touched after one is copied
@@ -302,6 +307,17 @@ class SqliteSession:
                 self._tx.driver.execute("ROLLBACK")
         except Exception:
             self.close()
+
+    def tidy(self) -> None:
+        if self._tx is None or self._tx.driver.total_changes - self._tidied < TIDY_ROWS_MIN:
+            return
+        self._tidied = self._tx.driver.total_changes
+        try:
+            self._here.check()
+            self._here.check_wal()
+            self._tx.driver.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        except (sqlite3.Error, FlightlogError):
+            pass  # whoever writes next is told
 
     def explain(self, error: BaseException) -> BaseException:
         if sqlite_errors.primary_code(error):

@@ -18,6 +18,7 @@ T = TypeVar("T")
 # Where a job stands. The caller may withdraw it as long as its commit has not begun.
 _WAITING, _COMMITTING, _DONE, _WITHDRAWN = range(4)
 
+IDLE_SECONDS = 0.01  # longer than from one part of a request to its next
 CAREFUL_GROUPS = 16  # after a write failed in a group without savepoints, so many groups have them
 
 
@@ -40,6 +41,9 @@ class Session(Protocol):
     def commit(self) -> None: ...
     def rollback(self) -> None:
         """Undo everything. Never raises: a connection that can't is given up, and the next begin opens a new one."""
+
+    def tidy(self) -> None:
+        """Nobody waits: do now what would keep somebody waiting later. Never raises."""
 
     def explain(self, error: BaseException) -> BaseException:
         """The database's error in Flightlog's words; other errors as they are."""
@@ -134,7 +138,7 @@ class Writer:
 
     def _next_group(self) -> list[_Job[Any]] | None:
         """The writes that are queued now, up to the group's size, or one call; None at the end."""
-        first = self._held or self._jobs.get()
+        first = self._held or self._next_job()
         self._held = None
         if first is None:
             return None
@@ -152,6 +156,14 @@ class Writer:
                 break
             group.append(job)
         return group
+
+    def _next_job(self) -> _Job[Any] | None:
+        """The next in the queue; what can wait is done before it, where nobody comes for a while."""
+        try:
+            return self._jobs.get(timeout=IDLE_SECONDS)
+        except queue.Empty:
+            self._session.tidy()
+            return self._jobs.get()
 
     def _run(self, jobs: list[_Job[Any]]) -> None:
         """Commit these jobs together; when the group as a whole fails, one by one, so that each gets its own answer."""

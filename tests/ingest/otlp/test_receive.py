@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from flightlog.api.app import Services
 from flightlog.errors import FieldTooLong, StoreBusy
 from flightlog.events.envelope import FLAG_REDACTED, FLAG_TRUNCATED, Event, StoredEvent
-from flightlog.ingest.otlp import receive
+from flightlog.ingest.otlp import reading
 from flightlog.ingest.otlp.decode_proto import decode_logs, decode_metrics, decode_traces
 from flightlog.ingest.otlp.mapping import MAPPING_VERSION
 from flightlog.ingest.otlp.receive import Received, Receiver
@@ -24,6 +24,7 @@ from flightlog.ingest.otlp.sources import told_in_full
 from flightlog.ingest.otlp.unmapped import UnmappedProjector, list_unmapped
 from flightlog.journal.append import Appended, Journal
 from flightlog.journal.read import EventFilter, read_events
+from flightlog.journal.ready import Item
 from tests.api.serving import open_services
 from tests.ingest.otlp.requests import START, TRACE, logs, metrics, pairs, span, traces
 
@@ -177,11 +178,11 @@ class Failing(Journal):
         super().__init__(services.store)
         self.left = batches
 
-    def append(self, events: Sequence[Event], **more: Any) -> Appended:
+    def append_ready(self, items: list[Item], **more: Any) -> Appended:
         self.left -= 1
         if self.left < 0:
             raise StoreBusy(timeout_seconds=5)
-        return super().append(events, **more)
+        return super().append_ready(items, **more)
 
 
 def test_a_large_request_takes_several_transactions_and_is_not_acknowledged_when_one_fails(services: Services) -> None:
@@ -215,8 +216,8 @@ def test_a_fault_of_ours_in_one_record_is_no_trouble_for_the_others(
             raise RuntimeError("a table with a hole")
         return whole(one, scope, origin)
 
-    whole = receive.map_span
-    monkeypatch.setattr(receive, "map_span", odd)
+    whole = reading.map_span
+    monkeypatch.setattr(reading, "map_span", odd)
     received = send(services, span(1), span(2), span(3))
     assert numbers(received) == (2, 0, 1)
     assert "could not be mapped" in received.message

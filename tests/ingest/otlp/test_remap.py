@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from msgspec.structs import asdict
 
 from flightlog.events.envelope import Event, StoredEvent
+from flightlog.ingest.otlp.leftover import not_understood
 from flightlog.ingest.otlp.mapping import MAPPING_VERSION, draft
 from flightlog.ingest.otlp.mapping.values import count, text
 from flightlog.ingest.otlp.remap import TYPES, read_again
-from flightlog.ingest.otlp.unmapped import not_understood
 from flightlog.runs.calls import CALL_TYPES, read_call
 from flightlog.runs.generation_fold import state_of_call
 from tests.ingest.otlp.mapped import START, events_of, happened, payload_of, sample_events, source_of

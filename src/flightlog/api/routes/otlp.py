@@ -79,7 +79,7 @@ async def _take(request: Request, here: Services) -> Response:
         body = await read_body(request, bytes_max)
 
         def work() -> Received:
-            return signal.receive(here.otlp, signal.decode(unpack(body, coding, bytes_max), encoding), project)
+            return here.otlp.take(signal.name, encoding, unpack(body, coding, bytes_max), project)
 
         received = await to_thread.run_sync(work, limiter=request.app.state.appenders)
     return success(received, signal, encoding)

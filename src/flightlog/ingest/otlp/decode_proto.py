@@ -7,7 +7,8 @@ not take is taken apart by hand down to its records (`sieve.py`), and those that
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 from google.protobuf.message import DecodeError
@@ -35,6 +36,7 @@ from flightlog.ingest.otlp.decoded import (
 from flightlog.ingest.otlp.model import Link, LogRecord, Metric, Scope, Span, SpanEvent
 
 _ZERO_TRACE, _ZERO_SPAN = bytes(16), bytes(8)
+RECORDS_ALL = 1 << 62  # in one piece
 TEMPORALITIES = (None, "delta", "cumulative")
 
 
@@ -54,14 +56,65 @@ def decode_metrics(body: bytes) -> Decoded[Metric]:
     return _decode(ExportMetricsServiceRequest, body, "metric", names, _metric)
 
 
+def trace_pieces(body: bytes, records_max: int, lead: int = 0, skips_lead: bool = False) -> Iterator[Decoded[Span]]:
+    """The same as `decode_traces`, at most so many spans at a time: the first can be used before the rest is read.
+
+    With `lead`, the first piece has so many, and whoever `skips_lead` gets the rest: two that share the work. What is wrong with
+    the request itself is in the first piece.
+    """
+    names = ("resource_spans", "scope_spans", "spans")
+    pieces = _pieces(ExportTraceServiceRequest, body, "span", names, _span, records_max, lead, skips_lead)
+    return islice(pieces, 1, None) if skips_lead else pieces
+
+
 def _decode(kind: Any, body: bytes, what: str, names: tuple[str, str, str], make: Callable[[Any], R]) -> Decoded[R]:
+    return next(_pieces(kind, body, what, names, make, RECORDS_ALL))
+
+
+def _pieces(
+    kind: Any,
+    body: bytes,
+    what: str,
+    names: tuple[str, str, str],
+    make: Callable[[Any], R],
+    records_max: int,
+    lead: int = 0,
+    skips_lead: bool = False,
+) -> Iterator[Decoded[R]]:
+    """Pieces of one size, but for the first, if it is to have `lead` records, and the last; at least one. Who `skips_lead` gets
+    the first without its records."""
     groups, parts, records = names
     decoded: Decoded[R] = Decoded([], 0, [])
-    for group in getattr(_message(kind, body, decoded, what), groups):
-        place = frame_attributes("resource", lambda: _attributes(group.resource.attributes))  # noqa: B023  called at once
-        made = [Part(_scope(part), kept(decoded, what, getattr(part, records), make)) for part in getattr(group, parts)]
-        decoded.groups.append(Group(place, group.schema_url, made))
-    return decoded
+    # What surrounds the records is read first: without it the request is refused as a whole, and nothing of it is used before.
+    frames = [
+        (
+            frame_attributes("resource", lambda: _attributes(group.resource.attributes)),  # noqa: B023  called at once
+            group.schema_url,
+            [(_scope(part), getattr(part, records)) for part in getattr(group, parts)],
+        )
+        for group in getattr(_message(kind, body, decoded, what), groups)
+    ]
+    total = sum(len(found) for *_, made in frames for _, found in made)
+    rest = max(0, total - lead)
+    size = -(-rest // -(-rest // records_max)) if rest else 1
+    room = lead or size
+    skipped = skips_lead
+    for attributes, schema_url, made in frames:
+        group: Group[R] = Group(attributes, schema_url, [])
+        decoded.groups.append(group)
+        for scope, found in made:
+            at = 0
+            while at < len(found) or not at:
+                if not room and found:
+                    yield decoded
+                    skipped = False
+                    room, group = size, Group(attributes, schema_url, [])
+                    decoded = Decoded([group], 0, [])
+                some = found[at : at + room] if at or room < len(found) else found
+                if not skipped:
+                    group.parts.append(Part(scope, kept(decoded, what, some, make, at)))
+                at, room = at + (len(some) or 1), room - len(some)
+    yield decoded
 
 
 def _message(kind: Any, body: bytes, decoded: Decoded[Any], what: str) -> Any:

@@ -58,10 +58,11 @@ class Decoded(msgspec.Struct, Generic[R]):
             self.reasons.append(f"{what}: {why}")
 
 
-def kept(decoded: Decoded[Any], what: str, texts: Iterable[T], make: Callable[[T], R]) -> list[R]:
-    """What `make` makes of each; those it can't are refused, with the place that they have among their neighbours."""
+def kept(decoded: Decoded[Any], what: str, texts: Iterable[T], make: Callable[[T], R], first: int = 0) -> list[R]:
+    """What `make` makes of each; those it can't are refused, with the place that they have among their neighbours, of whom
+    `first` came before these."""
     records: list[R] = []
-    for at, text in enumerate(texts):
+    for at, text in enumerate(texts, first):
         try:
             records.append(make(text))
         except (ValueError, RecursionError) as error:

@@ -14,6 +14,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from flightlog.events.envelope import Event, StoredEvent
+from flightlog.ingest.otlp.leftover import not_understood
 from flightlog.ingest.otlp.mapping import MAPPING_VERSION, map_span
 from flightlog.ingest.otlp.mapping.draft import Draft
 from flightlog.ingest.otlp.mapping.draft import Source as SaidBy
@@ -23,7 +24,6 @@ from flightlog.ingest.otlp.mapping.moments import DETAILS, Moments
 from flightlog.ingest.otlp.mapping.shapes import answered_of, asked_of, model_call, other_span, tool_result, type_of
 from flightlog.ingest.otlp.model import KINDS, STATUS_ERROR, STATUS_UNSET, Origin, Scope, Span, SpanEvent
 from flightlog.ingest.otlp.sources import Source, Sources, digest_in, say_in_full
-from flightlog.ingest.otlp.unmapped import not_understood
 from flightlog.store.contract import Store
 
 Payload = dict[str, Any]

@@ -6,7 +6,7 @@ Nothing is lost by it, the event has them; the list says what a mapping might le
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, case, func, select, update
 from flightlog.config import Settings
 from flightlog.errors import LimitInvalid
 from flightlog.events.envelope import StoredEvent
-from flightlog.ingest.otlp.mapping.draft import reader_of
+from flightlog.ingest.otlp.leftover import Leftover, LeftoverLooker
 from flightlog.ingest.otlp.sources import Sources
 from flightlog.ingest.otlp.unmapped_table import unmapped_attributes
 from flightlog.store.contract import Store, Tx
@@ -25,7 +25,6 @@ KEY_CHARS_MAX = 200
 ROWS_DEFAULT, ROWS_MAX = 100, 1_000
 _SHAPES_REMEMBERED_MAX = 10_000
 
-_ATTRIBUTES, _OTLP = b'"attributes"', b'"otlp"'
 _number = re.compile(r"(?<=\.)\d+(?=\.|$)")
 
 
@@ -48,17 +47,6 @@ class UnmappedList(msgspec.Struct, frozen=True, kw_only=True):
     attributes: list[Unmapped]
     keys: int
     scopes: int
-
-
-class _Otlp(msgspec.Struct, gc=False):
-    scope: str = ""
-    resource: str = ""
-    mapping: int | None = None
-
-
-class _Payload(msgspec.Struct, gc=False):
-    attributes: dict[str, msgspec.Raw] | None = None
-    otlp: _Otlp | None = None
 
 
 class Seen:
@@ -97,7 +85,7 @@ class Seen:
         return found
 
 
-class UnmappedProjector:
+class UnmappedProjector(LeftoverLooker):
     """A Projector: counts the leftover attributes of what came by OpenTelemetry. What has none costs a look at its bytes."""
 
     def __init__(self, settings: Settings) -> None:
@@ -105,10 +93,12 @@ class UnmappedProjector:
         self._scopes_max = max(1, settings.unmapped_scopes_max)
         self._sources = Sources()
 
-    def apply(self, tx: Tx, events: Sequence[StoredEvent]) -> None:
+    def apply(self, tx: Tx, events: Sequence[StoredEvent], looks: Sequence[Leftover | None] | None = None) -> None:
         """Count what these events have left over."""
         self._sources.learn(events)
-        left = [(event, *found) for event in events if (found := leftover(event)) is not None]
+        if looks is None:
+            looks = [self.look(event) for event in events]
+        left = [(event, *found) for event, found in zip(events, looks, strict=True) if found is not None]
         if not left:
             return
         sources = self._sources.find(tx.sql, {digest for _, _, digest, _ in left if digest})
@@ -166,46 +156,6 @@ class UnmappedProjector:
                 new.append((scope, key, *held))
         if new:
             tx.insert_many((unmapped_attributes, new))
-
-
-def leftover(event: StoredEvent) -> tuple[str, str, Iterable[str]] | None:
-    """Of an event that came by OpenTelemetry its scope, or the digest of the source that says it, and the attributes that no
-    mapping understood; None without any."""
-    data = bytes(event.payload)
-    # From the end, where a mapping puts both: most events are told by their last few bytes.
-    if data.rfind(_OTLP) < 0 or (place := data.rfind(_ATTRIBUTES)) < 0:
-        return None
-    payload = _read(b"{" + data[place:])
-    if payload is None or payload.otlp is None:  # attributes of something within the payload, or the last key of it
-        payload = _read(data)
-    if payload is None or payload.otlp is None or not payload.attributes:
-        return None
-    keys = not_understood(payload.attributes)
-    otlp = payload.otlp
-    return (otlp.scope, otlp.resource if otlp.mapping is None else "", keys) if keys else None
-
-
-def not_understood(attributes: Mapping[str, Any]) -> tuple[str, ...]:
-    """Those of an event's attributes that no mapping reads. What is read but has no other place in an event of its type, such as
-    the provider of a chain, is under its own name too."""
-    return tuple(key for key, value in attributes.items() if not _is_read(key, value))
-
-
-def _is_read(key: str, value: Any) -> bool:
-    reader = reader_of(key)
-    if reader is None:
-        return False
-    try:
-        return reader(_decode_any(value) if type(value) is msgspec.Raw else value) is not None
-    except (msgspec.MsgspecError, RecursionError, ValueError):
-        return False
-
-
-def _read(data: bytes) -> _Payload | None:
-    try:
-        return _decode(data)
-    except (msgspec.MsgspecError, RecursionError, ValueError):
-        return None
 
 
 def plain_key(key: str) -> str:
@@ -268,6 +218,4 @@ def _update() -> Any:
 
 
 _UPDATE = _update()
-_decode = msgspec.json.Decoder(_Payload).decode
-_decode_any = msgspec.json.Decoder().decode
 _plain: dict[str, str] = {}
