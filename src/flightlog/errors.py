@@ -76,7 +76,8 @@
     │   ├── ArchiveUnavailable        the place where archived events lie does not answer
     │   ├── SqlBusy
     │   ├── SqlFailed                 the process of a query ended without an answer
-    │   └── ReceiverBusy
+    │   ├── ReceiverBusy
+    │   └── ReaderLost                the process that reads large requests of OpenTelemetry ended over one
     ├── StoreBroken                   the store needs a person
     │   ├── LedgerBroken              the ledger of usage has not what a move of a task needs
     │   ├── StoreTooNew

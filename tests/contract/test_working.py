@@ -473,6 +473,7 @@ def test_health_says_what_the_worker_does_and_what_stands_still(store: Store, tm
     assert (found.outbox.state, found.outbox.dead) == ("running", 0)
     platform.drain()
     assert platform.health().worker == "draining"
+    platform.reaper.stop(20.0)  # whose next round would find nothing wrong
     platform.reaper.error = "the disk is full"
     assert platform.health().reasons[0].endswith("are not looked after: the disk is full")
     gate.open.set()
