@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from flightlog.archiving import keeper_archive
 from flightlog.cli.words import count
 from flightlog.config import Settings
-from flightlog.decoding import make_apart
+from flightlog.decoding import GARBAGE_OBJECTS_MIN, make_apart
 from flightlog.drills.joining import drill_handlers, drill_pipelines
 from flightlog.errors import FlightlogError, GrpcExtraMissing, ServerExtraMissing, Unavailable, WriterLocked
 from flightlog.keeping import keeper_janitor
@@ -53,9 +53,6 @@ PORT = 4747
 # How long open requests and streams get to end, and how long the last delivery may take.
 REQUESTS_SECONDS_MAX = 3
 DELIVERY_SECONDS_MAX = 10.0
-# A request makes thousands of objects that live until its commit, and Python would look through them, and through the whole
-# program, again and again: a tenth of the time that a span takes.
-GARBAGE_OBJECTS_MIN = 20_000
 JANITOR_SECONDS_MAX = 5.0  # a transaction of its own is short
 ARCHIVE_SECONDS_MAX = 5.0  # what is not committed by then is written again after the next start
 SEAL_SECONDS_MAX = 5.0  # what is not sealed by then is sealed after the next start

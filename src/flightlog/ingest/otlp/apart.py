@@ -11,11 +11,8 @@ was at is refused for now, and another is begun.
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
 import queue
-import select
 import subprocess
 import threading
 import time
@@ -30,6 +27,7 @@ from flightlog import errors
 from flightlog.config import Settings
 from flightlog.errors import FlightlogError, ReaderLost
 from flightlog.ingest.otlp.decoded import Decoded
+from flightlog.ingest.otlp.pipes import read_message, widen, write_message
 from flightlog.ingest.otlp.reading import SIGNALS, Batch, Encoding, Refused, SignalName
 from flightlog.journal.ready import Preparation
 from flightlog.version import __version__
@@ -41,7 +39,6 @@ BODY_BYTES_MAX = 8 * 1024 * 1024  # what is larger would leave a process behind 
 RECORDS_MAX = 128  # in one answer: it is stored while the next are read
 LEAD_RECORDS = 64  # of a sender that is alone, read by the server itself meanwhile
 TOGETHER_MAX = 8  # answers that are stored at once
-PIPE_BYTES = 1024 * 1024  # so much may wait to be stored
 ANSWER_SECONDS_MAX = 60.0
 START_SECONDS_MAX = 30.0
 RETRY_SECONDS = 10.0  # after a process that did not begin
@@ -51,7 +48,7 @@ class Order(msgspec.Struct, array_like=True):
     """What the process is to go by."""
 
     settings: Settings
-    digest_key: bytes | None
+    digest_key: bytes
 
 
 class Hello(msgspec.Struct, array_like=True):
@@ -99,9 +96,7 @@ class Apart:
     `command` begins a process that does what `apartwork.work` does.
     """
 
-    def __init__(
-        self, command: Sequence[str], settings: Settings, digest_key: bytes | None, preparation: Preparation
-    ) -> None:
+    def __init__(self, command: Sequence[str], settings: Settings, digest_key: bytes, preparation: Preparation) -> None:
         self._command = list(command)
         self._order = _encode(Order(settings, digest_key))
         self._preparation = preparation
@@ -197,9 +192,8 @@ class Apart:
             self._begun.set()
 
 
-_Arrived = tuple[
-    Answer, Batch | None
-]  # what was read of it is unpacked by who hears it, while the store is busy with others
+# With what was read, unpacked by the thread that hears it while the store is busy with others.
+_Arrived = tuple[Answer, Batch | None]
 
 
 class _Answers:
@@ -323,24 +317,13 @@ class _Process:
 
     def send(self, *messages: bytes) -> None:
         for message in messages:
-            write_all(self._in, len(message).to_bytes(4) + message if len(message) < 4096 else len(message).to_bytes(4))
-            if len(message) >= 4096:
-                write_all(self._in, message)
+            write_message(self._in, message)
 
     def receive(self, seconds_max: float | None = None) -> bytearray:
-        return self._read(int.from_bytes(self._read(4, seconds_max)), seconds_max)
-
-    def _read(self, size: int, seconds_max: float | None) -> bytearray:
-        data = bytearray(size)
-        view, at = memoryview(data), 0
-        while at < size:
-            if seconds_max is not None and not select.select([self._out], [], [], seconds_max)[0]:
-                raise ReaderLost(reason=f"it said nothing for {seconds_max:g} seconds")
-            got = os.readv(self._out, [view[at:]])
-            if not got:
-                raise ReaderLost(reason="it said nothing more")
-            at += got
-        return data
+        message = read_message(self._out, seconds_max)
+        if message is None:
+            raise ReaderLost(reason="it said nothing more")
+        return message
 
     def kill(self) -> None:
         self._child.kill()
@@ -354,21 +337,6 @@ class _Process:
         for pipe in (self._child.stdin, self._child.stdout):
             if pipe is not None:
                 pipe.close()
-
-
-def widen(pipe: int) -> None:
-    """Let a pipe hold more, where the system allows it."""
-    try:
-        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-    except (AttributeError, OSError):
-        pass  # it is slower
-
-
-def write_all(pipe: int, data: bytes) -> None:
-    """Write all of it."""
-    view = memoryview(data)
-    while view:
-        view = view[os.write(pipe, view) :]
 
 
 def _error_of(answer: Answer) -> Exception:

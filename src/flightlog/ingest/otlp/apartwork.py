@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable
 
 import msgspec
 
 from flightlog.errors import FlightlogError
-from flightlog.ingest.otlp.apart import Answer, Hello, Order, Request, widen, write_all
+from flightlog.ingest.otlp.apart import Answer, Hello, Order, Request
+from flightlog.ingest.otlp.pipes import read_message, widen, write_message
 from flightlog.ingest.otlp.reading import SIGNALS, Reading, Refused
 from flightlog.journal.ready import Preparation
 from flightlog.version import __version__
@@ -25,19 +25,17 @@ def work(make: Callable[[Order], tuple[Reading, Preparation]], orders: int, answ
     """Answer what comes by one descriptor on the other. `make` makes what reads, and what packs what was read."""
 
     def answer(message: msgspec.Struct) -> None:
-        data = _encode(message)
-        write_all(answers, len(data).to_bytes(4))
-        write_all(answers, data)
+        write_message(answers, _encode(message))
 
     for pipe in (orders, answers):
         widen(pipe)
-    first = _message(orders)
+    first = read_message(orders)
     if first is None:
         return
     reading, preparation = make(_order(first))
     answer(Hello(__version__))
-    while (head := _message(orders)) is not None and (body := _message(orders)) is not None:
-        _read(_request(head), body, reading, preparation, answer)
+    while (head := read_message(orders)) is not None and (body := read_message(orders)) is not None:
+        _read(_request(head), bytes(body), reading, preparation, answer)
 
 
 def _read(
@@ -55,24 +53,9 @@ def _read(
     except FlightlogError as error:
         last.error = type(error).__name__
         last.facts = {name: str(value) for name, value in error.facts.items()}
+    except OSError:
+        raise  # nobody reads the answers any more
     except Exception as error:  # a fault of ours is told as one: sent again, it would be the same
         log.exception("a request of OpenTelemetry could not be read")
         last.error = type(error).__name__
     answer(last)
-
-
-def _message(pipe: int) -> bytes | None:
-    """The next message; None where there is none any more."""
-    size = _exactly(pipe, 4)
-    return None if size is None else _exactly(pipe, int.from_bytes(size))
-
-
-def _exactly(pipe: int, size: int) -> bytes | None:
-    data = bytearray(size)
-    view, at = memoryview(data), 0
-    while at < size:
-        got = os.readv(pipe, [view[at:]])
-        if not got:
-            return None
-        at += got
-    return bytes(data)
