@@ -29,34 +29,59 @@ class Fleet:
         self.flight.store.close()
 
 
+class Busy:
+    """Somebody who appends and seals as fast as the store takes it."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.errors: list[BaseException] = []
+        self._moved = threading.Condition()
+        self._last = 0
+
+    def tell(self, last: int) -> None:
+        """One more round is sealed, and this is its last event's number."""
+        with self._moved:
+            self._last = last
+            self._moved.notify_all()
+
+    def fail(self, error: BaseException) -> None:
+        with self._moved:
+            self.errors.append(error)
+            self._moved.notify_all()
+
+    def wait_past(self, number: int) -> None:
+        """Until an event after this number is committed and sealed."""
+        with self._moved:
+            assert self._moved.wait_for(lambda: self.errors or self._last > number, 30)
+        assert not self.errors, self.errors
+
+
 @contextmanager
-def busy(flight: Flight, first: int, batch: int = 50) -> Iterator[threading.Event]:
-    """Somebody appends and seals as fast as the store takes it; the event is set when that has begun."""
-    stop, begun = threading.Event(), threading.Event()
-    errors: list[BaseException] = []
+def busy(flight: Flight, first: int, batch: int = 50) -> Iterator[Busy]:
+    """Somebody writes from this number on, and has begun."""
+    writer = Busy()
 
     def work() -> None:
         try:
             sealer, number = flight.sealer(), first
-            while not stop.is_set():
+            while not writer.stop.is_set():
                 flight.record(batch, number)
                 number += batch
                 sealer.seal()
                 sealer.publish()
-                begun.set()
+                writer.tell(number - 1)
         except BaseException as error:
-            errors.append(error)
-            begun.set()
+            writer.fail(error)
 
     thread = threading.Thread(target=work)
     thread.start()
     try:
-        assert begun.wait(30)
-        yield begun
+        writer.wait_past(first - 1)
+        yield writer
     finally:
-        stop.set()
+        writer.stop.set()
         thread.join()
-    assert not errors, errors
+    assert not writer.errors, writer.errors
 
 
 def numbers_in(folder: Path) -> list[int]:

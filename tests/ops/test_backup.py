@@ -45,8 +45,11 @@ def test_a_backup_while_somebody_writes_restores_to_a_prefix_that_verifies(
     monkeypatch.setattr("flightlog.ops.backup.PAGES_AT_ONCE", 8)  # many steps, between which the writer commits
     fleet.flight.record(700)
     fleet.flight.seal()
-    with busy(fleet.flight, 701):
-        made = [backup(fleet) for _ in range(3)]
+    made = []
+    with busy(fleet.flight, 701) as writer:
+        for _ in range(3):
+            made.append(backup(fleet))
+            writer.wait_past(made[-1].facts.last_id)
     for place, one in enumerate(made):
         restored = restore(one.path, fleet.place / f"again-{place}", tell=False)
         assert restored.differences == []
