@@ -200,6 +200,35 @@ def test_what_was_read_while_the_store_was_busy_is_stored_together(services: Ser
     assert (len(whole.items), whole.records, whole.described) == (6, 4, {"digest 0": 0, "digest 1": 3})
 
 
+@pytest.mark.parametrize("pieces", [7, 8, 9, 16, 17, 30])
+def test_no_answer_is_lost_where_more_arrive_than_are_stored_at_once(
+    services: Services, monkeypatch: pytest.MonkeyPatch, pieces: int
+) -> None:
+    arrived = threading.Event()
+    put = apart._Answers.put
+
+    def told(self: Any, answer: Any) -> None:
+        put(self, answer)
+        if isinstance(answer, ReaderLost) or answer[0].is_last:
+            arrived.set()
+
+    class Busy(Journal):
+        def append_ready(self, items: list[Item], **more: Any) -> Appended:
+            assert arrived.wait(30)
+            return super().append_ready(items, **more)
+
+    monkeypatch.setattr(apart._Answers, "put", told)
+    monkeypatch.setattr(apart, "ANSWER_SECONDS_MAX", 5.0)
+    spans = [span(number) for number in range(1, LEAD + pieces * PIECE + 1)]
+    with reading(changed(services, journal=Busy(services.store, []))) as (receiver, _):
+        arrived.clear()
+        assert receiver.take("traces", "protobuf", traces(*spans).SerializeToString()).accepted == len(spans)
+    with services.store.read() as connection:
+        assert connection.execute(text("SELECT count(*) FROM run_events WHERE span_id IS NOT NULL")).scalar() == len(
+            spans
+        )
+
+
 def test_many_senders_at_once_get_each_their_own_answer(services: Services) -> None:
     with reading(services) as (receiver, _):
         answers: dict[int, list[Received]] = {}

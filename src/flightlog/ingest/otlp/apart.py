@@ -211,13 +211,14 @@ class _Answers:
         try:
             arrived = self._arrived.get(timeout=ANSWER_SECONDS_MAX)
         except queue.Empty:
-            self._reader.lose(f"it said nothing for {ANSWER_SECONDS_MAX:g} seconds")
-            arrived = self._arrived.get()
-        for _ in range(TOGETHER_MAX):
+            reason = f"it said nothing for {ANSWER_SECONDS_MAX:g} seconds"
+            self._reader.lose(reason)
+            raise ReaderLost(reason=reason) from None
+        for more in reversed(range(TOGETHER_MAX)):
             if isinstance(arrived, ReaderLost):
                 raise arrived
             yield arrived
-            if arrived[0].is_last or self._arrived.empty():
+            if not more or arrived[0].is_last or self._arrived.empty():
                 return
             arrived = self._arrived.get()
 
