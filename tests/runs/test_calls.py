@@ -55,6 +55,7 @@ def test_the_quick_way_reads_what_the_other_reads(
     )  # fmt: skip
     call = read_call(event)
     assert call == calls._read_any(event)
+    assert call == read_call(event, payload), "from objects"
     call.covered = status is None
     assert row_of_span(call) == msgspec.structs.astuple(state_of_call(call))
 

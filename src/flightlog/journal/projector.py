@@ -10,6 +10,8 @@ from flightlog.events.envelope import Event, StoredEvent
 if TYPE_CHECKING:
     from flightlog.store.contract import Tx
 
+Payload = dict[str, Any]
+
 
 class Projector(Protocol):
     """Follows the journal inside the append's own transaction, so that a projection never lags or leads.
@@ -31,8 +33,11 @@ class Looker(Protocol):
 
     looks_for: str  # the name that it has in every process
 
-    def look(self, event: Event) -> Any:
-        """What the projector wants to know of an event; None where that is nothing. Never raises for anything in the payload."""
+    def look(self, event: Event, payload: Payload | None = None) -> Any:
+        """What the projector wants to know of an event; None where that is nothing. Never raises for anything in the payload.
+
+        `payload` is the event's as objects, where somebody has them: then it need not be decoded. What is seen is the same.
+        """
 
     def pack(self, looks: Sequence[Any]) -> bytes:
         """What was seen, for another process of the same version. It may be changed by that."""

@@ -15,7 +15,7 @@ from msgspec.structs import astuple
 
 from flightlog.errors import EventInvalid, FlightlogError
 from flightlog.events.envelope import ENVELOPE_FIELDS, Event
-from flightlog.journal.projector import Looker
+from flightlog.journal.projector import Looker, Payload
 
 # An event with what can be worked out before it has an id: the payload as text, its size, its digest, and what the lookers saw of
 # it, in their order.
@@ -62,13 +62,13 @@ class Preparation:
         self.lookers = list(lookers)
         self._looks = [each.look for each in self.lookers]
 
-    def ready(self, events: Iterable[Event]) -> list[Item]:
-        """Each event with what can be worked out before it has an id."""
+    def ready(self, events: Sequence[Event], payloads: Sequence[Payload | None] | None = None) -> list[Item]:
+        """Each event with what can be worked out before it has an id; `payloads` as `Looker.look` takes them."""
         made: list[Item] = []
         looks = self._looks
-        for event in events:
+        for event, payload in zip(events, payloads or [None] * len(events), strict=True):
             try:
-                made.append(prepare(event, [look(event) for look in looks]))
+                made.append(prepare(event, [look(event, payload) for look in looks]))
             except FlightlogError as error:
                 made.append(error)
         return made

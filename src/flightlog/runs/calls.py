@@ -5,18 +5,39 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from copy import copy
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+from msgspec import convert
 
 from flightlog.events.envelope import Event, StoredEvent
 from flightlog.events.spans import usual_name
-from flightlog.runs.previews import ERRORS, NOTHING, of_answer, of_calls, of_content, of_input, of_text
+from flightlog.journal.projector import Payload as Given
+from flightlog.runs.call_payloads import INT64_MAX as INT64_MAX
+from flightlog.runs.call_payloads import (
+    NO_REQUEST,
+    NO_USAGE,
+    TEXT_CHARS_MAX,
+    GivenSpan,
+    Parameters,
+    Payload,
+    Span,
+    payload_of,
+)
+from flightlog.runs.previews import (
+    ERRORS,
+    NOTHING,
+    of_answer,
+    of_calls,
+    of_content,
+    of_input,
+    of_said,
+    of_talk,
+    of_text,
+)
 
 CALL_TYPES = frozenset({"llm_request", "llm_response"})
 NANO = 1_000_000_000
-INT64_MAX = 2**63 - 1
-_TEXT_CHARS_MAX = 256  # of names that a row takes out of a payload
 
 if TYPE_CHECKING:
     _Event = StoredEvent
@@ -65,9 +86,11 @@ class CallLooker:
 
     looks_for = "calls"
 
-    def look(self, event: Event) -> Call | None:
+    def look(self, event: Event, payload: Given | None = None) -> Call | None:
         """The call that an event tells of which has no place yet: `stored` gives it one. None where it tells of none."""
-        return read_call(event) if event.type in CALL_TYPES else None  # type: ignore[arg-type]  # nothing of its place is read
+        if event.type not in CALL_TYPES:
+            return None
+        return read_call(event, payload)  # type: ignore[arg-type]  # nothing of its place is read
 
     def pack(self, looks: Sequence[Call | None]) -> bytes:
         """Calls for another process, without their events, which they lose here."""
@@ -88,18 +111,24 @@ def stored(call: Call, event: StoredEvent) -> Call:
     return made
 
 
-def read_call(event: StoredEvent) -> Call:
-    """The call that this llm_request or llm_response tells of. Never raises for anything in the payload."""
-    if event.type == "llm_response" and bytes(event.payload).rfind(b'"otlp"') >= 0:
+def read_call(event: StoredEvent, given: Given | None = None) -> Call:
+    """The call that this llm_request or llm_response tells of. Never raises for anything in the payload.
+
+    `given` is the payload as objects, where somebody has them.
+    """
+    if event.type == "llm_response":
         try:
-            return _read_span(event, _spans.decode(event.payload))
+            if given is not None and "otlp" in given and (call := _read_given(event, convert(given, GivenSpan))):
+                return call
+            if bytes(event.payload).rfind(b'"otlp"') >= 0:
+                return _read_span(event, _spans.decode(event.payload))
         except ERRORS:
             pass  # of another producer, or not as it should be
     return _read_any(event)
 
 
 def _read_any(event: StoredEvent) -> Call:
-    payload = _decode(event.payload)
+    payload = payload_of(event.payload)
     call = _request(event, payload) if event.type == "llm_request" else _answer(event, payload)
     if payload.otlp is not None:
         said = payload.otlp.name
@@ -109,17 +138,30 @@ def _read_any(event: StoredEvent) -> Call:
     return call
 
 
-def _read_span(event: StoredEvent, payload: _Span) -> Call:
+def _read_span(event: StoredEvent, payload: Span) -> Call:
     """The commonest call, by the same rules as `_answer`: a finished span where every key holds what it should."""
+    message = payload.message
+    answered = None if message is None else of_content(message.content) or of_calls(message.tool_calls)
+    said = of_answer(NOTHING, payload.choices) if message is None else answered
+    return _span_call(event, payload, of_input(payload.request.messages, payload.request.input), said)
+
+
+def _read_given(event: StoredEvent, payload: GivenSpan) -> Call | None:
+    """The same without decoding anything; None for what is not so common."""
+    message, messages = payload.message, payload.request.messages
+    said = None if message is None else of_said(message.content)
+    if said is None and (payload.choices is not None or (message is not None and message.tool_calls is not None)):
+        return None
+    asked = of_talk(messages) if messages else of_said(payload.request.input)
+    return _span_call(event, payload, asked, said)
+
+
+def _span_call(event: StoredEvent, payload: Span | GivenSpan, input_preview: str | None, said: str | None) -> Call:
     request, usage, name, error, otlp = payload.request, payload.usage, event.name, payload.error, payload.otlp
     asked = request.model or name
     streamed = payload.streamed
     if streamed is None and request.parameters is not None:
         streamed = _streams(request.parameters)
-    message = payload.message
-    said = None if message is None else of_content(message.content) or of_calls(message.tool_calls)
-    if said is None and message is None:
-        said = of_answer(NOTHING, payload.choices)
     said_name = usual_name("llm_response", name, payload.operation) if otlp.name is None else otlp.name
     key = event.span_id or event.correlation_id or event.event_id
     return Call(
@@ -127,7 +169,7 @@ def _read_span(event: StoredEvent, payload: _Span) -> Call:
         is_answer=True,
         generation_id=key if event.run_id is None else f"{event.run_id}-{key}",
         own_span=True,
-        name=said_name[:_TEXT_CHARS_MAX] or None if said_name else None,
+        name=said_name[:TEXT_CHARS_MAX] or None if said_name else None,
         models=_different(payload.model, name, asked),
         request_model=asked,
         provider=payload.provider or None,
@@ -144,7 +186,7 @@ def _read_span(event: StoredEvent, payload: _Span) -> Call:
         tokens_reasoning=usage.reasoning_tokens,
         cost_nano_usd=(reported := None if payload.cost_usd is None else _nano(payload.cost_usd)),
         cost_source=None if reported is None else "reported",
-        input_preview=of_input(request.messages, request.input),
+        input_preview=input_preview,
         output_preview=said or (None if error is None else of_text(error.message)),
     )
 
@@ -160,7 +202,7 @@ def generation_id_of(event: StoredEvent, own_span: bool) -> str:
     return key if event.run_id is None else f"{event.run_id}-{key}"
 
 
-def _request(event: StoredEvent, payload: _Payload) -> Call:
+def _request(event: StoredEvent, payload: Payload) -> Call:
     asked = event.name or _name(payload.model)
     return Call(
         event=event,
@@ -174,9 +216,9 @@ def _request(event: StoredEvent, payload: _Payload) -> Call:
     )
 
 
-def _answer(event: StoredEvent, payload: _Payload) -> Call:
-    request = payload.request or _NO_REQUEST
-    usage = payload.usage or _NO_USAGE
+def _answer(event: StoredEvent, payload: Payload) -> Call:
+    request = payload.request or NO_REQUEST
+    usage = payload.usage or NO_USAGE
     reported = _nano(payload.cost_usd)
     asked = _name(request.model) or event.name
     answered = _name(payload.model)
@@ -212,141 +254,13 @@ def _different(first: str | None, second: str | None, third: str | None) -> tupl
     return tuple(dict.fromkeys(model for model in (first, second, third) if model))
 
 
-# ── payloads, as little of them as there is need for ─────────────────────────────────────────────────────────────────
-
-
-class _Parameters(msgspec.Struct):
-    stream: Any = None
-
-
-class _Asked(msgspec.Struct):
-    model: Any = None
-    messages: msgspec.Raw = NOTHING
-    input: msgspec.Raw = NOTHING
-    parameters: _Parameters | None = None
-
-
-class _Usage(msgspec.Struct):
-    input_tokens: Any = None
-    output_tokens: Any = None
-    cached_input_tokens: Any = None
-    cache_write_tokens: Any = None
-    reasoning_tokens: Any = None
-
-
-class _Error(msgspec.Struct):
-    kind: Any = None
-    message: Any = None
-
-
-class _Otlp(msgspec.Struct):
-    name: Any = None
-
-
-class _Payload(_Asked):
-    provider: Any = None
-    operation: Any = None
-    request: _Asked | None = None
-    message: msgspec.Raw = NOTHING
-    choices: msgspec.Raw = NOTHING
-    finish_reasons: Any = None
-    usage: _Usage | None = None
-    cost_usd: Any = None
-    time_to_first_chunk_ns: Any = None
-    streamed: Any = None
-    error: _Error | None = None
-    otlp: _Otlp | None = None
-
-
-# The same with what each key should hold, so that nothing has to be looked at twice. What is otherwise is read as above.
-_Name = Annotated[str, msgspec.Meta(max_length=_TEXT_CHARS_MAX)]
-_Number = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
-
-
-class _SpanAsked(msgspec.Struct, frozen=True, gc=False):
-    model: _Name | None = None
-    messages: msgspec.Raw = NOTHING
-    input: msgspec.Raw = NOTHING
-    parameters: _Parameters | None = None
-
-
-class _SpanUsage(msgspec.Struct, frozen=True, gc=False):
-    input_tokens: _Number | None = None
-    output_tokens: _Number | None = None
-    cached_input_tokens: _Number | None = None
-    cache_write_tokens: _Number | None = None
-    reasoning_tokens: _Number | None = None
-
-
-class _SpanError(msgspec.Struct, gc=False):
-    kind: _Name | None = None
-    message: str | None = None
-
-
-class _SpanOtlp(msgspec.Struct, gc=False):
-    name: str | None = None
-
-
-class _SpanMessage(msgspec.Struct, gc=False):
-    content: msgspec.Raw = NOTHING
-    tool_calls: msgspec.Raw = NOTHING
-
-
-_SPAN_ASKED, _SPAN_USAGE = _SpanAsked(), _SpanUsage()
-
-
-class _Span(msgspec.Struct, gc=False):
-    otlp: _SpanOtlp
-    model: _Name | None = None
-    provider: _Name | None = None
-    operation: _Name | None = None
-    request: _SpanAsked = _SPAN_ASKED
-    message: _SpanMessage | None = None
-    choices: msgspec.Raw = NOTHING
-    finish_reasons: list[_Name] | None = None
-    usage: _SpanUsage = _SPAN_USAGE
-    cost_usd: float | None = None
-    time_to_first_chunk_ns: _Number | None = None
-    streamed: bool | None = None
-    error: _SpanError | None = None
-
-
-_NO_REQUEST, _NO_USAGE, _NO_PAYLOAD = _Asked(), _Usage(), _Payload()
-_payloads = msgspec.json.Decoder(_Payload)
-_spans = msgspec.json.Decoder(_Span)
-_anything = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_fields = {field.name: msgspec.json.Decoder(field.type) for field in msgspec.structs.fields(_Payload)}
-
-
-def _decode(payload: msgspec.Raw) -> _Payload:
-    try:
-        return _payloads.decode(payload)
-    except ERRORS:
-        return _decode_odd(payload)
-
-
-def _decode_odd(payload: msgspec.Raw) -> _Payload:
-    """Where one key holds what it should not, the others still count."""
-    try:
-        given = _anything.decode(payload)
-    except ERRORS:
-        return _NO_PAYLOAD
-    found: dict[str, Any] = {}
-    for name in given.keys() & _fields.keys():
-        try:
-            found[name] = _fields[name].decode(given[name])
-        except ERRORS:
-            continue
-    return _Payload(**found)
-
-
-def _streams(parameters: _Parameters | None) -> bool | None:
+def _streams(parameters: Parameters | None) -> bool | None:
     stream = None if parameters is None else parameters.stream
     return stream if isinstance(stream, bool) else None
 
 
 def _name(value: object) -> str | None:
-    return value[:_TEXT_CHARS_MAX] if isinstance(value, str) and value else None
+    return value[:TEXT_CHARS_MAX] if isinstance(value, str) and value else None
 
 
 def _count(value: object) -> int | None:
@@ -366,5 +280,6 @@ def _nano(value: object) -> int | None:
     return min(round(value * NANO), INT64_MAX)
 
 
+_spans = msgspec.json.Decoder(Span)
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[Call | None]).decode

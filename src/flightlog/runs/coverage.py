@@ -10,53 +10,57 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, bindparam, or_, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, or_, select, update
 
 from flightlog.events.envelope import StoredEvent
 from flightlog.journal.table import run_events
 from flightlog.runs.calls import Call
 from flightlog.runs.generation_table import generations
 from flightlog.store.contract import Tx
+from flightlog.store.prepared import Listed
 
 SPANS_BETWEEN_MAX = 32
 SKEW_NS = 10_000_000_000  # clocks of two machines may differ so much, and what is below may seem to begin before
-LOOKUP_MAX = 500  # rows asked for in one statement
 TOTALS = ("tokens_input", "tokens_output", "tokens_cached_input", "tokens_reasoning", "cost_nano_usd")
 
 _SPANS = frozenset({"llm_response", "span_finished", "tool_result"})
-_NODES = select(run_events.c.event_id, run_events.c.type, run_events.c.run_id, run_events.c.parent_span_id).where(
-    run_events.c.event_id.in_(bindparam("ids", expanding=True))
+_NODES = Listed(
+    lambda ids: select(
+        run_events.c.event_id, run_events.c.type, run_events.c.run_id, run_events.c.parent_span_id
+    ).where(run_events.c.event_id.in_(ids))
 )
 _a, _c = generations.alias("a"), generations.alias("c")
-_TOLD = tuple(
-    _c.c[name]
-    for name in ("run_id", "trace_id", "parent_span_id", "started_at", "ended_at", "model", "request_model")
-)  # fmt: skip
-_WITHIN = select(*_TOLD).where(
-    _c.c.run_id == _a.c.run_id,
-    _c.c.started_at.between(_a.c.started_at - SKEW_NS, _a.c.ended_at + SKEW_NS),
-    _c.c.request_id.is_(None),
-    _c.c.trace_id.is_not(None),
-    _c.c.parent_span_id.is_not(None),
-    or_(_c.c.tokens_input.is_not(None), _c.c.tokens_output.is_not(None)),
-)
-_WITHIN_SPANS = _WITHIN.where(_a.c.generation_id.in_(bindparam("ids", expanding=True)))
-_WITHIN_RECORDED = _WITHIN.where(
-    _a.c.span_id.in_(bindparam("ids", expanding=True)), _a.c.request_id.is_not(None), _a.c.answer_id.is_not(None)
-)
-_COUNTED = select(
-    *(generations.c[name] for name in ("id", "run_id", "span_id", "request_id", "started_at", "ended_at", "model")),
-    *(generations.c[name] for name in ("request_model", *TOTALS)),
-).where(generations.c.covered.is_(None))
-_SPANS_ABOVE = _COUNTED.where(
-    generations.c.generation_id.in_(bindparam("ids", expanding=True)), generations.c.request_id.is_(None)
-)
-_RECORDED_ABOVE = _COUNTED.where(
-    generations.c.span_id.in_(bindparam("ids", expanding=True)),
-    generations.c.request_id.is_not(None),
-    generations.c.answer_id.is_not(None),
-)
 _COVER = update(generations).where(generations.c.id == bindparam("key")).values(covered=1)
+
+
+def _within(*where: ColumnElement[bool]) -> Select[Any]:
+    """Calls that say what they used and may lie within those that are meant, as a Teller has them."""
+    return select(*(_c.c[name] for name in Teller._fields)).where(
+        _c.c.run_id == _a.c.run_id,
+        _c.c.started_at.between(_a.c.started_at - SKEW_NS, _a.c.ended_at + SKEW_NS),
+        _c.c.request_id.is_(None),
+        _c.c.trace_id.is_not(None),
+        _c.c.parent_span_id.is_not(None),
+        or_(_c.c.tokens_input.is_not(None), _c.c.tokens_output.is_not(None)),
+        *where,
+    )
+
+
+def _counted(*where: ColumnElement[bool]) -> Select[Any]:
+    return select(*(generations.c[name] for name in _Counted._fields)).where(generations.c.covered.is_(None), *where)
+
+
+_WITHIN_SPANS = Listed(lambda ids: _within(_a.c.generation_id.in_(ids)))
+_WITHIN_RECORDED = Listed(
+    lambda ids: _within(_a.c.span_id.in_(ids), _a.c.request_id.is_not(None), _a.c.answer_id.is_not(None))
+)
+_SPANS_ABOVE = Listed(lambda ids: _counted(generations.c.generation_id.in_(ids), generations.c.request_id.is_(None)))
+_RECORDED_ABOVE = Listed(
+    lambda ids: _counted(
+        generations.c.span_id.in_(ids), generations.c.request_id.is_not(None), generations.c.answer_id.is_not(None)
+    )
+)
+
 
 Totals = dict[str, int]
 
@@ -78,6 +82,31 @@ class Teller(NamedTuple):
 
 
 _Place = tuple[str, str, str]  # a run, a trace, and a span in it
+
+
+class _Node(NamedTuple):
+    event_id: str
+    type: str
+    run_id: str | None
+    parent_span_id: str | None
+
+
+class _Counted(NamedTuple):
+    """A call that counts so far."""
+
+    id: int
+    run_id: str | None
+    span_id: str | None
+    request_id: int | None
+    started_at: int
+    ended_at: int | None
+    model: str | None
+    request_model: str | None
+    tokens_input: int | None
+    tokens_output: int | None
+    tokens_cached_input: int | None
+    tokens_reasoning: int | None
+    cost_nano_usd: int | None
 
 
 class Coverage:
@@ -114,11 +143,10 @@ class Coverage:
             return {}
         self._climb(teller.place for teller in tellers)
         of_spans = {f"{one.run_id}-{span_id}" for one in tellers for span_id in self._chains[one.place]}
-        rows = self._rows(_SPANS_ABOVE, of_spans)
         spans = {span_id for one in tellers for span_id in self._chains[one.place]}
-        rows += self._rows(_RECORDED_ABOVE, spans)
-        above: dict[tuple[str, str], list[Any]] = {}
-        for row in rows:
+        found = [*_SPANS_ABOVE.rows(self._tx, sorted(of_spans)), *_RECORDED_ABOVE.rows(self._tx, sorted(spans))]
+        above: dict[tuple[str | None, str | None], list[_Counted]] = {}
+        for row in map(_Counted._make, found):
             above.setdefault((row.run_id, row.span_id), []).append(row)
         covered = {
             row.id: row
@@ -148,12 +176,8 @@ class Coverage:
             self._climb(links)
             own += {f"{link[0]}-{span_id}" for link in links for span_id in self._chains[link]}
             spans = [*{span_id for link in links for span_id in self._chains[link]}]
-        found: set[Teller] = set()
-        for some in _parts(own):
-            found.update(map(Teller._make, self._tx.sql.execute(_WITHIN_SPANS, {"ids": some})))
-        for some in _parts(spans):
-            found.update(map(Teller._make, self._tx.sql.execute(_WITHIN_RECORDED, {"ids": some})))
-        return list(found)
+        found = [*_WITHIN_SPANS.rows(self._tx, own), *_WITHIN_RECORDED.rows(self._tx, spans)]
+        return list({Teller._make(row): None for row in found})
 
     def _climb(self, places: Iterable[_Place]) -> None:
         """Fill `_chains`: from each place the spans that lie above what is there, up to a tool or to one that is not known."""
@@ -177,18 +201,11 @@ class Coverage:
 
     def _load(self, event_ids: set[str]) -> None:
         missing = [event_id for event_id in event_ids if event_id not in self._nodes]
-        for some in _parts(missing):
-            self._nodes.update(dict.fromkeys(some))
-            for row in self._tx.sql.execute(_NODES, {"ids": some}):
-                self._nodes[row.event_id] = row
+        self._nodes.update(dict.fromkeys(missing))
+        for row in map(_Node._make, _NODES.rows(self._tx, missing)):
+            self._nodes[row.event_id] = row
 
-    def _rows(self, asked: Select[Any], ids: set[str]) -> list[Any]:
-        found: list[Any] = []
-        for some in _parts(sorted(ids)):
-            found += self._tx.sql.execute(asked, {"ids": some})
-        return found
-
-    def _cover(self, rows: Mapping[int, Any]) -> dict[str, Totals]:
+    def _cover(self, rows: Mapping[int, _Counted]) -> dict[str, Totals]:
         if rows:
             self._tx.sql.execute(_COVER, [{"key": row_id} for row_id in rows])
         told: dict[str, Totals] = {}
@@ -220,7 +237,7 @@ def _may_hold(started_at: int, ended_at: int, teller: Teller) -> bool:
     return started_at - SKEW_NS <= teller.started_at <= ended_at + SKEW_NS
 
 
-def _covers(teller: Teller, row: Any) -> bool:
+def _covers(teller: Teller, row: _Counted) -> bool:
     if row.ended_at is None:
         return False
     if row.request_id is None:
@@ -231,7 +248,3 @@ def _covers(teller: Teller, row: Any) -> bool:
         and teller.ended_at <= row.ended_at
         and (row.model in models or row.request_model in models)
     )
-
-
-def _parts(values: Sequence[str]) -> Iterable[Sequence[str]]:
-    return (values[start : start + LOOKUP_MAX] for start in range(0, len(values), LOOKUP_MAX))

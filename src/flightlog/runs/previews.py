@@ -87,6 +87,25 @@ def of_content(content: msgspec.Raw) -> str | None:
     return None
 
 
+def of_talk(messages: object) -> str | None:
+    """`of_input` of messages that are decoded. Raises ValueError where they are not a list of objects."""
+    if type(messages) is not list or not all(type(message) is dict for message in messages):
+        raise ValueError("messages are objects")
+    for message in reversed(messages):
+        if message.get("role") == "user":
+            return of_said(message.get("content"))
+    return of_said(messages[-1].get("content")) if messages else None
+
+
+def of_said(content: object) -> str | None:
+    """`of_content` of what is decoded."""
+    if type(content) is list:
+        if all(type(part) is dict for part in content):
+            content = [part.get("text") for part in content if part.get("type") != "reasoning"]
+        return of_text(" ".join(text for text in content if isinstance(text, str)))
+    return of_text(content)
+
+
 def of_calls(calls: msgspec.Raw) -> str | None:
     """The calls of tools, with the beginning of their arguments."""
     if begins(calls) != b"[":

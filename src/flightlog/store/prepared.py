@@ -6,9 +6,10 @@ statement is. Statements that are built as they go stay with it.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Dialect
+from sqlalchemy import BindParameter, Dialect, Text, bindparam
 from sqlalchemy.sql import ClauseElement
 
 from flightlog.store.contract import Tx
@@ -37,6 +38,39 @@ class Prepared:
             known = self._texts[dialect.name] = _written(self._statement, dialect)
         said = {**known.fixed, **values} if known.fixed else values
         return tx.driver.execute(known.sql, said if known.names is None else [said[name] for name in known.names])
+
+
+Marks = Sequence[BindParameter[str]]
+LENGTHS = (4, 16, 64, 256)
+
+
+class Listed:
+    """A query for a list of texts, as in `column.in_(…)`, whose rows do not depend on their order or on doubles.
+
+    `make` writes the statement for so many texts. It is written out for a few lengths; a list is filled up to the next of them
+    with its last text, and one that is longer than all is asked for in parts.
+    """
+
+    def __init__(self, make: Callable[[Marks], ClauseElement]) -> None:
+        self._make = make
+        self._prepared: dict[int, Prepared] = {}
+
+    def rows(self, tx: Tx, values: Sequence[str]) -> list[tuple[Any, ...]]:
+        """The rows for these texts; of each part its own, so a row that two texts find may come twice."""
+        found: list[tuple[Any, ...]] = []
+        for start in range(0, len(values), LENGTHS[-1]):
+            some = values[start : start + LENGTHS[-1]]
+            length = next(length for length in LENGTHS if length >= len(some))
+            filled = [*some, *[some[-1]] * (length - len(some))]
+            found += self._of(length).run(tx, **{f"text_{at}": text for at, text in enumerate(filled)}).fetchall()
+        return found
+
+    def _of(self, length: int) -> Prepared:
+        known = self._prepared.get(length)
+        if known is None:
+            marks = [bindparam(f"text_{at}", type_=Text()) for at in range(length)]
+            known = self._prepared[length] = Prepared(self._make(marks))
+        return known
 
 
 def _written(statement: ClauseElement, dialect: Dialect) -> _Text:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from flightlog.events.catalogue import check_event
-from flightlog.ingest.otlp.mapping import map_log, map_metric, map_resource, map_span, origin_of
+from flightlog.ingest.otlp.leftover import left_in, leftover
+from flightlog.ingest.otlp.mapping import map_log, map_metric, map_resource, map_span, mapped_span, origin_of
 from flightlog.ingest.otlp.mapping.dialects import DIALECTS
 from flightlog.ingest.otlp.model import Link, LogRecord, Metric, Scope, Span, SpanEvent
+from flightlog.runs.calls import read_call
 from tests.ingest.otlp.key_examples import EXAMPLES
 from tests.ingest.otlp.mapped import START, a_span, events_of, mapped, payload_of
 
@@ -58,6 +61,23 @@ def test_attributes_of_any_kind_never_lose_a_span(kind: dict[str, Any], given_at
     for event in events_of({**kind, **given_attributes}):
         payload = payload_of(event)
         assert "mapping_failed" not in payload.get("otlp", {})
+
+
+@settings(max_examples=250)
+@given(kind=_kinds, given_attributes=attributes)
+@example(kind={}, given_attributes={"gen_ai.operation.name": "chat", "server.port": 443, "gen_ai.provider.name": "x"})
+@example(kind={}, given_attributes={"gen_ai.operation.name": "chat", "share": float("nan")})
+@example(kind={}, given_attributes={"gen_ai.operation.name": "chat", "half": "\ud800"})
+def test_a_payload_that_is_handed_on_is_what_its_bytes_hold(
+    kind: dict[str, Any], given_attributes: dict[str, Any]
+) -> None:
+    span = a_span({**kind, **given_attributes})
+    (event, *_), payload = mapped_span(span, Scope("s"), origin_of({}, "", "p"))
+    if payload is not None:
+        assert msgspec.json.decode(event.payload) == payload
+        assert left_in(payload) == leftover(event)
+        if event.type == "llm_response":
+            assert read_call(event, payload) == read_call(event)  # type: ignore[arg-type]  # nothing of its place is read
 
 
 @settings(max_examples=100)

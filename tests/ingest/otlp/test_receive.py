@@ -211,13 +211,13 @@ def test_a_resource_is_not_taken_for_stored_when_it_was_not(services: Services) 
 def test_a_fault_of_ours_in_one_record_is_no_trouble_for_the_others(
     services: Services, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def odd(one: Any, scope: Any, origin: Any) -> list[Event]:
+    def odd(one: Any, scope: Any, origin: Any) -> Any:
         if one.name == "step 2":
             raise RuntimeError("a table with a hole")
         return whole(one, scope, origin)
 
-    whole = reading.map_span
-    monkeypatch.setattr(reading, "map_span", odd)
+    whole = reading.mapped_span
+    monkeypatch.setattr(reading, "mapped_span", odd)
     received = send(services, span(1), span(2), span(3))
     assert numbers(received) == (2, 0, 1)
     assert "could not be mapped" in received.message

@@ -9,6 +9,7 @@ import msgspec
 
 from flightlog.events.envelope import Event
 from flightlog.ingest.otlp.mapping.draft import reader_of
+from flightlog.journal.projector import Payload
 
 Leftover = tuple[str, str, tuple[str, ...]]  # the scope, or the digest of the source that says it; the keys
 
@@ -21,7 +22,7 @@ class _Otlp(msgspec.Struct, gc=False):
     mapping: int | None = None
 
 
-class _Payload(msgspec.Struct, gc=False):
+class _Left(msgspec.Struct, gc=False):
     attributes: dict[str, msgspec.Raw] | None = None
     otlp: _Otlp | None = None
 
@@ -31,9 +32,9 @@ class LeftoverLooker:
 
     looks_for = "leftovers"
 
-    def look(self, event: Event) -> Leftover | None:
+    def look(self, event: Event, payload: Payload | None = None) -> Leftover | None:
         """What an event has left over."""
-        return leftover(event)
+        return leftover(event) if payload is None else left_in(payload)
 
     def pack(self, looks: Sequence[Leftover | None]) -> bytes:
         """Leftovers for another process."""
@@ -61,6 +62,12 @@ def leftover(event: Event) -> Leftover | None:
     return (otlp.scope, otlp.resource if otlp.mapping is None else "", keys) if keys else None
 
 
+def left_in(payload: Payload) -> Leftover | None:
+    """The same of a payload that a mapping has just made."""
+    keys = not_understood(payload.get("attributes") or {})
+    return ("", payload["otlp"]["resource"], keys) if keys else None
+
+
 def not_understood(attributes: Mapping[str, Any]) -> tuple[str, ...]:
     """Those of an event's attributes that no mapping reads. What is read but has no other place in an event of its type, such as
     the provider of a chain, is under its own name too."""
@@ -77,14 +84,14 @@ def _is_read(key: str, value: Any) -> bool:
         return False
 
 
-def _read(data: bytes) -> _Payload | None:
+def _read(data: bytes) -> _Left | None:
     try:
         return _decode(data)
     except (msgspec.MsgspecError, RecursionError, ValueError):
         return None
 
 
-_decode = msgspec.json.Decoder(_Payload).decode
+_decode = msgspec.json.Decoder(_Left).decode
 _decode_any = msgspec.json.Decoder().decode
 _pack = msgspec.msgpack.Encoder().encode
 _unpack = msgspec.msgpack.Decoder(list[Leftover | None]).decode

@@ -15,9 +15,10 @@ from flightlog.config import Settings
 from flightlog.events.envelope import Event
 from flightlog.ingest.otlp import decode_json, decode_proto
 from flightlog.ingest.otlp.decoded import REASONS_MAX, Decoded
-from flightlog.ingest.otlp.mapping import map_log, map_metric, map_resource, map_span, origin_of
+from flightlog.ingest.otlp.mapping import Mapped, map_log, map_metric, map_resource, mapped_span, origin_of
 from flightlog.ingest.otlp.mapping.own import OWN_KEY
 from flightlog.ingest.otlp.model import LogRecord, Metric, Origin, Place, Scope, Span
+from flightlog.journal.projector import Payload
 from flightlog.journal.ready import Item, Preparation
 
 log = logging.getLogger("flightlog.otlp")
@@ -25,7 +26,7 @@ log = logging.getLogger("flightlog.otlp")
 NOBODY = -1
 
 R = TypeVar("R")
-Mapper = Callable[[R, Scope, Origin], Sequence[Event]]
+Mapper = Callable[[R, Scope, Origin], Mapped]
 SignalName = Literal["traces", "logs", "metrics"]
 Encoding = Literal["protobuf", "json"]
 
@@ -138,7 +139,7 @@ class Reading:
                 scope = part.scope
                 for record in part.records:
                     try:
-                        events = mapper(record, scope, origin)
+                        mapped = mapper(record, scope, origin)
                     except Exception:
                         log.exception("a %s of scope %r could not be mapped", signal.what, scope.label)
                         refused.add(f"a {signal.what} could not be mapped; the server's log has the cause")
@@ -148,7 +149,7 @@ class Reading:
                             if place.digest not in known:
                                 batch.describe(origin, place, signal.moment(record))
                         described = len(origin.places)
-                    batch.add(events)
+                    batch.add(mapped)
                     if batch.records >= records_max or batch.bytes >= self._bytes_max:
                         yield self._ready(batch)
                         batch = _Growing()
@@ -156,7 +157,13 @@ class Reading:
             yield self._ready(batch)
 
     def _ready(self, batch: _Growing) -> Batch:
-        items = self._preparation.ready(self._intake.prepare_all(batch.events))
+        events = self._intake.prepare_all(batch.events)
+        # Where a secret was taken out, or a long text cut, the payload is another than was mapped.
+        payloads = [
+            payload if event.payload is mapped.payload else None
+            for event, mapped, payload in zip(events, batch.events, batch.payloads, strict=True)
+        ]
+        items = self._preparation.ready(events, payloads)
         return Batch(items, batch.owners, batch.records, batch.described)
 
 
@@ -170,6 +177,7 @@ class _Growing:
 
     def __init__(self) -> None:
         self.events: list[Event] = []
+        self.payloads: list[Payload | None] = []
         self.owners: list[int] = []
         self.records = 0
         self.bytes = 0
@@ -179,13 +187,17 @@ class _Growing:
         if place.digest not in self.described:
             self.described[place.digest] = len(self.events)
             self.events.append(map_resource(origin, place, seen_ns))
+            self.payloads.append(None)
             self.owners.append(NOBODY)
 
-    def add(self, events: Sequence[Event]) -> None:
-        for event in events:
+    def add(self, mapped: Mapped) -> None:
+        payload = mapped.payload
+        for event in mapped.events:
             self.events.append(event)
+            self.payloads.append(payload)
             self.owners.append(self.records)
             self.bytes += len(event.payload)
+            payload = None  # it is of the first
         self.records += 1
 
 
@@ -193,24 +205,24 @@ def _numbered_logs() -> Mapper[LogRecord]:
     """`map_log` for one request: records that are equal are told apart by their number."""
     seen: dict[str, int] = {}
 
-    def mapper(record: LogRecord, scope: Scope, origin: Origin) -> Sequence[Event]:
+    def mapper(record: LogRecord, scope: Scope, origin: Origin) -> Mapped:
         events = map_log(record, scope, origin, 0)
         if OWN_KEY in record.attributes:  # it has an id of its own
-            return events
+            return Mapped(events)
         first = events[0].event_id
         ordinal = seen.get(first, 0)
         seen[first] = ordinal + 1
-        return map_log(record, scope, origin, ordinal) if ordinal else events
+        return Mapped(map_log(record, scope, origin, ordinal) if ordinal else events)
 
     return mapper
 
 
 def _spans() -> Mapper[Span]:
-    return map_span
+    return mapped_span
 
 
 def _metrics() -> Mapper[Metric]:
-    return lambda metric, scope, origin: (map_metric(metric, scope, origin),)
+    return lambda metric, scope, origin: Mapped((map_metric(metric, scope, origin),))
 
 
 def _span_ended(span: Span) -> int:

@@ -156,7 +156,7 @@ def _span(event: StoredEvent, payload: Payload, otlp: Payload, attributes: Paylo
         and all(payload.get(key) == shaped[key] for key in shaped)
     ):
         return Reading(scope, not_understood(rest))
-    data, _ = encoded(made, careful=True)
+    data, _ = encoded(made)
     return Reading(
         scope,
         not_understood(rest),

@@ -19,6 +19,7 @@ from flightlog.ingest.otlp.leftover import Leftover, LeftoverLooker
 from flightlog.ingest.otlp.sources import Sources
 from flightlog.ingest.otlp.unmapped_table import unmapped_attributes
 from flightlog.store.contract import Store, Tx
+from flightlog.store.prepared import Prepared
 
 OTHERS = "*"  # the scope, or the key, of what is beyond the limits
 KEY_CHARS_MAX = 200
@@ -112,7 +113,7 @@ class UnmappedProjector(LeftoverLooker):
         rows = seen.rows()
         if not rows:
             return
-        changed = tx.sql.execute(_UPDATE, [_parameters(*named, *held) for named, held in rows.items()]).rowcount
+        changed = sum(_UPDATE.run(tx, **_parameters(*named, *held)).rowcount for named, held in rows.items())
         if changed < len(rows):
             self._insert(tx, rows)
 
@@ -152,7 +153,7 @@ class UnmappedProjector(LeftoverLooker):
         new = []
         for (scope, key), held in fresh.items():
             # Of new rows only those of the others may be there.
-            if key != OTHERS or not tx.sql.execute(_UPDATE, _parameters(scope, key, *held)).rowcount:
+            if key != OTHERS or not _UPDATE.run(tx, **_parameters(scope, key, *held)).rowcount:
                 new.append((scope, key, *held))
         if new:
             tx.insert_many((unmapped_attributes, new))
@@ -217,5 +218,5 @@ def _update() -> Any:
     )
 
 
-_UPDATE = _update()
+_UPDATE = Prepared(_update())
 _plain: dict[str, str] = {}

@@ -7,7 +7,7 @@ The functions are pure and never raise for anything inside a decoded record; eve
 from flightlog.ingest.otlp.mapping.logs import map_log
 from flightlog.ingest.otlp.mapping.metrics import map_metric
 from flightlog.ingest.otlp.mapping.origin import map_resource, origin_of
-from flightlog.ingest.otlp.mapping.spans import map_span
+from flightlog.ingest.otlp.mapping.spans import Mapped, map_span, mapped_span
 from flightlog.ingest.otlp.mapping.version import MAPPING_VERSION
 
-__all__ = ["MAPPING_VERSION", "map_log", "map_metric", "map_resource", "map_span", "origin_of"]
+__all__ = ["MAPPING_VERSION", "Mapped", "map_log", "map_metric", "map_resource", "map_span", "mapped_span", "origin_of"]

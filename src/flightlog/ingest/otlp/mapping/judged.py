@@ -61,7 +61,7 @@ def feedback_of(
         del rest["identifier"]
     if rest:
         payload["attributes"] = rest
-    data, flags = encoded(payload, careful=True)
+    data, flags = encoded(payload)
     return Event(
         event_id="feedback-" + digest_of((target_type, target_id, trace_id, span_id, at_ns, judgement))[:40],
         type="feedback",

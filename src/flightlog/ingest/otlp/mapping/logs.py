@@ -42,7 +42,7 @@ def map_log(record: LogRecord, scope: Scope, origin: Origin, ordinal: int = 0) -
     if record.dropped > 0:
         otlp["dropped"] = record.dropped
     payload["otlp"] = otlp
-    data, flags = encoded(payload, careful=True)
+    data, flags = encoded(payload)
     return [
         Event(
             event_id="log-" + digest_of((origin.digest, scope.label, scope.attributes, record, ordinal))[:40],

@@ -19,20 +19,23 @@ _encode = msgspec.json.Encoder().encode
 _canonical = msgspec.json.Encoder(order="deterministic").encode
 
 
-def encoded(payload: dict[str, Any], careful: bool) -> tuple[msgspec.Raw, int]:
-    """The payload's bytes, and the envelope's flags that go with them.
-
-    `careful` payloads may hold what msgspec would write differently than we do: numbers that are none, deep lists.
-    """
-    if not careful:
-        try:
-            data = _encode(payload)
-            if data.count(b"{") + data.count(b"[") <= DEPTH_LIMIT or not is_deeper(payload, DEPTH_LIMIT):
-                return msgspec.Raw(data), 0
-        except (ValueError, TypeError, OverflowError, RecursionError):
-            pass  # half a surrogate pair, a number beyond 64 bits, too many levels
+def encoded(payload: dict[str, Any]) -> tuple[msgspec.Raw, int]:
+    """The bytes of any payload, and the envelope's flags that go with them."""
     data, flags = encode_payload(payload)
     return msgspec.Raw(data), flags
+
+
+def plainly(payload: dict[str, Any]) -> msgspec.Raw | None:
+    """The bytes of a payload whose values are not odd (`is_odd`), in a third of the time: they hold it as it is. None where
+    it can't be written so.
+    """
+    try:
+        data = _encode(payload)
+        if data.count(b"{") + data.count(b"[") <= DEPTH_LIMIT or not is_deeper(payload, DEPTH_LIMIT):
+            return msgspec.Raw(data)
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        pass  # half a surrogate pair, a number beyond 64 bits, too many levels
+    return None
 
 
 def is_deeper(value: Any, levels: int) -> bool:

@@ -27,7 +27,7 @@ def map_metric(metric: Metric, scope: Scope, origin: Origin) -> Event:
     if metric.monotonic is not None:
         payload["monotonic"] = bool(metric.monotonic)
     payload["otlp"] = source_of(scope, origin, "")
-    data, flags = encoded(payload, careful=True)
+    data, flags = encoded(payload)
     return Event(
         event_id="metric-" + digest_of((origin.digest, scope.label, scope.attributes, metric))[:40],
         type="metric",

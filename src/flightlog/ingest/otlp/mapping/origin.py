@@ -42,7 +42,7 @@ def map_resource(origin: Origin, place: Place, seen_ns: int = 0) -> Event:
     if place.dialect:
         payload["dialect"] = place.dialect
     payload["mapping"] = MAPPING_VERSION
-    data, flags = encoded(payload, careful=True)
+    data, flags = encoded(payload)
     return Event(
         event_id=f"resource-{place.digest}",
         type="resource",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 from flightlog.events.envelope import FIELD_CHARS_MAX, FLAG_ROOT, Event
 from flightlog.events.spans import usual_kind, usual_name
 from flightlog.ingest.otlp.mapping.draft import Draft
 from flightlog.ingest.otlp.mapping.faults import error_of, says_more
 from flightlog.ingest.otlp.mapping.judged import feedback_of, judgement_of
-from flightlog.ingest.otlp.mapping.making import digest_of, encoded, fitted, is_odd, moment, source_of
+from flightlog.ingest.otlp.mapping.making import digest_of, encoded, fitted, is_odd, moment, plainly, source_of
 from flightlog.ingest.otlp.mapping.moments import Moments, shown
 from flightlog.ingest.otlp.mapping.own import OWN_KEY, own_event
 from flightlog.ingest.otlp.mapping.shapes import model_call, name_of_call, other_span, tool_result, type_of
@@ -19,17 +20,29 @@ _EVENT_CHARS_MAX = FIELD_CHARS_MAX["event_id"]
 _ACTORS = ("gen_ai.agent.name", "enduser.id", "user.id")
 
 
-def map_span(span: Span, scope: Scope, origin: Origin) -> list[Event]:
+class Mapped(NamedTuple):
+    """The events of a record. `payload` is that of the first as objects, where its bytes hold just this; else None."""
+
+    events: Sequence[Event]
+    payload: dict[str, Any] | None = None
+
+
+def map_span(span: Span, scope: Scope, origin: Origin) -> Sequence[Event]:
     """The span's own event, and after it the feedback that its evaluations are."""
+    return mapped_span(span, scope, origin).events
+
+
+def mapped_span(span: Span, scope: Scope, origin: Origin) -> Mapped:
+    """The same, with the payload of its own event."""
     if OWN_KEY in span.attributes and (own := own_event(span.attributes)) is not None:
-        return [own]
+        return Mapped([own])
     try:
         return _mapped(span, scope, origin)
     except Exception as error:
-        return [_as_it_came(span, scope, origin, error)]
+        return Mapped([_as_it_came(span, scope, origin, error)])
 
 
-def _mapped(span: Span, scope: Scope, origin: Origin) -> list[Event]:
+def _mapped(span: Span, scope: Scope, origin: Origin) -> Mapped:
     moments = Moments(span) if span.events else None
     attributes = moments.attributes if moments is not None else span.attributes
     draft = Draft(attributes)
@@ -47,20 +60,21 @@ def _mapped(span: Span, scope: Scope, origin: Origin) -> list[Event]:
     error = error_of(span, draft, moments.exception.attributes if moments is not None and moments.exception else None)
     if error:
         payload["error"] = error
-    events: list[dict[str, Any]] = []
+    unsaid: list[dict[str, Any]] = []
     if moments is not None:
-        events = moments.unsaid(draft)
+        unsaid = moments.unsaid(draft)
         if moments.chunks:
             payload["chunks"] = moments.chunks
     rest = draft.leave()
     if rest:
         payload["attributes"] = rest
     payload["otlp"] = otlp = source_of(scope, origin, draft.dialect)
-    _fill(otlp, span, error, events)
+    _fill(otlp, span, error, unsaid)
     _name(otlp, span, kind, name, payload)
 
-    careful = bool(events or span.links or scope.attributes) or _odd(attributes)
-    data, flags = encoded(payload, careful)
+    careful = bool(unsaid or span.links or scope.attributes) or _odd(attributes)
+    plain = None if careful else plainly(payload)
+    data, flags = encoded(payload) if plain is None else (plain, 0)
     if run_id is None and span.is_root:
         flags |= FLAG_ROOT
     own = _event(span, origin, kind, name, data, flags)
@@ -71,7 +85,8 @@ def _mapped(span: Span, scope: Scope, origin: Origin) -> list[Event]:
         own.correlation_id = fitted(payload.get("call_id"), "correlation_id")
     if moments is not None:
         judged += [(judgement_of(event.attributes), "span", moment(event.time_ns)) for event in moments.evaluations]
-    return [own, *(_feedback(own, origin, *each) for each in judged)] if judged else [own]
+    events = [own, *(_feedback(own, origin, *each) for each in judged)] if judged else [own]
+    return Mapped(events, None if plain is None else payload)
 
 
 def _shaped(draft: Draft, span: Span) -> tuple[str, str, dict[str, Any]]:
@@ -193,7 +208,7 @@ def _as_it_came(span: Span, scope: Scope, origin: Origin, error: Exception) -> E
     otlp = source_of(scope, origin, "") | {"mapping_failed": type(error).__name__}
     _fill(otlp, span, None, [shown(event) for event in span.events])
     _name(otlp, span, "span_finished", span.name, {})
-    data, flags = encoded({"attributes": span.attributes, "otlp": otlp}, careful=True)
+    data, flags = encoded({"attributes": span.attributes, "otlp": otlp})
     if origin.run_id is None and span.is_root:
         flags |= FLAG_ROOT
     event = _event(span, origin, "span_finished", span.name, data, flags)
