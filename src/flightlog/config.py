@@ -237,7 +237,7 @@ HELP: dict[str, str] = {
     "unmapped_keys_max": "Most attributes of one instrumentation listed that no mapping understood; others are counted together.",
     "unmapped_scopes_max": "Most instrumentations listed with attributes that no mapping understood.",
     "seal": "Whether the process that keeps the store seals it: every event a leaf of a signed Merkle tree.",
-    "seal_seconds": "How often a checkpoint is signed while events come.",
+    "seal_seconds": "How often events are sealed and a checkpoint is signed while events come.",
     "seal_share_max": "Most of one core's time that sealing takes while events come, 0 to 1.",
     "seal_batch_events_max": "Most events that are sealed in one transaction.",
     "seal_witnesses": "Where copies of checkpoints go: file:PATH, git:FOLDER, https://…, ots:https://….",

@@ -34,7 +34,8 @@ class SealHealth(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SealKeeper:
-    """Seals behind the append: at most `share_max` of one core's time, a checkpoint every `seconds`.
+    """Seals behind the append: a batch and a checkpoint every `seconds`, or, where more is coming in than a batch, one batch after
+    the other; at most `share_max` of one core's time.
 
     A store that is busy is tried again; a seal that contradicts the store is left alone, and says so. Checkpoints go to the
     witnesses at the start and every `witness_seconds`, from a thread of its own: none of them keeps the seal waiting.
@@ -130,13 +131,12 @@ class SealKeeper:
                 sealer.publish()
                 self._signed.set()
                 self._error, signed_at = None, time.monotonic()
-            if sealed:
-                # What the sealer takes, those who record have to wait for.
-                self._hurry.wait((time.thread_time() - began) * (1 / self._share_max - 1))
-            elif ending:
+            if ending and not sealed:
                 return
-            else:
-                self._hurry.wait(self._seconds)
+            # What the sealer takes, those who record have to wait for; and every round has its price, however few it seals. What
+            # is not signed proves nothing, so there is no use in more of them than there are checkpoints.
+            pause = (time.thread_time() - began) * (1 / self._share_max - 1)
+            self._hurry.wait(pause if sealed >= sealer.batch_events_max else max(pause, self._seconds))
 
     def _witness(self) -> None:
         """Hand the newest checkpoint on, at the start and then at every period; what failed is tried again sooner."""

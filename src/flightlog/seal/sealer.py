@@ -62,7 +62,7 @@ class Sealer:
         self.folder = folder
         self._keys = keys
         self._clock = clock
-        self._batch_events_max = batch_events_max
+        self.batch_events_max = batch_events_max
         self._sync = sync
         self._chance = chance
         self._edge = Edge(Tiles(folder))
@@ -87,7 +87,7 @@ class Sealer:
         """Make the next rows leaves, at most a batch, and commit that. The number of rows; 0 when all are sealed."""
         size = self.sealed.size
         with self._store.read() as connection:
-            end = min(head_id(connection), size + self._batch_events_max)
+            end = min(head_id(connection), size + self.batch_events_max)
             if end <= size:
                 return 0
             found = leaf_rows(connection, size, end)
