@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from itertools import repeat
 from typing import Any
 
 import msgspec
@@ -62,11 +63,11 @@ class Preparation:
         self.lookers = list(lookers)
         self._looks = [each.look for each in self.lookers]
 
-    def ready(self, events: Sequence[Event], payloads: Sequence[Payload | None] | None = None) -> list[Item]:
+    def ready(self, events: Iterable[Event], payloads: Iterable[Payload | None] = repeat(None)) -> list[Item]:
         """Each event with what can be worked out before it has an id; `payloads` as `Looker.look` takes them."""
         made: list[Item] = []
         looks = self._looks
-        for event, payload in zip(events, payloads or [None] * len(events), strict=True):
+        for event, payload in zip(events, payloads, strict=False):
             try:
                 made.append(prepare(event, [look(event, payload) for look in looks]))
             except FlightlogError as error:
