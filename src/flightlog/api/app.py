@@ -16,7 +16,7 @@ from starlette.types import Scope
 from flightlog.analytics.place import open_kept
 from flightlog.api.doorway import Doorway, request_id_of, wants_page
 from flightlog.api.otlp import is_otlp, status_response
-from flightlog.api.paging import documented_parameters, only_known_parameters
+from flightlog.api.paging import only_known_parameters
 from flightlog.api.problems import HTTP_KINDS, Kind, Problem, kind_of, problem_of
 from flightlog.api.routes import (
     audits,
@@ -180,7 +180,6 @@ def create_app(services: Services) -> FastAPI:
         deadletters.router,
     ):
         app.include_router(router, dependencies=[Depends(only_known_parameters)])
-    app.state.parameters = documented_parameters(app)
     app.include_router(pages.router)
     app.mount("/static", pages.static_files())
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import FastAPI, Query, Request
+from fastapi import Query, Request
+from fastapi.dependencies.models import Dependant
 from pydantic import WithJsonSchema
 
 from flightlog.filters.params import check_known, parse_flag, parse_id, parse_limit
@@ -58,13 +60,12 @@ async def event_page(
     )
 
 
-def documented_parameters(app: FastAPI) -> dict[tuple[str, str], frozenset[str]]:
-    """The query parameters of each (method, path template), as the OpenAPI document has them."""
-    return {
-        (method.upper(), path): frozenset(p["name"] for p in operation.get("parameters", ()) if p["in"] == "query")
-        for path, operations in app.openapi()["paths"].items()
-        for method, operation in operations.items()
-    }
+def parameters_of(dependant: Dependant) -> Iterator[str]:
+    """The query parameters of an endpoint and of what it depends on."""
+    for field in dependant.query_params:
+        yield field.alias
+    for inner in dependant.dependencies:
+        yield from parameters_of(inner)
 
 
 async def only_known_parameters(request: Request) -> None:
@@ -72,5 +73,5 @@ async def only_known_parameters(request: Request) -> None:
 
     A misspelt filter that is passed over shows the wrong data and says nothing.
     """
-    known: frozenset[str] = request.app.state.parameters[request.method, request.scope["route"].path_format]
-    check_known(request.query_params, known)
+    if request.query_params:
+        check_known(request.query_params, frozenset(parameters_of(request.scope["route"].dependant)))
