@@ -1,4 +1,8 @@
-"""Payloads of model calls, as little of them as there is need for."""
+"""Payloads of model calls, as little of them as there is need for.
+
+A `Payload` is anybody's, and each of its keys may hold anything. A `Span` and a `GivenSpan` are what nearly every call by OpenTelemetry is:
+each key holds what it should, so that nothing has to be looked at twice; decoding or converting what is otherwise fails.
+"""
 
 from __future__ import annotations
 
@@ -41,6 +45,8 @@ class Otlp(msgspec.Struct):
 
 
 class Payload(Asked):
+    """An `llm_request`, or an `llm_response` with its request in `request`."""
+
     provider: Any = None
     operation: Any = None
     request: Asked | None = None
@@ -55,7 +61,6 @@ class Payload(Asked):
     otlp: Otlp | None = None
 
 
-# The same with what each key should hold, so that nothing has to be looked at twice. What is otherwise is read as above.
 _Name = Annotated[str, msgspec.Meta(max_length=TEXT_CHARS_MAX)]
 _Number = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
 
@@ -137,6 +142,7 @@ _fields = {field.name: msgspec.json.Decoder(field.type) for field in msgspec.str
 
 
 def payload_of(payload: msgspec.Raw) -> Payload:
+    """What can be read of any payload. Never raises for anything in it."""
     try:
         return _payloads.decode(payload)
     except ERRORS:
