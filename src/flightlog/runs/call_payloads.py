@@ -1,7 +1,7 @@
 """Payloads of model calls, as little of them as there is need for.
 
-A `Payload` is anybody's, and each of its keys may hold anything. A `Span` and a `GivenSpan` are what nearly every call by OpenTelemetry is:
-each key holds what it should, so that nothing has to be looked at twice; decoding or converting what is otherwise fails.
+A `Payload` is anybody's, and each of its keys may hold anything. A `Span` and a `GivenSpan` are what nearly every call that comes
+by OpenTelemetry is: each key holds what it should, so that nothing has to be looked at twice; decoding or converting others fails.
 """
 
 from __future__ import annotations
