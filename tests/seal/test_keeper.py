@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from flightlog.errors import StoreBusy
 from flightlog.seal import keeper as keeper_module
 from flightlog.seal.keeper import SealKeeper
-from flightlog.seal.sealer import Sealer
+from flightlog.seal.sealer import Sealed, Sealer
 from flightlog.seal.verify import verify_store
 from tests.seal.conftest import Flight
 
@@ -82,3 +84,37 @@ def test_a_busy_store_is_tried_again(flight: Flight, monkeypatch: pytest.MonkeyP
         pass
     keeper.stop(30)
     assert (len(made), keeper.health().error) == (3, None)
+
+
+class Rounds:
+    """A sealer of which a test says how much each round seals; it notes what is done, and says when it was signed."""
+
+    batch_events_max = 10
+    sealed = Sealed(0, 0, 0)
+
+    def __init__(self, *rounds: int) -> None:
+        self._rounds = [*rounds]
+        self.done: list[str] = []
+        self.signed = threading.Event()
+
+    def open(self) -> None: ...
+
+    def seal(self) -> int:
+        sealed = self._rounds.pop(0) if self._rounds else 0
+        self.done.append(f"seal {sealed}")
+        return sealed
+
+    def publish(self) -> bool:
+        self.done.append("sign")
+        self.signed.set()
+        return True
+
+
+def test_a_round_that_is_no_whole_batch_is_signed_and_the_last_of_its_period() -> None:
+    sealer = Rounds(10, 10, 3)
+    keeper = SealKeeper(lambda: sealer, seconds=3600, share_max=1.0)  # type: ignore[arg-type,return-value]
+    keeper.start()
+    assert sealer.signed.wait(30)
+    assert sealer.done == ["seal 10", "seal 10", "seal 3", "sign"]
+    keeper.stop(30)
+    assert sealer.done[4:] == ["seal 0", "sign"]

@@ -126,8 +126,9 @@ class SealKeeper:
             ending = self._hurry.is_set()
             began = time.thread_time()
             sealed = sealer.seal()
+            is_behind = sealed >= sealer.batch_events_max
             # Also while more is coming in than is sealed at once: a signature must not wait for a quiet moment.
-            if not sealed or time.monotonic() - signed_at >= self._seconds:
+            if not is_behind or time.monotonic() - signed_at >= self._seconds:
                 sealer.publish()
                 self._signed.set()
                 self._error, signed_at = None, time.monotonic()
@@ -136,7 +137,7 @@ class SealKeeper:
             # What the sealer takes, those who record have to wait for; and every round has its price, however few it seals. What
             # is not signed proves nothing, so there is no use in more of them than there are checkpoints.
             pause = (time.thread_time() - began) * (1 / self._share_max - 1)
-            self._hurry.wait(pause if sealed >= sealer.batch_events_max else max(pause, self._seconds))
+            self._hurry.wait(pause if is_behind else max(pause, self._seconds))
 
     def _witness(self) -> None:
         """Hand the newest checkpoint on, at the start and then at every period; what failed is tried again sooner."""

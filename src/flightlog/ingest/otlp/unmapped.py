@@ -113,7 +113,7 @@ class UnmappedProjector(LeftoverLooker):
         rows = seen.rows()
         if not rows:
             return
-        changed = sum(_UPDATE.run(tx, **_parameters(*named, *held)).rowcount for named, held in rows.items())
+        changed = _UPDATE.run_many(tx, [_parameters(*named, *held) for named, held in rows.items()])
         if changed < len(rows):
             self._insert(tx, rows)
 
