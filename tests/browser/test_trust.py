@@ -36,10 +36,9 @@ def test_a_run_is_verified_by_a_click(visits: Visits, flown: Flown) -> None:
 
 
 def test_what_somebody_altered_is_named_and_leads_to_its_event(own: Visits, tmp_path: Path) -> None:
-    page = own.open("/")
     note = {"type": "note", "run_id": "r1", "event_id": "e1", "payload": {"text": "as it was"}}
-    assert page.request.post(f"{own.url}/api/events", data={"events": [note]}).ok
-    page.goto("/runs/r1?view=events")
+    own.post("/api/events", {"events": [note]})
+    page = own.open("/runs/r1?view=events")
     expect(page.locator("#trust")).to_contain_text("sealed and signed", timeout=30_000)
     with sqlite3.connect(tmp_path / "flightlog.db", timeout=10) as database:
         database.execute('UPDATE event_payloads SET payload = \'{"text":"as it never was"}\'')
