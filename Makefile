@@ -30,8 +30,9 @@ demo: setup  ## Fly a small real agent, show what was recorded, serve the consol
 test: setup  ## All tests, with a sample of every crash campaign.
 	$(BIN)/python -m pytest -n auto --dist loadgroup -m "not torture" $(TESTS)
 
-torture: setup  ## The long crash campaigns.
+torture: setup  ## The long crash campaigns, and many more examples for what has to hold for any input.
 	$(BIN)/python -m pytest -m torture --timeout 3600 $(TESTS)
+	$(BIN)/python -m pytest -n auto --dist loadgroup -m "hypothesis and not torture" --hypothesis-profile torture --timeout 3600 $(TESTS)
 
 lint: setup  ## ruff.
 	$(BIN)/ruff check .

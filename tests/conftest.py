@@ -10,8 +10,12 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
-    "house", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    "house",
+    max_examples=40,  # a sample; `make torture` takes the other profile
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
+settings.register_profile("torture", settings.get_profile("house"), max_examples=1_000)
 settings.load_profile("house")
 
 # Whoever starts the tests in the background has them ignore Ctrl-C, and every program that they start would inherit that.
@@ -21,8 +25,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: many tests wait for processes that they started."""
-    return (os.cpu_count() or 1) + 1
+    """Two more than there are processors: many tests wait for processes that they started, or for a browser."""
+    return (os.cpu_count() or 1) + 2
 
 
 def pytest_collection_finish() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 CHOICE = "FLIGHTLOG_TEST_CHROMIUM"
 HOW_TO_GET_ONE = f"install Debian's `chromium`, or name one in {CHOICE}"
@@ -20,6 +20,8 @@ HOW_TO_GET_ONE = f"install Debian's `chromium`, or name one in {CHOICE}"
 ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", "--font-render-hinting=none"]
 # As a function: an expression would be evaluated from a string, which the pages rightly forbid.
 LOADED = "() => performance.getEntriesByName('flightlog:loaded').length > 0"
+# How long to wait for what is expected of a page: a machine that is busy takes its time, and who finds it sooner waits no longer.
+expect.set_options(timeout=20_000)
 WIDTHS = {1440: 800, 375: 740}  # pixels, with the height that goes with each
 
 
@@ -65,7 +67,7 @@ class Visits:
             java_script_enabled=scripts,
             **more,
         )
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(20_000)
         context.on("console", lambda message: message.type == "error" and self._note(f"console: {message.text}"))
         context.on("weberror", lambda error: self._note(f"page error: {error.error}"))
         context.on("request", lambda request: self._check_host(request.url))

@@ -16,7 +16,7 @@ from tests.journeys.served import Served, serve
 
 HERE = Path(__file__).parent
 # A browser and a server each: two at a time are what a small machine bears. These files are one group, as long as the rest.
-FIRST_GROUP = {"test_journeys", "test_frame"}
+FIRST_GROUP = {"test_events", "test_frame", "test_journeys", "test_tasks", "test_timeline"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
