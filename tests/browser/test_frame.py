@@ -4,29 +4,54 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 import flightlog
 from tests.browser.chromium import Visits
+from tests.journeys.served import Served, serve
 
 
 @pytest.fixture
 def recorder(tmp_path: Path) -> Iterator[flightlog.Recorder]:
     """Of a folder with a run in each of two projects."""
-    with flightlog.open(tmp_path, project="site", drain=False) as other, other.run("write the docs") as run:
+    with recording(tmp_path) as opened:
+        yield opened
+
+
+@contextmanager
+def recording(folder: Path) -> Iterator[flightlog.Recorder]:
+    with flightlog.open(folder, project="site", drain=False) as other, other.run("write the docs") as run:
         run.note("hello")
-    with flightlog.open(tmp_path, project="shop", drain=False) as opened:
+    with flightlog.open(folder, project="shop", drain=False) as opened:
         with opened.run("fix the login bug") as run:
             run.note("hello")
         assert opened.flush(timeout=20)
         yield opened
 
 
-def run_id(own: Visits, name: str) -> str:
-    return next(str(run["run_id"]) for run in own.get("/api/runs")["runs"] if run["name"] == name)
+@pytest.fixture(scope="module")
+def framed(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server on such a folder, for all tests that record no more."""
+    folder = tmp_path_factory.mktemp("framed")
+    with serve(folder) as running, recording(folder):
+        yield running
+
+
+@pytest.fixture
+def two(browser: Browser, framed: Served) -> Iterator[Visits]:
+    """Pages of that server."""
+    opened = Visits(browser, framed.url)
+    yield opened
+    opened.close()
+    assert not opened.wrong()
+
+
+def run_id(two: Visits, name: str) -> str:
+    return next(str(run["run_id"]) for run in two.get("/api/runs")["runs"] if run["name"] == name)
 
 
 def offers(page: Page) -> Locator:
@@ -42,8 +67,8 @@ def bar(page: Page) -> Page:
 # ── the filter bar ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_filter_is_written_with_the_keyboard_alone(own: Visits, recorder: flightlog.Recorder) -> None:
-    page = bar(own.open("/"))
+def test_a_filter_is_written_with_the_keyboard_alone(two: Visits) -> None:
+    page = bar(two.open("/"))
     field = page.get_by_role("combobox", name="Filter the runs")
     page.keyboard.type("stat")
     expect(offers(page)).to_have_count(1)
@@ -65,10 +90,8 @@ def test_a_filter_is_written_with_the_keyboard_alone(own: Visits, recorder: flig
     expect(page.locator("main")).not_to_contain_text("write the docs")
 
 
-def test_escape_closes_the_list_then_takes_back_what_was_written_then_leaves(
-    own: Visits, recorder: flightlog.Recorder
-) -> None:
-    page = bar(own.open("/?q=login"))
+def test_escape_closes_the_list_then_takes_back_what_was_written_then_leaves(two: Visits) -> None:
+    page = bar(two.open("/?q=login"))
     field = page.get_by_role("combobox", name="Filter the runs")
     page.keyboard.press("End")
     page.keyboard.type(" st")
@@ -82,9 +105,9 @@ def test_escape_closes_the_list_then_takes_back_what_was_written_then_leaves(
     expect(field).not_to_be_focused()
 
 
-def test_what_is_wrong_is_underlined_until_it_is_changed(own: Visits, recorder: flightlog.Recorder) -> None:
-    own.expect("status of 400")
-    page = own.open("/?q=%F0%9F%9B%A9+colour%3Ared")  # a character of two units stands before it
+def test_what_is_wrong_is_underlined_until_it_is_changed(two: Visits) -> None:
+    two.expect("status of 400")
+    page = two.open("/?q=%F0%9F%9B%A9+colour%3Ared")  # a character of two units stands before it
     wrong = page.locator(".ink .q-wrong")
     assert "".join(wrong.all_text_contents()) == "colour"
     field = page.get_by_role("combobox", name="Filter the runs")
@@ -94,8 +117,8 @@ def test_what_is_wrong_is_underlined_until_it_is_changed(own: Visits, recorder: 
     expect(field).not_to_have_attribute("aria-invalid", "true")
 
 
-def test_the_coloured_text_is_the_text(own: Visits, recorder: flightlog.Recorder) -> None:
-    page = own.open("/")
+def test_the_coloured_text_is_the_text(two: Visits) -> None:
+    page = two.open("/")
     field = page.get_by_role("combobox", name="Filter the runs")
     for text in ('status:failed,hung -model:"a b" cost:>=0.1 1..5  x', '"open \\" <b>', "a:b:c,,", "🛩 ü:*", " "):
         field.fill(text)
@@ -105,10 +128,8 @@ def test_the_coloured_text_is_the_text(own: Visits, recorder: flightlog.Recorder
 # ── project and time ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_project_and_time_are_in_the_address_and_go_along_to_the_events(
-    own: Visits, recorder: flightlog.Recorder
-) -> None:
-    page = own.open("/")
+def test_project_and_time_are_in_the_address_and_go_along_to_the_events(two: Visits) -> None:
+    page = two.open("/")
     page.get_by_role("combobox", name="Project").select_option("shop")
     page.wait_for_url("**/?project=shop")
     page.locator("#since").select_option("24h")
@@ -120,8 +141,8 @@ def test_project_and_time_are_in_the_address_and_go_along_to_the_events(
     expect(page.locator("#since")).to_have_value("24h")
 
 
-def test_a_range_of_ones_own_is_asked_for_and_refused_backwards(own: Visits, recorder: flightlog.Recorder) -> None:
-    page = own.open("/", timezone_id="Europe/Helsinki")
+def test_a_range_of_ones_own_is_asked_for_and_refused_backwards(two: Visits) -> None:
+    page = two.open("/", timezone_id="Europe/Helsinki")
     choice = page.locator("#since")
     choice.select_option("custom")
     page.get_by_label("From", exact=True).fill("2024-01-03T02:00:00")
@@ -141,8 +162,8 @@ def test_a_range_of_ones_own_is_asked_for_and_refused_backwards(own: Visits, rec
 # ── the palette and the keys ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_palette_finds_a_run_and_gives_the_focus_back(own: Visits, recorder: flightlog.Recorder) -> None:
-    page = own.open("/events")
+def test_the_palette_finds_a_run_and_gives_the_focus_back(two: Visits) -> None:
+    page = two.open("/events")
     page.locator("#theme").focus()
     page.keyboard.press("Control+k")
     expect(page.get_by_role("dialog", name="Go to")).to_be_visible()
@@ -162,9 +183,9 @@ def test_the_palette_finds_a_run_and_gives_the_focus_back(own: Visits, recorder:
     expect(offers(page).filter(has_text="recent run")).to_be_visible()
 
 
-def test_a_pasted_id_leads_to_its_run(own: Visits, recorder: flightlog.Recorder) -> None:
-    page = own.open("/events")
-    wanted = run_id(own, "write the docs")
+def test_a_pasted_id_leads_to_its_run(two: Visits) -> None:
+    page = two.open("/events")
+    wanted = run_id(two, "write the docs")
     page.get_by_role("button", name="Go to a page, a run or an action").click()
     page.keyboard.insert_text(wanted)
     expect(offers(page).filter(has_text="write the docs")).to_be_visible()
@@ -172,8 +193,8 @@ def test_a_pasted_id_leads_to_its_run(own: Visits, recorder: flightlog.Recorder)
     page.wait_for_url(f"**/runs/{wanted}")
 
 
-def test_two_keys_lead_to_the_pages_and_a_field_takes_its_letters(own: Visits, recorder: flightlog.Recorder) -> None:
-    page = own.open("/")
+def test_two_keys_lead_to_the_pages_and_a_field_takes_its_letters(two: Visits) -> None:
+    page = two.open("/")
     page.keyboard.press("g")
     page.keyboard.press("e")
     page.wait_for_url("**/events")
@@ -184,8 +205,8 @@ def test_two_keys_lead_to_the_pages_and_a_field_takes_its_letters(own: Visits, r
     assert page.url.endswith("/events")
 
 
-def test_enter_on_a_button_is_the_buttons(own: Visits, recorder: flightlog.Recorder) -> None:
-    page = own.open("/")
+def test_enter_on_a_button_is_the_buttons(two: Visits) -> None:
+    page = two.open("/")
     page.keyboard.press("j")
     page.locator("#pause").focus()
     page.keyboard.press("Enter")
@@ -193,8 +214,8 @@ def test_enter_on_a_button_is_the_buttons(own: Visits, recorder: flightlog.Recor
     assert page.url.endswith("/")
 
 
-def test_the_keys_are_listed(own: Visits, recorder: flightlog.Recorder) -> None:
-    page = own.open("/")
+def test_the_keys_are_listed(two: Visits) -> None:
+    page = two.open("/")
     page.keyboard.press("?")
     keys = page.get_by_role("dialog", name="Keys on this page")
     for text in ("Go to the events", "Pause or resume live updates", "Filter, or find a run"):
@@ -206,10 +227,8 @@ def test_the_keys_are_listed(own: Visits, recorder: flightlog.Recorder) -> None:
 # ── saved views ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_view_is_saved_opened_from_the_rail_and_deleted_after_a_second_thought(
-    own: Visits, recorder: flightlog.Recorder
-) -> None:
-    page = own.open("/?q=login&since=7d")
+def test_a_view_is_saved_opened_from_the_rail_and_deleted_after_a_second_thought(two: Visits) -> None:
+    page = two.open("/?q=login&since=7d")
     page.keyboard.press("Control+k")
     page.keyboard.type("save this")
     page.keyboard.press("Enter")
@@ -225,12 +244,12 @@ def test_a_view_is_saved_opened_from_the_rail_and_deleted_after_a_second_thought
     expect(link).to_have_count(1)
     page.get_by_role("button", name="Really delete <b>Logins</b>?").click()
     expect(link).to_have_count(0)
-    assert own.get("/api/views") == {"views": []}
+    assert two.get("/api/views") == {"views": []}
 
 
-def test_what_the_server_says_against_a_name_is_shown(own: Visits, recorder: flightlog.Recorder) -> None:
-    own.expect("status of 422")
-    page = own.open("/")
+def test_what_the_server_says_against_a_name_is_shown(two: Visits) -> None:
+    two.expect("status of 422")
+    page = two.open("/")
     page.get_by_role("button", name="Views").click()
     page.get_by_label("Save what is shown now as").fill("  ")
     page.keyboard.press("Enter")
