@@ -23,7 +23,7 @@ HOSTILE = (
     "</code></pre></style><script>alert(1)</script><img src=x onerror=alert(2)> [x](javascript:alert(3)) **b** "
     "` `` ``` ```` ~~~\n```\n# heading\n| a | b |\n|---|---|\n</section>\n> quote\n- item\n1. one\n\n    code\n"
     "<https://evil.example> https://evil.example www.evil.example &lt;b&gt; \\` \x1b[31mred\x1b[0m \x00 a\u202eb \u2028 "
-    "{{ 7 * 7 }} {% raw %}"
+    "{{ 77777 * 7 }} {% raw %}"
 )
 VOID = frozenset({"meta", "br"})
 
@@ -181,7 +181,8 @@ def test_nothing_in_a_payload_becomes_html(services: Services) -> None:
     assert page.tags <= plain.tags | {"section", "br", "li", "p"}
     assert not [name for name in page.attributes if name.startswith("on") or name == "style"]
     assert page.links == set()
-    assert "49" not in re.findall(r"\{\{ 7 \* 7 \}\}|\b49\b", html)
+    assert "{{ 77777 * 7 }}" in html
+    assert "544439" not in html  # what a template would make of it; no clock shows that
     assert "\x00" not in html
     assert "\x1b" not in html
     assert "\u202e" not in html

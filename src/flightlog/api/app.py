@@ -108,8 +108,8 @@ TAGS = [
 ]
 
 
-# What an endpoint takes is worked out by FastAPI at the first request that comes past it, 60 ms for all of them; so it is done
-# once in a process, however many apps there are.
+# What an endpoint takes is worked out by FastAPI at the first request that comes past it, a tenth of a second for all of them. So
+# they are shared by all apps of a process.
 ROUTES = APIRouter()
 # Streams first: the path of a single event or run would take theirs for an id.
 for _router in (
