@@ -109,3 +109,12 @@ class Visits:
 
     def _note(self, text: str) -> None:
         self._wrong.append(text)
+
+
+@contextmanager
+def visiting(browser: Browser, url: str) -> Iterator[Visits]:
+    """Pages of the server there, closed at the end. AssertionError where one of them had an error or asked another host."""
+    visits = Visits(browser, url)
+    yield visits
+    visits.close()
+    assert not visits.wrong()

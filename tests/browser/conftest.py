@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.api.serving import Server, open_services
-from tests.browser.chromium import HOW_TO_GET_ONE, Visits, find_chromium, open_browser
+from tests.browser.chromium import HOW_TO_GET_ONE, Visits, find_chromium, open_browser, visiting
 from tests.browser.flights import Flown, fly
 from tests.journeys.served import Served, serve
 
@@ -55,10 +55,8 @@ def served(flown: Flown) -> Iterator[Served]:
 @pytest.fixture
 def visits(browser: Browser, served: Served) -> Iterator[Visits]:
     """Pages of that server. Fails the test where a page had an error or asked another host for something."""
-    opened = Visits(browser, served.url)
-    yield opened
-    opened.close()
-    assert not opened.wrong()
+    with visiting(browser, served.url) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="package")
@@ -71,27 +69,19 @@ def served_empty(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture
 def empty(browser: Browser, served_empty: Served) -> Iterator[Visits]:
     """Pages of the server that has nothing."""
-    opened = Visits(browser, served_empty.url)
-    yield opened
-    opened.close()
-    assert not opened.wrong()
+    with visiting(browser, served_empty.url) as opened:
+        yield opened
 
 
 @pytest.fixture
 def own(browser: Browser, tmp_path: Path) -> Iterator[Visits]:
     """A server on an empty folder of the test's own (`tmp_path`), and pages of it."""
-    with serve(tmp_path) as running:
-        opened = Visits(browser, running.url)
+    with serve(tmp_path) as running, visiting(browser, running.url) as opened:
         yield opened
-        opened.close()
-    assert not opened.wrong()
 
 
 @pytest.fixture
 def fresh(browser: Browser, tmp_path: Path) -> Iterator[Visits]:
     """Pages of a server in this process on an empty folder: there in a moment, but nothing drains a spool into it."""
-    with open_services(tmp_path) as services, Server(services) as running:
-        opened = Visits(browser, running.url)
+    with open_services(tmp_path) as services, Server(services) as running, visiting(browser, running.url) as opened:
         yield opened
-        opened.close()
-    assert not opened.wrong()

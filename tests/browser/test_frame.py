@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 import flightlog
-from tests.browser.chromium import Visits
+from tests.browser.chromium import Visits, visiting
 from tests.journeys.served import Served, serve
 
 
@@ -34,7 +34,7 @@ def recording(folder: Path) -> Iterator[flightlog.Recorder]:
 
 
 @pytest.fixture(scope="module")
-def framed(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def framed_server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A server on such a folder, for all tests that record no more."""
     folder = tmp_path_factory.mktemp("framed")
     with serve(folder) as running, recording(folder):
@@ -42,16 +42,14 @@ def framed(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 @pytest.fixture
-def two(browser: Browser, framed: Served) -> Iterator[Visits]:
+def framed(browser: Browser, framed_server: Served) -> Iterator[Visits]:
     """Pages of that server."""
-    opened = Visits(browser, framed.url)
-    yield opened
-    opened.close()
-    assert not opened.wrong()
+    with visiting(browser, framed_server.url) as opened:
+        yield opened
 
 
-def run_id(two: Visits, name: str) -> str:
-    return next(str(run["run_id"]) for run in two.get("/api/runs")["runs"] if run["name"] == name)
+def run_id(visits: Visits, name: str) -> str:
+    return next(str(run["run_id"]) for run in visits.get("/api/runs")["runs"] if run["name"] == name)
 
 
 def offers(page: Page) -> Locator:
@@ -67,8 +65,8 @@ def bar(page: Page) -> Page:
 # ── the filter bar ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_filter_is_written_with_the_keyboard_alone(two: Visits) -> None:
-    page = bar(two.open("/"))
+def test_a_filter_is_written_with_the_keyboard_alone(framed: Visits) -> None:
+    page = bar(framed.open("/"))
     field = page.get_by_role("combobox", name="Filter the runs")
     page.keyboard.type("stat")
     expect(offers(page)).to_have_count(1)
@@ -90,8 +88,8 @@ def test_a_filter_is_written_with_the_keyboard_alone(two: Visits) -> None:
     expect(page.locator("main")).not_to_contain_text("write the docs")
 
 
-def test_escape_closes_the_list_then_takes_back_what_was_written_then_leaves(two: Visits) -> None:
-    page = bar(two.open("/?q=login"))
+def test_escape_closes_the_list_then_takes_back_what_was_written_then_leaves(framed: Visits) -> None:
+    page = bar(framed.open("/?q=login"))
     field = page.get_by_role("combobox", name="Filter the runs")
     page.keyboard.press("End")
     page.keyboard.type(" st")
@@ -105,9 +103,9 @@ def test_escape_closes_the_list_then_takes_back_what_was_written_then_leaves(two
     expect(field).not_to_be_focused()
 
 
-def test_what_is_wrong_is_underlined_until_it_is_changed(two: Visits) -> None:
-    two.expect("status of 400")
-    page = two.open("/?q=%F0%9F%9B%A9+colour%3Ared")  # a character of two units stands before it
+def test_what_is_wrong_is_underlined_until_it_is_changed(framed: Visits) -> None:
+    framed.expect("status of 400")
+    page = framed.open("/?q=%F0%9F%9B%A9+colour%3Ared")  # a character of two units stands before it
     wrong = page.locator(".ink .q-wrong")
     assert "".join(wrong.all_text_contents()) == "colour"
     field = page.get_by_role("combobox", name="Filter the runs")
@@ -117,8 +115,8 @@ def test_what_is_wrong_is_underlined_until_it_is_changed(two: Visits) -> None:
     expect(field).not_to_have_attribute("aria-invalid", "true")
 
 
-def test_the_coloured_text_is_the_text(two: Visits) -> None:
-    page = two.open("/")
+def test_the_coloured_text_is_the_text(framed: Visits) -> None:
+    page = framed.open("/")
     field = page.get_by_role("combobox", name="Filter the runs")
     for text in ('status:failed,hung -model:"a b" cost:>=0.1 1..5  x', '"open \\" <b>', "a:b:c,,", "🛩 ü:*", " "):
         field.fill(text)
@@ -128,8 +126,8 @@ def test_the_coloured_text_is_the_text(two: Visits) -> None:
 # ── project and time ─────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_project_and_time_are_in_the_address_and_go_along_to_the_events(two: Visits) -> None:
-    page = two.open("/")
+def test_project_and_time_are_in_the_address_and_go_along_to_the_events(framed: Visits) -> None:
+    page = framed.open("/")
     page.get_by_role("combobox", name="Project").select_option("shop")
     page.wait_for_url("**/?project=shop")
     page.locator("#since").select_option("24h")
@@ -141,8 +139,8 @@ def test_project_and_time_are_in_the_address_and_go_along_to_the_events(two: Vis
     expect(page.locator("#since")).to_have_value("24h")
 
 
-def test_a_range_of_ones_own_is_asked_for_and_refused_backwards(two: Visits) -> None:
-    page = two.open("/", timezone_id="Europe/Helsinki")
+def test_a_range_of_ones_own_is_asked_for_and_refused_backwards(framed: Visits) -> None:
+    page = framed.open("/", timezone_id="Europe/Helsinki")
     choice = page.locator("#since")
     choice.select_option("custom")
     page.get_by_label("From", exact=True).fill("2024-01-03T02:00:00")
@@ -162,8 +160,8 @@ def test_a_range_of_ones_own_is_asked_for_and_refused_backwards(two: Visits) -> 
 # ── the palette and the keys ─────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_palette_finds_a_run_and_gives_the_focus_back(two: Visits) -> None:
-    page = two.open("/events")
+def test_the_palette_finds_a_run_and_gives_the_focus_back(framed: Visits) -> None:
+    page = framed.open("/events")
     page.locator("#theme").focus()
     page.keyboard.press("Control+k")
     expect(page.get_by_role("dialog", name="Go to")).to_be_visible()
@@ -183,9 +181,9 @@ def test_the_palette_finds_a_run_and_gives_the_focus_back(two: Visits) -> None:
     expect(offers(page).filter(has_text="recent run")).to_be_visible()
 
 
-def test_a_pasted_id_leads_to_its_run(two: Visits) -> None:
-    page = two.open("/events")
-    wanted = run_id(two, "write the docs")
+def test_a_pasted_id_leads_to_its_run(framed: Visits) -> None:
+    page = framed.open("/events")
+    wanted = run_id(framed, "write the docs")
     page.get_by_role("button", name="Go to a page, a run or an action").click()
     page.keyboard.insert_text(wanted)
     expect(offers(page).filter(has_text="write the docs")).to_be_visible()
@@ -193,8 +191,8 @@ def test_a_pasted_id_leads_to_its_run(two: Visits) -> None:
     page.wait_for_url(f"**/runs/{wanted}")
 
 
-def test_two_keys_lead_to_the_pages_and_a_field_takes_its_letters(two: Visits) -> None:
-    page = two.open("/")
+def test_two_keys_lead_to_the_pages_and_a_field_takes_its_letters(framed: Visits) -> None:
+    page = framed.open("/")
     page.keyboard.press("g")
     page.keyboard.press("e")
     page.wait_for_url("**/events")
@@ -205,8 +203,8 @@ def test_two_keys_lead_to_the_pages_and_a_field_takes_its_letters(two: Visits) -
     assert page.url.endswith("/events")
 
 
-def test_enter_on_a_button_is_the_buttons(two: Visits) -> None:
-    page = two.open("/")
+def test_enter_on_a_button_is_the_buttons(framed: Visits) -> None:
+    page = framed.open("/")
     page.keyboard.press("j")
     page.locator("#pause").focus()
     page.keyboard.press("Enter")
@@ -214,8 +212,8 @@ def test_enter_on_a_button_is_the_buttons(two: Visits) -> None:
     assert page.url.endswith("/")
 
 
-def test_the_keys_are_listed(two: Visits) -> None:
-    page = two.open("/")
+def test_the_keys_are_listed(framed: Visits) -> None:
+    page = framed.open("/")
     page.keyboard.press("?")
     keys = page.get_by_role("dialog", name="Keys on this page")
     for text in ("Go to the events", "Pause or resume live updates", "Filter, or find a run"):
@@ -227,8 +225,8 @@ def test_the_keys_are_listed(two: Visits) -> None:
 # ── saved views ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_view_is_saved_opened_from_the_rail_and_deleted_after_a_second_thought(two: Visits) -> None:
-    page = two.open("/?q=login&since=7d")
+def test_a_view_is_saved_opened_from_the_rail_and_deleted_after_a_second_thought(framed: Visits) -> None:
+    page = framed.open("/?q=login&since=7d")
     page.keyboard.press("Control+k")
     page.keyboard.type("save this")
     page.keyboard.press("Enter")
@@ -244,12 +242,12 @@ def test_a_view_is_saved_opened_from_the_rail_and_deleted_after_a_second_thought
     expect(link).to_have_count(1)
     page.get_by_role("button", name="Really delete <b>Logins</b>?").click()
     expect(link).to_have_count(0)
-    assert two.get("/api/views") == {"views": []}
+    assert framed.get("/api/views") == {"views": []}
 
 
-def test_what_the_server_says_against_a_name_is_shown(two: Visits) -> None:
-    two.expect("status of 422")
-    page = two.open("/")
+def test_what_the_server_says_against_a_name_is_shown(framed: Visits) -> None:
+    framed.expect("status of 422")
+    page = framed.open("/")
     page.get_by_role("button", name="Views").click()
     page.get_by_label("Save what is shown now as").fill("  ")
     page.keyboard.press("Enter")
